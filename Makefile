@@ -1,0 +1,90 @@
+# Everything is run from here. Each target makes the environment that it needs; the first call takes a minute or two,
+# later ones find it made. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# The first interpreter that is new enough; say `make PYTHON=/path/to/python` for another.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+VENV   ?= .venv
+PEERS  ?= benchmarks/.venv-peers
+EXTRAS ?= dev
+# Tests that take no part in `make test`: they have targets of their own.
+DESELECT ?= not slow
+ROUNDS ?= 20
+
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready-$(EXTRAS)
+PIP    := -m pip --disable-pip-version-check --quiet install
+# What is typed and linted: those of these that exist.
+SOURCES := $(wildcard src tests docs benchmarks examples)
+
+.PHONY: help demo test lint format types imports docs simulate bench mutants crash coverage clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# An environment, and in it the project (editable) with what developing takes; again when pyproject.toml changes.
+$(BIN)/python:
+	@[[ -n "$(PYTHON)" ]] || { echo "Luthier needs Python 3.11 or newer; say: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): pyproject.toml | $(BIN)/python
+	@echo "installing luthier[$(EXTRAS)] into $(VENV) ..."
+	$(BIN)/python $(PIP) --editable '.[$(EXTRAS)]'
+	@touch $@
+
+demo: $(READY)  ## tune a classifier of handwritten digits, a few seconds
+	$(BIN)/luthier demo
+
+test: $(READY)  ## the tests, the examples in docstrings, the code in README and docs
+	$(BIN)/python -m pytest --doctest-modules -m '$(DESELECT)' src tests $(TESTFLAGS)
+
+lint: $(READY)  ## ruff
+	$(BIN)/ruff check $(SOURCES)
+
+format: $(READY)  ## write the sources as ruff formats them
+	$(BIN)/ruff format $(SOURCES)
+
+types: $(READY)  ## mypy, strict
+	$(BIN)/mypy $(SOURCES)
+
+imports: $(READY)  ## the layers, the cycles and the purity of the core
+	$(BIN)/lint-imports --no-logo
+
+docs: $(READY)  ## the site, in site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
+simulate: $(READY)  ## 100 000 trials under ASHA on 256 simulated workers
+	$(BIN)/python -m benchmarks.simulate
+
+# The peers live in an environment of their own, with Luthier beside them, so that one run measures all.
+$(PEERS)/bin/python:
+	@[[ -n "$(PYTHON)" ]] || { echo "Luthier needs Python 3.11 or newer; say: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(PEERS)
+
+$(PEERS)/.ready: pyproject.toml Makefile | $(PEERS)/bin/python
+	@echo "installing Ray Tune and Optuna into $(PEERS) ..."
+	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna 'scikit-learn>=1.4' 'psutil>=5.9' --editable .
+	@touch $@
+
+bench: $(PEERS)/.ready  ## speed and memory, beside Ray Tune and Optuna (installs them)
+	$(PEERS)/bin/python -m benchmarks
+
+mutants: $(READY)  ## faults put into the engine by hand: the laws must notice every one
+	$(BIN)/python -m tests.laws.mutants
+
+crash: $(READY)  ## kill the driver at random moments, ROUNDS=20 times
+	$(BIN)/python -m pytest tests/crash --rounds $(ROUNDS) --timeout 900
+
+coverage: $(READY)  ## branch coverage of the core
+	$(BIN)/python -m pytest --cov --cov-report=term -m '$(DESELECT)' --doctest-modules src/luthier/core tests
+
+clean:  ## remove the environments and all that tools leave behind
+	rm -rf $(VENV) $(PEERS) site build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache
+	find src tests docs benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,101 @@
+"""Runs a side's workload a few times under the gauge and takes the medians."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+Figures = dict[str, Any]
+
+_warm: set[str] = set()
+
+
+def installed(side: str) -> bool:
+    """Return whether *side* (``luthier``, ``ray`` or ``optuna``) can be measured here."""
+    return importlib.util.find_spec(side) is not None
+
+
+def environment() -> dict[str, str]:
+    """Return the environment that all sides run in: byte code is cached, Ray sends nothing anywhere and says little."""
+    without = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH", "LUTHIER_EXECUTOR")
+    kept = {name: value for name, value in os.environ.items() if name not in without}
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    return {**kept, **quiet, "PYTHONWARNINGS": "ignore"}
+
+
+def workload(side: str, name: str, n: int, *, repeats: int, memory: bool = False) -> Figures | None:
+    """Return the medians of *repeats* runs of a workload, each in a fresh process; None where *side* is not installed.
+
+    Returns:
+        ``count`` and, of the part that counts, ``wall_s`` and ``per_s``; of the whole process ``process_wall_s`` and
+        ``cpu_s`` (all its processes), ``cpu_ms_each``; with *memory* what :mod:`benchmarks.gauge` says of it.
+    """
+    if not installed(side):
+        return None
+    warm_up(side)
+    runs = [_run(side, name, n, memory=memory) for _ in range(repeats)]
+    found = medians(runs)
+    found["count"] = runs[0]["count"]
+    found["per_s"] = found["count"] / found["wall_s"]
+    found["cpu_ms_each"] = 1e3 * found["cpu_s"] / found["count"]
+    found["spread_s"] = [round(min(r["wall_s"] for r in runs), 4), round(max(r["wall_s"] for r in runs), 4)]
+    return rounded(found)
+
+
+def warm_up(side: str) -> None:
+    """Run *side*'s quickstart once, so that all byte code is written and files are in the page cache."""
+    if side not in _warm:
+        _warm.add(side)
+        _run(side, "quickstart", 4, memory=False)
+
+
+def code(source: str, *, repeats: int) -> Figures:
+    """Return the medians of *repeats* runs of ``python -c source``, after one that does not count."""
+    gauged([sys.executable, "-c", source])
+    return rounded(medians([gauged([sys.executable, "-c", source]) for _ in range(repeats)]))
+
+
+def gauged(command: list[str], *, memory: bool = False) -> Figures:
+    """Run *command* under the gauge."""
+    flags = ["--memory"] if memory else []
+    gauge = [sys.executable, "-m", "benchmarks.gauge", *flags, *command]
+    done = subprocess.run(gauge, check=False, capture_output=True, text=True, env=environment(), cwd=ROOT)
+    if done.returncode:
+        raise SystemExit(done.stderr or done.stdout)
+    found: Figures = json.loads(done.stdout)
+    return found
+
+
+def medians(runs: list[Figures]) -> Figures:
+    """Return the median of every number in *runs*."""
+    numbers = [k for k, v in runs[0].items() if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    return {**{name: statistics.median(run[name] for run in runs) for name in numbers}, "repeats": len(runs)}
+
+
+def rounded(figures: Figures) -> Figures:
+    """Return *figures* with four digits that count."""
+    return {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in figures.items()}
+
+
+def ratio(ours: Figures | None, theirs: Figures | None, name: str) -> float | None:
+    """Return ours / theirs; None where either is missing."""
+    if not ours or not theirs or not theirs.get(name):
+        return None
+    return float(f"{ours[name] / theirs[name]:.4g}")
+
+
+def _run(side: str, name: str, n: int, *, memory: bool) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="lb-", ignore_cleanup_errors=True) as folder:
+        command = [sys.executable, "-m", f"benchmarks.sides.with_{side}", name, str(n), folder]
+        found = gauged(command, memory=memory)
+    said = json.loads(found.pop("said"))
+    return {**found, "process_wall_s": found["wall_s"], "wall_s": said["wall_s"], "count": said["count"]}
+
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -1,0 +1,99 @@
+"""The workloads on Luthier."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from luthier import tune
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def quickstart(n: int, folder: str) -> dict[str, Any]:
+    """4 trials, each in a process of its own, and the best config."""
+
+    def objective(config):
+        return {"score": config["a"] ** 2 + config["b"]}
+
+    space = {"a": tune.grid_search([0.001, 0.01, 0.1, 1.0]), "b": tune.choice([1, 2, 3])}
+    start = time.perf_counter()
+    results = tune.Tuner(objective, param_space=space, run_config=tune.RunConfig(storage_path=folder)).fit()
+    best = results.get_best_result(metric="score", mode="min").config
+    return _done(len(results), 4, start, best=best)
+
+
+def fresh(n: int, folder: str) -> dict[str, Any]:
+    """*n* trivial trials, each in a process of its own."""
+    return _trials(n, folder, reuse=False, executor="process")
+
+
+def reused(n: int, folder: str) -> dict[str, Any]:
+    """*n* trivial trials in processes that take one after another."""
+    return _trials(n, folder, reuse=True, executor="process")
+
+
+def inline(n: int, folder: str) -> dict[str, Any]:
+    """*n* trivial trials in this process."""
+    return _trials(n, folder, reuse=False, executor="inline")
+
+
+def reports(n: int, folder: str) -> dict[str, Any]:
+    """2 trials in processes, each of which reports *n* times and waits for the answer each time."""
+
+    def train(config):
+        for i in range(n):
+            tune.report({"loss": config["x"] / (i + 1)})
+
+    space = {"x": tune.grid_search([1.0, 2.0])}
+    start = time.perf_counter()
+    results = tune.Tuner(train, param_space=space, run_config=_run_config(folder, "process")).fit()
+    done = _done(len(results), 2, start, errors=results.num_errors)
+    for result in results:
+        for name, lines in (("result.json", n), ("progress.csv", n + 1)):
+            with open(os.path.join(result.path, name), encoding="utf-8") as f:
+                found = sum(1 for _ in f)
+            if found != lines:
+                raise SystemExit(f"{name} has {found} lines instead of {lines}")
+    return {**done, "count": 2 * n}
+
+
+def _trials(n: int, folder: str, *, reuse: bool, executor: str) -> dict[str, Any]:
+    def objective(config):
+        return {"loss": config["x"]}
+
+    start = time.perf_counter()
+    results = tune.Tuner(
+        objective,
+        param_space={"x": tune.uniform(0.0, 1.0)},
+        tune_config=tune.TuneConfig(num_samples=n, metric="loss", mode="min", reuse_actors=reuse),
+        run_config=_run_config(folder, executor),
+    ).fit()
+    return _done(len(results), n, start, errors=results.num_errors)
+
+
+def _run_config(folder: str, executor: str) -> tune.RunConfig:
+    return tune.RunConfig(storage_path=folder, verbose=0, executor=executor, resources={"cpu": 2})
+
+
+def _done(count: int, wanted: int, start: float, *, errors: int = 0, **more: Any) -> dict[str, Any]:
+    wall = time.perf_counter() - start
+    if count != wanted or errors:
+        raise SystemExit(f"{count} of {wanted} trials, {errors} of them failed")
+    return {"count": count, "wall_s": wall, **more}
+
+
+WORKLOADS: dict[str, Callable[[int, str], dict[str, Any]]] = {
+    "quickstart": quickstart,
+    "fresh": fresh,
+    "reused": reused,
+    "inline": inline,
+    "reports": reports,
+}
+
+if __name__ == "__main__":
+    print("\n" + json.dumps(WORKLOADS[sys.argv[1]](int(sys.argv[2]), sys.argv[3])), flush=True)

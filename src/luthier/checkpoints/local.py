@@ -1,0 +1,204 @@
+"""Checkpoints on the local disk: kept whole or not at all, and forgotten only inside their experiment."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from luthier.core.errors import BadArgument
+from luthier.core.terms import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from luthier.checkpoints.base import Checkpoint
+
+SAVING = ".saving_"  # a checkpoint that is being written
+FORGOTTEN = ".forgotten_"  # one that is being deleted
+_numbers = itertools.count()
+_CHUNK = 1 << 30
+
+
+def directory_of(index: int) -> str:
+    """Return the name of the *index*-th checkpoint's directory.
+
+    >>> directory_of(3)
+    'checkpoint_000003'
+    """
+    return f"checkpoint_{index:06d}"
+
+
+def path_of(ref: Ref, experiment_dir: str) -> str:
+    """Return where the checkpoint *ref* lies; an absolute path means itself."""
+    return os.path.normpath(os.path.join(experiment_dir, ref))
+
+
+def keep(
+    checkpoint: Checkpoint, trial_dir: str, index: int, experiment_dir: str, *, fsync: bool = False
+) -> tuple[Ref, int]:
+    """Copy *checkpoint* into *trial_dir*; return its ref and the index that it got.
+
+    It is copied into a hidden directory that is renamed when complete, so that nobody ever sees half of one.  What
+    already lies at ``checkpoint_<index>`` is left alone, it may be somebody's own: the next free index is taken.
+
+    Args:
+        checkpoint: what to copy; it stays where it is.
+        trial_dir: the trial's directory, inside *experiment_dir*.
+        index: the number that it should get.
+        experiment_dir: refs are relative to it.
+        fsync: whether to force it to the disk first.
+
+    Raises:
+        BadArgument: its directory is not there.
+        OSError: it could not be copied; nothing is left behind.
+    """
+    return _placed(lambda hidden: _fill(checkpoint, hidden, fsync=fsync), trial_dir, index, experiment_dir, fsync=fsync)
+
+
+def take(folder: str, trial_dir: str, index: int, experiment_dir: str, *, fsync: bool = False) -> tuple[Ref, int]:
+    """Move *folder*, which is ours and lies in *trial_dir*, to where a checkpoint belongs; as :func:`keep`."""
+    if fsync:
+        _sync_tree(folder)
+    return _placed(lambda hidden: os.rename(folder, hidden), trial_dir, index, experiment_dir, fsync=fsync)
+
+
+def fresh(trial_dir: str) -> str:
+    """Return a new hidden directory in *trial_dir*, for a checkpoint to be written into and then :func:`take`-n."""
+    hidden = _hidden(trial_dir, SAVING)
+    os.mkdir(hidden)
+    return hidden
+
+
+def forget(ref: Ref, experiment_dir: str) -> bool:
+    """Delete the checkpoint *ref*; return whether it was there to be deleted.
+
+    What does not lie inside *experiment_dir* is never touched.  It is renamed first: nobody sees half of one.
+    """
+    root = os.path.realpath(experiment_dir)
+    path = path_of(ref, root)
+    parent = os.path.realpath(os.path.dirname(path))
+    inside = parent != root and parent.startswith(root + os.sep)
+    if not inside or os.path.islink(path) or not os.path.isdir(path):
+        return False
+    hidden = _hidden(parent, FORGOTTEN)
+    try:
+        os.rename(path, hidden)
+    except FileNotFoundError:
+        return False
+    shutil.rmtree(hidden, ignore_errors=True)
+    return True
+
+
+def sweep(trial_dir: str) -> None:
+    """Delete what earlier attempts were writing or deleting when they died."""
+    for entry in os.scandir(trial_dir):
+        if entry.name.startswith((SAVING, FORGOTTEN)):
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def copy_tree(source: str, target: str, *, fsync: bool = False) -> None:
+    """Copy what is in *source* into *target*, which is made if need be; links are followed.
+
+    Where the file system can share blocks between files (btrfs, xfs), it does.
+    """
+    os.makedirs(target, exist_ok=True)
+    avoid = os.path.realpath(target)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            into = os.path.join(target, entry.name)
+            if entry.is_dir():
+                if os.path.realpath(entry.path) != avoid:  # a directory that is copied into itself
+                    copy_tree(entry.path, into, fsync=fsync)
+            else:
+                _copy_file(entry.path, into, fsync=fsync)
+    if fsync:
+        _sync(target)
+
+
+# -- inside ----------------------------------------------------------------------------------------------------------
+
+
+def _fill(checkpoint: Checkpoint, hidden: str, *, fsync: bool) -> None:
+    source = checkpoint.local_path
+    if source is None:
+        checkpoint.to_directory(hidden)
+        if fsync:
+            _sync_tree(hidden)
+        return
+    if not os.path.isdir(source):
+        raise BadArgument("checkpoint", checkpoint, "a checkpoint whose directory exists", "its directory is gone")
+    copy_tree(source, hidden, fsync=fsync)
+
+
+def _placed(
+    fill: Callable[[str], object], trial_dir: str, index: int, experiment_dir: str, *, fsync: bool
+) -> tuple[Ref, int]:
+    hidden = _hidden(trial_dir, SAVING)
+    try:
+        fill(hidden)
+        while True:
+            path = os.path.join(trial_dir, directory_of(index))
+            if not os.path.lexists(path):
+                with contextlib.suppress(FileExistsError, NotADirectoryError):
+                    os.rename(hidden, path)
+                    break
+            index += 1
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    if fsync:
+        _sync(trial_dir)
+    return Ref(PurePath(os.path.relpath(path, experiment_dir)).as_posix()), index
+
+
+def _hidden(folder: str, prefix: str) -> str:
+    return os.path.join(folder, f"{prefix}{os.getpid()}_{next(_numbers)}")
+
+
+def _copy_file(source: str, target: str, *, fsync: bool) -> None:
+    with Path(source).open("rb", buffering=0) as reader, Path(target).open("wb", buffering=0) as writer:
+        if not _copied_by_kernel(reader.fileno(), writer.fileno()):
+            reader.seek(0)
+            writer.seek(0)
+            shutil.copyfileobj(reader, writer, 1 << 20)
+        if fsync:
+            os.fsync(writer.fileno())
+    shutil.copymode(source, target)
+
+
+def _copied_by_kernel(reader: int, writer: int) -> bool:
+    """Copy everything inside the kernel where that can be done; say whether it was."""
+    copy = getattr(os, "copy_file_range", None)
+    left = os.fstat(reader).st_size
+    if copy is None or not left:
+        return False  # files in /proc and /sys have no size, yet something to read
+    try:
+        while left > 0:
+            copied = copy(reader, writer, min(left, _CHUNK))
+            if not copied:
+                return False
+            left -= copied
+    except OSError:  # other file systems, old kernels; a full disk says so again below
+        return False
+    return True
+
+
+def _sync(path: str) -> None:
+    if os.name == "nt" and os.path.isdir(path):
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_tree(folder: str) -> None:
+    for root, _folders, files in os.walk(folder):
+        for name in files:
+            _sync(os.path.join(root, name))
+        _sync(root)

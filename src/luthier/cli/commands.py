@@ -1,0 +1,33 @@
+"""The verbs of ``luthier``, under one roof."""
+
+from __future__ import annotations
+
+import click
+
+from luthier import __version__
+from luthier.cli.demo import demo
+from luthier.cli.log import log
+from luthier.cli.ls import ls
+from luthier.cli.show import show
+
+_EPILOG = """\b
+Examples:
+  luthier demo                              tune a classifier of handwritten digits, a few seconds
+  luthier ls ~/luthier_results              the experiments there
+  luthier show ~/luthier_results/NAME       its trials, the best one, what failed
+  luthier show NAME --filter "loss < 0.5" --sort loss --limit 5
+  luthier show NAME --output trials.csv     all trials as a table
+  luthier log NAME                          what happened, in order
+
+All of them only read, and may be used while the experiment runs.
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="luthier")
+def luthier() -> None:
+    """Look at hyperparameter tuning experiments, or try one."""
+
+
+for verb in (demo, ls, show, log):
+    luthier.add_command(verb)

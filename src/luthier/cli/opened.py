@@ -1,0 +1,128 @@
+"""An experiment's directory, opened to be looked at: nothing is written, and no pickle of its values is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from luthier.callbacks.board import counts
+from luthier.callbacks.spelling import flat
+from luthier.core.errors import CorruptLog, IllegalEvent, NewerFormat, NotAnExperiment
+from luthier.core.goal import Goal
+from luthier.core.state import ExperimentState, TrialState, evolve
+from luthier.core.terms import Status
+from luthier.store.card import FILE_NAME, ExperimentCard
+from luthier.store.jsonl import JsonlStore
+from luthier.store.views import ExperimentRow
+
+# The public words for where a trial stands; STOPPED tells early stopping from coming to an end.
+LABELS = {
+    Status.PENDING: "PENDING",
+    Status.RUNNING: "RUNNING",
+    Status.HALTING: "RUNNING",
+    Status.EXITED: "RUNNING",
+    Status.PAUSED: "PAUSED",
+    Status.DONE: "TERMINATED",
+    Status.STOPPED: "STOPPED",
+    Status.FAILED: "ERROR",
+}
+
+
+class Refused(click.ClickException):
+    """What was asked for cannot be had: one clear message, exit code 2."""
+
+    exit_code = 2
+
+
+class Opened:
+    """An experiment as its directory tells it.
+
+    Attributes:
+        directory: where it is.
+        card: what it is.
+        experiment: its state after the last event in the log.
+        row: when things happened.
+        running: whether somebody writes to it now.
+
+    Raises:
+        Refused: the directory holds no experiment, or a damaged one.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory).expanduser()
+        try:
+            self.card = ExperimentCard.read(self.directory, unpickle=False)
+            goals = tuple(Goal(metric, mode) for metric, mode in zip(self.card.metrics, self.card.modes, strict=True))
+            self.experiment, self.row = ExperimentState(goals), ExperimentRow()
+            store = JsonlStore(self.directory, readonly=True, unpickle=False)
+            for record in store.read():
+                for event in record.events:
+                    evolve(self.experiment, event)
+                self.row.add(record)
+            self.running = store.writer() is not None
+        except (NotAnExperiment, NewerFormat) as error:
+            raise Refused(str(error)) from error
+        except (CorruptLog, IllegalEvent, KeyError, ValueError, OSError) as error:
+            raise Refused(f"{self.directory} cannot be read: {type(error).__name__}: {error}") from error
+
+    @property
+    def goal(self) -> Goal | None:
+        """What is optimised first, if anything."""
+        return self.experiment.goals[0] if self.experiment.goals else None
+
+    @property
+    def state(self) -> str:
+        """``running``, ``finished`` or ``interrupted``."""
+        if self.running:
+            return "running"
+        unfinished = any(self.experiment.by_status[status] for status in Status if not status.final)
+        return "interrupted" if unfinished or not len(self.experiment) else "finished"
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds between the first and the last event."""
+        return (self.row.updated or 0.0) - (self.row.started or 0.0)
+
+    def counts(self) -> str:
+        """Return how many trials are in which state, in words."""
+        return ", ".join(f"{count} {word}" for word, count in counts(self.experiment).items()) or "no trials"
+
+    def trials(self) -> list[dict[str, Any]]:
+        """Return a flat dict for each trial: trial, status, its last metrics, its config under ``config/``, times."""
+        return [self._trial(t) for t in self.experiment.trials.values()]
+
+    def _trial(self, t: TrialState) -> dict[str, Any]:
+        times = self.row.trials[t.id]
+        found: dict[str, Any] = {"trial": t.label.name or t.id, "status": LABELS[t.status]}
+        found |= flat({k: v for k, v in t.metrics.items() if k != "config"})
+        found |= {f"config/{name}": value for name, value in flat(t.config)}
+        found |= {
+            "attempts": t.attempt,
+            "reports": times.reports,
+            "started": times.started,
+            "ended": times.ended,
+            "reason": t.reason if t.status.final else "",
+            "folder": t.label.folder,
+        }
+        return found
+
+
+def is_experiment(path: Path) -> bool:
+    """Return whether *path* is an experiment's directory."""
+    return (path / FILE_NAME).is_file()
+
+
+def existing(directory: str) -> Path:
+    """Return *directory* as a path.
+
+    Raises:
+        Refused: it is not there, or no directory.
+    """
+    path = Path(directory).expanduser()
+    if not path.exists():
+        raise Refused(f"{directory} is not there. Give a directory that holds experiments, or an experiment's own.")
+    if not path.is_dir():
+        raise Refused(f"{directory} is a file. Give a directory that holds experiments, or an experiment's own.")
+    return path

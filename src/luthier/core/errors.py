@@ -1,0 +1,79 @@
+"""The errors that Luthier raises on purpose."""
+
+from __future__ import annotations
+
+
+class LuthierError(Exception):
+    """Root of every error that Luthier raises on purpose."""
+
+
+class BadArgument(LuthierError, ValueError):
+    """An argument that cannot be used, caught before any trial starts.
+
+    The text names the argument, what was given and what would do.
+
+    >>> str(BadArgument("mode", "maximum", "'min' or 'max'"))
+    "mode='maximum' cannot be used: give 'min' or 'max'."
+    """
+
+    def __init__(self, argument: str, given: object, wanted: str, why: str = "") -> None:
+        self.argument, self.given, self.wanted, self.why = argument, given, wanted, why
+        shown = repr(given)
+        if len(shown) > 200:  # noqa: PLR2004 (long enough to recognise a value, short enough to read)
+            shown = shown[:200] + "..."
+        because = f": {why}" if why else ""
+        super().__init__(f"{argument}={shown} cannot be used{because}{';' if why else ':'} give {wanted}.")
+
+    def __reduce__(self) -> tuple[type, tuple[str, object, str, str]]:
+        return type(self), (self.argument, self.given, self.wanted, self.why)
+
+
+class BadArgumentType(BadArgument, TypeError):
+    """An argument of the wrong type: a :class:`BadArgument` that is a ``TypeError`` too."""
+
+
+class RecursiveDependencyError(LuthierError, ValueError):
+    """Functions in a search space that wait for each other (or for themselves): none of them can go first."""
+
+
+class IllegalEvent(LuthierError):
+    """An event that cannot happen to a trial in its status: the log or the code that wrote it is damaged."""
+
+
+class Conflict(LuthierError):
+    """Somebody else has appended to the log since it was last read."""
+
+
+class CorruptLog(LuthierError):
+    """A record in the middle of an event log cannot be read."""
+
+
+class PolicyError(LuthierError):
+    """A searcher, scheduler or stopper raised: the experiment fails, what was recorded stays.
+
+    The policy's own exception is the ``__cause__``.
+    """
+
+
+class ExperimentExists(LuthierError, ValueError):
+    """The experiment's directory already holds another experiment."""
+
+
+class NotStorable(LuthierError, TypeError):
+    """A value that cannot be written to the log; the text names the path that leads to it."""
+
+
+class NewerFormat(LuthierError):
+    """Something on disk was written by a newer Luthier than this one."""
+
+
+class StoreFailed(LuthierError):
+    """The log could not be written; what was acknowledged before is safe."""
+
+
+class StoreFull(StoreFailed):
+    """The log could not be written because there is no room left (disk, quota or file size limit)."""
+
+
+class NotAnExperiment(LuthierError, ValueError):
+    """A directory that holds no experiment of Luthier's, or one whose card is damaged."""

@@ -1,0 +1,153 @@
+"""The two things that are plugged in: a searcher chooses configs, a scheduler judges trials.
+
+Neither does I/O; neither holds a clock, a seed or a generator.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import msgspec
+
+from luthier.core.terms import Config, Ref, TrialId
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from luthier.core.events import News
+    from luthier.core.goal import Goal, Score
+    from luthier.core.rng import Rng
+    from luthier.core.terms import Label, Metrics, Status
+
+
+class Nothing(Enum):
+    """Why a searcher has no config to give."""
+
+    NOT_YET = "wait for more results"
+    EXHAUSTED = "there will never be another"
+
+
+class TrialView(Protocol):
+    """What a policy may see of a trial (read-only)."""
+
+    @property
+    def id(self) -> TrialId:
+        """Its id."""
+
+    @property
+    def number(self) -> int:
+        """Its number in the experiment, from 0."""
+
+    @property
+    def config(self) -> Config:
+        """Its config."""
+
+    @property
+    def label(self) -> Label:
+        """What it is called."""
+
+    @property
+    def status(self) -> Status:
+        """Where it stands."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """The last metrics reported; empty before the first."""
+
+    @property
+    def score(self) -> Score | None:
+        """Score of the last report that held the metric; lower is better."""
+
+    @property
+    def checkpoint(self) -> Ref | None:
+        """Its last checkpoint."""
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What it asks of a worker."""
+
+
+
+class ExperimentView(Protocol):
+    """What a policy may see of an experiment (read-only)."""
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What is to be optimised; empty where nobody said."""
+
+    def trial(self, trial: TrialId) -> TrialView:
+        """Return the trial of that id."""
+
+    def having(self, status: Status) -> Collection[TrialId]:
+        """The trials in *status*, in the order in which they came into it."""
+
+    def __len__(self) -> int:
+        """How many trials have been proposed."""
+        ...
+
+
+class Searcher(Protocol):
+    """Chooses configs.  Law: ``ask`` changes nothing; all knowledge arrives by ``tell``."""
+
+    def ask(self, number: int, rng: Rng) -> Config | Nothing:
+        """Return the config of the *number*-th trial (from 0); *rng* belongs to that number."""
+
+    def tell(self, news: News, experiment: ExperimentView) -> None:
+        """Hear what happened; *experiment* already shows it."""
+
+
+class Stop(msgspec.Struct, frozen=True, gc=False):
+    """End *trial* where it stands."""
+
+    trial: TrialId
+    reason: str = "stopped by the scheduler"
+
+
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """Take *trial* off its worker, to be resumed (or stopped) later."""
+
+    trial: TrialId
+    reason: str = "paused by the scheduler"
+
+
+class Resume(msgspec.Struct, frozen=True, gc=False):
+    """Let a paused *trial* wait for a worker again."""
+
+    trial: TrialId
+
+
+class Exploit(msgspec.Struct, frozen=True):
+    """Restart *trial* with *config*, from *checkpoint* (of a better trial)."""
+
+    trial: TrialId
+    config: Config
+    checkpoint: Ref | None
+    reason: str = "exploits a better trial"
+
+
+class Resize(msgspec.Struct, frozen=True):
+    """Restart *trial* from its checkpoint with other *resources*."""
+
+    trial: TrialId
+    resources: dict[str, float]
+    reason: str = "gets other resources"
+
+
+class Finish(msgspec.Struct, frozen=True, gc=False):
+    """End the whole experiment (what a stopper's ``stop_all`` asks for)."""
+
+    reason: str
+
+
+Decision: TypeAlias = Stop | Pause | Resume | Exploit | Resize | Finish
+
+
+class Scheduler(Protocol):
+    """Judges trials.  Silence means carry on; it may judge any trial, not only the one in the news."""
+
+    def decide(self, news: News, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
+        """Return what is to change after *news*; *rng* belongs to the news' position in the log."""
+
+    def pick(self, waiting: Iterable[TrialId], experiment: ExperimentView) -> TrialId | None:
+        """Return which of *waiting* (never empty; all of them fit) goes next, or None to hold all back for now."""

@@ -1,0 +1,238 @@
+"""The state of an experiment, and ``evolve``: the only code that changes it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from luthier.core import events as ev
+from luthier.core.errors import IllegalEvent
+from luthier.core.goal import Goal
+from luthier.core.keep import Kept
+from luthier.core.resources import fits, shape
+from luthier.core.status import TRANSITIONS
+from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, TrialId, WorkerId
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from luthier.core.resources import Resources
+
+Shape = tuple[tuple[str, float], ...]
+
+
+class TrialState(msgspec.Struct):
+    """One trial as its events left it."""
+
+    id: TrialId
+    number: int
+    config: Config
+    resources: dict[str, float]
+    label: Label
+    status: Status = Status.PENDING
+    attempt: int = 0
+    seq: int = -1
+    worker: WorkerId | None = None
+    metrics: Metrics = {}
+    score: float | None = None
+    checkpoint: Ref | None = None
+    kept: tuple[Kept, ...] = ()
+    order: ev.Halted | None = None
+    failures: int = 0
+    losses: int = 0
+    reason: str = ""
+
+
+class WorkerState(msgspec.Struct):
+    """One worker: what it has and what of it is free."""
+
+    id: WorkerId
+    resources: dict[str, float]
+    free: dict[str, float]
+    held: dict[TrialId, None]
+
+    def refresh(self, trials: dict[TrialId, TrialState]) -> None:
+        """Count what is free anew, exactly: sums of fractions must not drift."""
+        free = dict(self.resources)
+        for held in self.held:
+            for name, amount in trials[held].resources.items():
+                free[name] = free.get(name, 0.0) - amount
+        self.free = free
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is anything left to give."""
+        return any(amount > 0 for amount in self.free.values()) or not self.held
+
+
+class ExperimentState(msgspec.Struct):
+    """A whole experiment.  ``waiting`` and ``idle`` only index what trials and workers say."""
+
+    goals: tuple[Goal, ...] = ()
+    keep_by: Goal | None = None
+    trials: dict[TrialId, TrialState] = {}
+    by_status: dict[Status, dict[TrialId, None]] = msgspec.field(default_factory=lambda: {s: {} for s in Status})
+    waiting: dict[Shape, OrderedDict[TrialId, None]] = {}  # ordered: a plain dict is slow to pop at the front
+    workers: dict[WorkerId, WorkerState] = {}
+    idle: dict[WorkerId, None] = {}
+    enqueued: list[Config] = []
+    num_trials: int | None = None
+    exhausted: bool = False
+    stopping: bool = False
+
+    def trial(self, trial: TrialId) -> TrialState:
+        """Return the trial of that id (KeyError if there is none)."""
+        return self.trials[trial]
+
+    def having(self, status: Status) -> Collection[TrialId]:
+        """Return the trials in *status*, in the order in which they came into it."""
+        return self.by_status[status].keys()
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    @property
+    def held(self) -> int:
+        """How many trials hold a worker."""
+        return len(self.by_status[Status.RUNNING]) + len(self.by_status[Status.HALTING])
+
+    def room(self, request: Resources) -> WorkerId | None:
+        """Return a worker with *request* free, or None."""
+        for worker in self.idle:
+            if fits(request, self.workers[worker].free):
+                return worker
+        if self.workers and not any(request.values()):
+            return next(iter(self.workers))
+        return None
+
+    def placeable(self) -> Collection[TrialId]:
+        """Return the waiting trials that fit some worker now, first come first."""
+        if not self.waiting:
+            return ()
+        shapes = [group for key, group in self.waiting.items() if self.room(dict(key)) is not None]
+        if not shapes:
+            return ()
+        if len(shapes) == 1:
+            return shapes[0].keys()
+        fitting = set().union(*shapes)
+        return [t for t in self.by_status[Status.PENDING] if t in fitting]
+
+    def holders(self, worker: WorkerId) -> Iterator[TrialState]:
+        """Return the trials that *worker* holds."""
+        if worker in self.workers:
+            for trial in self.workers[worker].held:
+                yield self.trials[trial]
+
+
+def evolve(s: ExperimentState, event: ev.Event) -> None:
+    """Fold one event into the experiment."""
+    match event:
+        case ev.Reported() | ev.Exited() | ev.Launched() | ev.Halted() | ev.Requeued() | ev.Paused() | ev.Ended():
+            _evolve_trial(s, s.trials[event.trial], event)
+        case ev.Proposed(trial, number, config, resources, label, enqueued):
+            if enqueued:
+                s.enqueued.pop(0)
+            s.trials[trial] = TrialState(trial, number, config, resources, label)
+            s.by_status[Status.PENDING][trial] = None
+            s.waiting.setdefault(shape(resources), OrderedDict())[trial] = None
+        case ev.WorkerJoined(worker, resources):
+            w = s.workers.setdefault(worker, WorkerState(worker, {}, {}, {}))
+            w.resources = resources
+            _recount(s, w)
+        case ev.WorkerLost(worker):
+            s.workers.pop(worker, None)
+            s.idle.pop(worker, None)
+        case ev.Forgotten(trial, checkpoint):
+            t = s.trials[trial]
+            t.kept = tuple(k for k in t.kept if k.ref != checkpoint)
+        case ev.SpaceExhausted():
+            s.exhausted = True
+        case ev.StopRequested():
+            s.stopping = True
+        case ev.Enqueued(config):
+            s.enqueued.append(config)
+        case ev.Reopened(num_trials):
+            s.stopping = s.exhausted = False
+            if num_trials is not None:
+                s.num_trials = num_trials
+        case ev.Stalled():
+            pass
+
+
+def _evolve_trial(
+    s: ExperimentState,
+    t: TrialState,
+    event: ev.Reported | ev.Exited | ev.Launched | ev.Halted | ev.Requeued | ev.Paused | ev.Ended,
+) -> None:
+    to = TRANSITIONS.get((t.status, type(event)))
+    if to is None:
+        msg = f"{event!r} cannot happen to a trial that is {t.status.value}"
+        raise IllegalEvent(msg)
+    match event:
+        case ev.Reported(_, _, seq, metrics, checkpoint):
+            t.seq, t.metrics, t.losses = seq, metrics, 0
+            if s.goals:
+                score = s.goals[0].score(metrics)
+                t.score = t.score if score is None else score
+            if checkpoint is not None:
+                _keep(s, t, checkpoint)
+        case ev.Launched(_, attempt, worker, config):
+            t.attempt, t.seq, t.worker, t.config, t.order = attempt, -1, worker, config, None
+            s.workers[worker].held[t.id] = None
+            _recount(s, s.workers[worker])
+        case ev.Halted():
+            t.order = event
+        case ev.Exited(_, _, outcome, error, checkpoint):
+            t.failures += outcome is Outcome.ERROR
+            t.losses += outcome is Outcome.LOST or (outcome is Outcome.HALTED and t.order is None)
+            t.reason = error
+            if checkpoint is not None:
+                _keep(s, t, checkpoint)
+            if t.worker in s.workers:
+                del s.workers[t.worker].held[t.id]
+                _recount(s, s.workers[t.worker])
+            t.worker = None
+        case ev.Requeued(_, config, restore, resources):
+            if t.status.final:  # a rerun has its lives back
+                t.failures = t.losses = 0
+            t.config, t.checkpoint, t.resources, t.order = config, restore, resources, None
+        case ev.Ended(_, status, reason):
+            to = status
+            t.reason = reason or t.reason
+        case ev.Paused():
+            pass
+    if to is not t.status:
+        _move(s, t, to)
+
+
+def _move(s: ExperimentState, t: TrialState, to: Status) -> None:
+    del s.by_status[t.status][t.id]
+    s.by_status[to][t.id] = None
+    if Status.PENDING in (t.status, to):
+        key = shape(t.resources)
+        if to is Status.PENDING:
+            s.waiting.setdefault(key, OrderedDict())[t.id] = None
+        else:
+            del s.waiting[key][t.id]
+            if not s.waiting[key]:
+                del s.waiting[key]
+    t.status = to
+
+
+def _keep(s: ExperimentState, t: TrialState, checkpoint: Ref) -> None:
+    rank = None
+    if s.keep_by is not None:
+        score = s.keep_by.score(t.metrics)
+        rank = None if score is None else -score
+    t.checkpoint = checkpoint
+    t.kept = (*t.kept, Kept(checkpoint, rank))
+
+
+def _recount(s: ExperimentState, w: WorkerState) -> None:
+    w.refresh(s.trials)
+    if w.idle:
+        s.idle[w.id] = None
+    else:
+        s.idle.pop(w.id, None)

@@ -1,0 +1,70 @@
+"""The words that events are made of."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, NewType, TypeAlias
+
+import msgspec
+
+TrialId = NewType("TrialId", str)
+WorkerId = NewType("WorkerId", str)
+Ref = NewType("Ref", str)  # names a checkpoint; who stores checkpoints knows what it means
+Config: TypeAlias = dict[str, Any]
+Metrics: TypeAlias = dict[str, Any]
+
+
+class Label(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What a trial is called: for people, on disk, and by its parameters."""
+
+    name: str
+    folder: str
+    tag: str
+
+
+class Status(Enum):
+    """Where a trial stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    HALTING = "halting"  # told to let go; its process may still be there
+    EXITED = "exited"  # lives only inside one batch of events
+    PAUSED = "paused"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether a trial stays there unless the experiment is reopened."""
+        return self in FINAL
+
+
+FINAL = frozenset({Status.DONE, Status.STOPPED, Status.FAILED})
+HELD = (Status.RUNNING, Status.HALTING)  # a worker holds resources for the trial
+
+
+class Then(Enum):
+    """What becomes of a trial once its process has let go."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    REQUEUE = "requeue"
+
+
+class Outcome(Enum):
+    """How an attempt ended."""
+
+    FINISHED = "finished"  # the trainable came to its end
+    HALTED = "halted"  # it let go because it was ordered to
+    ERROR = "error"  # it raised, or its process died
+    LOST = "lost"  # its worker is gone
+    LEFT = "left"  # its worker left on purpose (an interrupted driver, a machine that is taken back): nobody's fault
+
+
+class Verdict(Enum):
+    """What ``report`` gets back."""
+
+    CONTINUE = "continue"
+    HALT = "halt"
+    SAVE_AND_HALT = "save and halt"  # the trial goes on later: save a checkpoint first

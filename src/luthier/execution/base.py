@@ -1,0 +1,45 @@
+"""Executors: they carry out orders and observe what becomes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from luthier.core.events import Observed, Order, Reported, WorkerJoined
+    from luthier.core.terms import TrialId, Verdict
+    from luthier.worker.assignment import Assignment
+
+
+class Handler(Protocol):
+    """Who takes a stimulus that cannot wait for the next :meth:`Executor.poll` (inline trials report from within it)."""
+
+    def __call__(self, stimulus: Reported) -> None:
+        """Decide, store, act, and :meth:`Executor.answer` before returning."""
+
+
+class Executor(Protocol):
+    """Runs trials somewhere.
+
+    The loop calls :meth:`join` once, then :meth:`poll` and :meth:`carry_out` until the experiment is over, then
+    :meth:`close`.  All calls come from one thread.
+    """
+
+    def join(self, handler: Handler) -> Sequence[WorkerJoined]:
+        """Get ready; return the workers that there are."""
+
+    def carry_out(self, order: Order, assignment: Assignment | None = None) -> None:
+        """Do what *order* says; ``Launched`` comes with its *assignment*.  Does not wait for the trial."""
+
+    def poll(self, timeout: float | None) -> Sequence[Observed]:
+        """Wait up to *timeout* seconds (None: until something happens) and return what was observed, if anything."""
+
+    def answer(self, trial: TrialId, attempt: int, verdict: Verdict) -> None:
+        """Give the verdict to the attempt that waits for it in ``report``."""
+
+    def wake(self) -> None:
+        """Make a waiting :meth:`poll` return soon (may be called from any thread or signal handler)."""
+
+    def close(self, grace: float) -> None:
+        """End what still runs: ask, wait up to *grace* seconds, then kill.  Nothing of it may survive."""

@@ -1,0 +1,1 @@
+"""Schedulers and stoppers: policies that judge trials, one file each."""

@@ -1,0 +1,3 @@
+"""Searchers: policies that choose configs, one file each."""
+
+from __future__ import annotations

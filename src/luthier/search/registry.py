@@ -1,0 +1,14 @@
+"""Which searcher goes by which name; imported when asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SEARCHERS: Mapping[str, str] = {
+    "variant_generator": "luthier.search.variants:Variants",
+    "random": "luthier.search.variants:Variants",
+    "grid": "luthier.search.variants:Variants",
+}

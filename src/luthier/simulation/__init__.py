@@ -1,0 +1,1 @@
+"""A virtual world: experiments without trainables, processes or waiting."""

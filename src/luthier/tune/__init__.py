@@ -1,0 +1,132 @@
+"""Ray Tune's public API, on Luthier's core.
+
+Everything is imported when it is first used, so that ``from luthier import tune`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from luthier.checkpoints.base import Checkpoint
+    from luthier.tune.analysis import Analysis, ExperimentAnalysis
+    from luthier.tune.callback import Callback
+    from luthier.tune.configs import CheckpointConfig, FailureConfig, RunConfig, SyncConfig, TuneConfig
+    from luthier.tune.error import TuneError
+    from luthier.tune.registry import register_env, register_trainable
+    from luthier.tune.result import Result
+    from luthier.tune.result_grid import ResultGrid
+    from luthier.tune.run import run
+    from luthier.tune.schedulers import create_scheduler
+    from luthier.tune.searching import create_searcher
+    from luthier.tune.spaces import (
+        choice,
+        grid_search,
+        lograndint,
+        loguniform,
+        qlograndint,
+        qloguniform,
+        qrandint,
+        qrandn,
+        quniform,
+        randint,
+        randn,
+        sample_from,
+        uniform,
+    )
+    from luthier.tune.stopper import Stopper
+    from luthier.tune.tuner import Tuner
+    from luthier.worker.context import get_context, get_trial_dir, get_trial_id, get_trial_name, get_trial_resources
+    from luthier.worker.parameters import with_parameters
+    from luthier.worker.resources import PlacementGroupFactory, with_resources
+    from luthier.worker.session import checkpoint_dir, get_checkpoint, report
+    from luthier.worker.trainable import Trainable
+
+__all__ = [
+    "Analysis",
+    "Callback",
+    "Checkpoint",
+    "CheckpointConfig",
+    "ExperimentAnalysis",
+    "FailureConfig",
+    "PlacementGroupFactory",
+    "Result",
+    "ResultGrid",
+    "RunConfig",
+    "Stopper",
+    "SyncConfig",
+    "Trainable",
+    "TuneConfig",
+    "TuneError",
+    "Tuner",
+    "checkpoint_dir",
+    "choice",
+    "create_scheduler",
+    "create_searcher",
+    "get_checkpoint",
+    "get_context",
+    "get_trial_dir",
+    "get_trial_id",
+    "get_trial_name",
+    "get_trial_resources",
+    "grid_search",
+    "lograndint",
+    "loguniform",
+    "qlograndint",
+    "qloguniform",
+    "qrandint",
+    "qrandn",
+    "quniform",
+    "randint",
+    "randn",
+    "register_env",
+    "register_trainable",
+    "report",
+    "run",
+    "sample_from",
+    "uniform",
+    "with_parameters",
+    "with_resources",
+]
+
+_HOMES = {
+    "luthier.checkpoints.base": ("Checkpoint",),
+    "luthier.tune.analysis": ("Analysis", "ExperimentAnalysis"),
+    "luthier.tune.callback": ("Callback",),
+    "luthier.tune.configs": ("CheckpointConfig", "FailureConfig", "RunConfig", "SyncConfig", "TuneConfig"),
+    "luthier.tune.error": ("TuneError",),
+    "luthier.tune.registry": ("register_env", "register_trainable"),
+    "luthier.tune.result": ("Result",),
+    "luthier.tune.result_grid": ("ResultGrid",),
+    "luthier.tune.run": ("run",),
+    "luthier.tune.schedulers": ("create_scheduler",),
+    "luthier.tune.searching": ("create_searcher",),
+    "luthier.tune.stopper": ("Stopper",),
+    "luthier.tune.tuner": ("Tuner",),
+    "luthier.worker.context": (
+        "get_context",
+        "get_trial_dir",
+        "get_trial_id",
+        "get_trial_name",
+        "get_trial_resources",
+    ),
+    "luthier.worker.parameters": ("with_parameters",),
+    "luthier.worker.resources": ("PlacementGroupFactory", "with_resources"),
+    "luthier.worker.session": ("checkpoint_dir", "get_checkpoint", "report"),
+    "luthier.worker.trainable": ("Trainable",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("__") or name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    found: object = getattr(import_module(_HOME.get(name, "luthier.tune.spaces")), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

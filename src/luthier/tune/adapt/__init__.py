@@ -1,0 +1,1 @@
+"""Adapters from user-written, Ray-shaped objects to the core's.  The only place that knows those shapes."""

@@ -1,0 +1,97 @@
+"""Which trial is best."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import TYPE_CHECKING
+
+from luthier.core.errors import BadArgument
+from luthier.core.goal import Goal, lookup, number
+from luthier.tune.error import NoResult
+from luthier.tune.history import SCOPES, History
+from luthier.tune.trial import flattened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from luthier.core.state import TrialState
+
+
+def goal_of(metric: str | None, mode: str | None, default: Goal | None) -> Goal:
+    """Return what to rank by: what is given, else *default*.
+
+    Raises:
+        BadArgument: something is missing.
+    """
+    name = metric or (default.metric if default else None)
+    end = mode or (default.mode if default else None)
+    if name is None:
+        raise BadArgument("metric", metric, "the name of a reported metric, here or in TuneConfig")
+    if end is None:
+        raise BadArgument("mode", mode, "'min' or 'max', here or in TuneConfig")
+    return Goal(name, end)
+
+
+def ranked(
+    trials: Iterable[TrialState], history: History, goal: Goal, scope: str = "last", *, only_finite: bool = True
+) -> list[TrialState]:
+    """Return the trials that have a value under *goal* in *scope*, the best first.
+
+    Raises:
+        BadArgument: there is no such scope.
+    """
+    if scope not in SCOPES:
+        raise BadArgument("scope", scope, f"one of {', '.join(SCOPES)}")
+    scored: list[tuple[float, int, TrialState]] = []
+    for t in trials:
+        if scope == "last":
+            value = number(lookup(t.metrics, goal.metric))
+            if value is not None and only_finite and not math.isfinite(value):
+                value = None
+        else:
+            value = history.value(t.id, goal, scope, only_finite=only_finite)
+        if value is not None:
+            score = float("inf") if math.isnan(value) else -value if goal.mode == "max" else value
+            scored.append((score, t.number, t))
+    return [t for _, _, t in sorted(scored, key=lambda s: s[:2])]
+
+
+def nobody_reported(metric: str, trials: Iterable[TrialState]) -> NoResult:
+    """Return the error that says what was reported instead."""
+    names: set[str] = set()
+    count = 0
+    for t in trials:
+        count += 1
+        names.update(flattened(t.metrics))
+    own = sorted(names - AUTOMATIC)
+    text = f"None of the {count} trials has a (finite) value of {metric!r}."
+    if own or names:
+        text += f" Reported were: {', '.join(own or sorted(names))}."
+        if near := difflib.get_close_matches(metric, names, n=1):
+            text += f" Is {near[0]!r} meant?"
+    else:
+        text += " None has reported anything."
+    return NoResult(text)
+
+
+AUTOMATIC = {
+    "training_iteration",
+    "time_total_s",
+    "time_this_iter_s",
+    "time_since_restore",
+    "iterations_since_restore",
+    "timesteps_since_restore",
+    "timesteps_total",
+    "episodes_total",
+    "timestamp",
+    "date",
+    "pid",
+    "hostname",
+    "node_ip",
+    "done",
+    "trial_id",
+    "experiment_tag",
+    "should_checkpoint",
+    "checkpoint_dir_name",
+}

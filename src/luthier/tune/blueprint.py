@@ -1,0 +1,196 @@
+"""All that an experiment is made of, checked before any trial starts."""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from luthier.core.engine import Engine
+from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.goal import Goal
+from luthier.core.limits import Limits
+from luthier.core.resources import checked, fits, spelled
+from luthier.core.space import Space
+from luthier.tune.adapt import callbacks
+from luthier.tune.adapt.stopping import stopping
+from luthier.tune.configs import RunConfig, TuneConfig
+from luthier.tune.registry import check, resolve, trainable_name
+from luthier.tune.schedulers import create_scheduler
+from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
+from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.searching import described, searcher_of
+from luthier.worker.resources import request_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from luthier.core.engine import Naming, Request
+    from luthier.core.policy import Scheduler, Searcher
+
+
+@dataclass
+class Blueprint:
+    """What a user wants, resolved.
+
+    Args:
+        trainable: what is trained, or its registered name.
+        param_space: the search space as the user wrote it.
+        tune: how to tune.
+        run: where, how long, and who hears of it.
+
+    Raises:
+        BadArgument: something of it cannot be used; nothing was written.
+    """
+
+    trainable: Any
+    param_space: Mapping[str, Any] | None
+    tune: TuneConfig
+    run: RunConfig
+    name: str = field(init=False)
+    space: Space = field(init=False)
+    goal: Goal | None = field(init=False)
+    capacity: dict[str, float] = field(init=False)
+    request: Request = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.tune, TuneConfig):
+            raise BadArgumentType("tune_config", self.tune, "a TuneConfig")
+        if not isinstance(self.run, RunConfig):
+            raise BadArgumentType("run_config", self.run, "a RunConfig")
+        self.name = trainable_name(self.trainable)
+        self.trainable = resolve(self.trainable)
+        check(self.trainable)
+        self.space = Space({} if self.param_space is None else self.param_space)
+        self.goal = _goal(self.tune)
+        self.search = described(self.tune.search_alg)
+        self.scheduling = _scheduling(self.tune.scheduler)
+        self.capacity = _capacity(self.run)
+        self.request = _request(self.trainable, self.capacity)
+        self.searcher()
+        self.scheduler()
+        _check_checkpointing(self.trainable, self.run)
+        callbacks.check(self.run.callbacks or ())
+
+    # -- the parts -----------------------------------------------------------------------------------------------------
+    def searcher(self, seed: int = 0) -> Searcher:
+        """Return a searcher that has heard nothing yet."""
+        return searcher_of(copy.deepcopy(self.search), self.space, self.tune.num_samples, seed)
+
+    def scheduler(self) -> Scheduler:
+        """Return a scheduler that has heard nothing yet, the user's stop condition before it."""
+        made = self.scheduling
+        scheduler = made.build(self.goal) if isinstance(made, TrialScheduler) else copy.deepcopy(made)
+        return stopping(_fresh(self.run.stop), scheduler)
+
+    def seed(self) -> int:
+        """Return the seed: the user's, the searcher's, or one drawn now."""
+        if self.tune.seed is not None:
+            return self.tune.seed
+        own = getattr(self.search, "seed", None)
+        return own if isinstance(own, int) else int.from_bytes(os.urandom(4), "little")
+
+    def limits(self, seed: int, prefix: str) -> Limits:
+        """Return the numbers that bound the experiment."""
+        failure, checkpoint = self.run.failure_config, self.run.checkpoint_config
+        assert failure is not None  # noqa: S101 (set by RunConfig)
+        assert checkpoint is not None  # noqa: S101 (set by RunConfig)
+        return Limits(
+            num_trials=self._num_trials(),
+            max_concurrent=self.max_concurrent(),
+            max_failures=failure.max_failures,
+            fail_fast=bool(failure.fail_fast),
+            keep=checkpoint.num_to_keep,
+            keep_by=checkpoint.checkpoint_score_attribute,
+            keep_mode=checkpoint.checkpoint_score_order,
+            seed=seed,
+            prefix=prefix,
+        )
+
+    def _num_trials(self) -> int | None:
+        endless = self.tune.num_samples < 0 or isinstance(self.search, BasicVariantGenerator)  # which counts by itself
+        return None if endless else self.tune.num_samples
+
+    def max_concurrent(self) -> int | None:
+        """Return how many trials may run at once, apart from what fits."""
+        if self.run.executor == "inline":
+            return 1
+        wishes = [n for n in (self.tune.max_concurrent_trials, getattr(self.search, "max_concurrent", None)) if n]
+        if not wishes and not callable(self.request) and not self.request:
+            wishes = [max(1, 4 * int(self.capacity.get("cpu", 1)))]  # trials that ask for nothing fit without end
+        return min(wishes) if wishes else None
+
+    def engine(self, limits: Limits, naming: Naming) -> Callable[[], Engine]:
+        """Return what makes the engine of an experiment in which nothing has happened yet."""
+        goals = () if self.goal is None else (self.goal,)
+        return lambda: Engine(limits, self.searcher(limits.seed), self.scheduler(), goals, self.request, naming)
+
+
+def _goal(tune: TuneConfig) -> Goal | None:
+    if tune.metric is None and tune.mode is None:
+        return None
+    if tune.metric is None:
+        raise BadArgument("metric", None, "the name of a reported metric", f"mode is {tune.mode!r}")
+    if tune.mode is None:
+        raise BadArgument("mode", None, "'min' or 'max'", f"metric is {tune.metric!r}")
+    return Goal(tune.metric, tune.mode)
+
+
+def _scheduling(scheduler: Any) -> Any:
+    if scheduler is None:
+        return FIFOScheduler()
+    if isinstance(scheduler, str):
+        return create_scheduler(scheduler)
+    if isinstance(scheduler, TrialScheduler) or (hasattr(scheduler, "decide") and hasattr(scheduler, "pick")):
+        return scheduler
+    raise BadArgumentType("scheduler", scheduler, "a scheduler of luthier.tune.schedulers, or its name")
+
+
+def _capacity(run: RunConfig) -> dict[str, float]:
+    """Return what this machine offers, the user's own words going before what is found."""
+    from luthier.execution.devices import machine_resources
+
+    given = {} if run.resources is None else checked(run.resources, "resources")
+    return {**machine_resources(), **given}
+
+
+def _request(trainable: Any, capacity: Mapping[str, float]) -> Request:
+    """Return what a trial asks for.
+
+    Raises:
+        BadArgument: this machine can never give it.
+    """
+    request = request_of(trainable)
+    if request is None:
+        return {"cpu": 1.0}
+    if callable(request):
+        return request
+    if not fits(request, capacity):
+        raise BadArgument(
+            "resources",
+            request,
+            "less, or say in RunConfig(resources=...) what there is",
+            f"a trial asks for {spelled(request)}, and this machine has {spelled(capacity)}",
+        )
+    return request
+
+
+def _check_checkpointing(trainable: Any, run: RunConfig) -> None:
+    wanted = run.checkpoint_config
+    if wanted is None or isinstance(trainable, type):
+        return
+    for argument in ("checkpoint_frequency", "checkpoint_at_end"):
+        given = getattr(wanted, argument)
+        if given:
+            raise BadArgument(
+                argument, given, "nothing, and pass checkpoint= to tune.report", "it is for Trainable classes only"
+            )
+
+
+def _fresh(stop: Any) -> Any:
+    """Return a copy of a stopper, which may count; what cannot be copied is shared."""
+    try:
+        return copy.deepcopy(stop)
+    except Exception:  # noqa: BLE001 (an object with a lock, say)
+        return stop

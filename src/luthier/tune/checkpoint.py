@@ -1,0 +1,7 @@
+"""Checkpoints under Ray Tune's name."""
+
+from __future__ import annotations
+
+from luthier.checkpoints.base import Checkpoint
+
+__all__ = ["Checkpoint"]

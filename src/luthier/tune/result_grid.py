@@ -1,0 +1,114 @@
+"""What an experiment came to: one result for each trial."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from luthier.core.terms import Status
+from luthier.tune.best import goal_of, nobody_reported, ranked
+from luthier.tune.frames import frame
+from luthier.tune.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from luthier.core.goal import Goal
+    from luthier.core.state import ExperimentState
+    from luthier.tune.history import History
+
+
+class ResultGrid:
+    """The results of an experiment, in the order of its trials.
+
+    Args:
+        directory: the experiment's directory.
+        experiment: its state.
+        history: its results.
+    """
+
+    def __init__(self, directory: str, experiment: ExperimentState, history: History) -> None:
+        self._dir, self._history = directory, history
+        self._trials = list(experiment.trials.values())
+        self._goal: Goal | None = experiment.goals[0] if experiment.goals else None
+
+    def get_best_result(
+        self,
+        metric: str | None = None,
+        mode: str | None = None,
+        scope: str = "last",
+        filter_nan_and_inf: bool = True,
+    ) -> Result:
+        """Return the best trial's result.
+
+        Args:
+            metric: metric to rank by; the Tuner's where None.
+            mode: ``"min"`` or ``"max"``; the Tuner's where None.
+            scope: by which of a trial's values: ``last``, ``avg``, ``last-5-avg``, ``last-10-avg``, or ``all`` for the
+                best it ever had.
+            filter_nan_and_inf: whether values that are not finite are left out.
+
+        Raises:
+            BadArgument: metric or mode is missing, or the scope is unknown.
+            NoResult: no trial has reported the metric; the text says what was reported.
+        """
+        if len(self._trials) == 1 and not metric and not mode and self._goal is None:
+            return self[0]
+        goal = goal_of(metric, mode, self._goal)
+        best = ranked(self._trials, self._history, goal, scope, only_finite=filter_nan_and_inf)
+        if not best:
+            raise nobody_reported(goal.metric, self._trials)
+        return Result(best[0], self._dir, self._history)
+
+    def get_dataframe(self, filter_metric: str | None = None, filter_mode: str | None = None) -> pd.DataFrame:
+        """Return a row for each trial: its last result, or the best it ever had under *filter_metric*."""
+        goal = None
+        if filter_metric is not None or filter_mode is not None:
+            goal = goal_of(filter_metric, filter_mode, self._goal)
+        return frame(self._trials, self._history, self._dir, goal)
+
+    @property
+    def experiment_path(self) -> str:
+        """The experiment's directory."""
+        return self._dir
+
+    @property
+    def filesystem(self) -> None:
+        """None: results are on the local disk."""
+        return
+
+    @property
+    def errors(self) -> list[Exception]:
+        """The exceptions of the trials that failed."""
+        return [error for error in (result.error for result in self) if error is not None]
+
+    @property
+    def num_errors(self) -> int:
+        """How many trials failed."""
+        return sum(t.status is Status.FAILED for t in self._trials)
+
+    @property
+    def num_terminated(self) -> int:
+        """How many trials came to their end without failing."""
+        return sum(t.status in (Status.DONE, Status.STOPPED) for t in self._trials)
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __getitem__(self, i: int) -> Result:
+        return Result(self._trials[i], self._dir, self._history)
+
+    def __iter__(self) -> Iterator[Result]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        if len(self) == 0:
+            return "ResultGrid<[]>"
+        lines = [f"  {result!r}," for result in self]
+        return "\n".join(["ResultGrid<[", *lines, "]>"])
+
+    def _repr_html_(self) -> str:
+        from luthier.callbacks.html import results_html
+
+        return results_html([result.metrics for result in self], f"{len(self)} trials in {self._dir}")

@@ -1,0 +1,36 @@
+"""Schedulers under Ray Tune's names, and :func:`create_scheduler`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from luthier.core.errors import BadArgument
+from luthier.tune.schedulers.async_hyperband import AsyncHyperBandScheduler
+from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
+
+ASHAScheduler = AsyncHyperBandScheduler
+
+_BY_NAME: dict[str, type[TrialScheduler]] = {
+    "fifo": FIFOScheduler,
+    "async_hyperband": AsyncHyperBandScheduler,
+    "asynchyperband": AsyncHyperBandScheduler,
+    "asha": AsyncHyperBandScheduler,
+}
+
+
+def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
+    """Return the scheduler of that name.
+
+    Raises:
+        BadArgument: there is no scheduler of that name.
+
+    >>> type(create_scheduler("asha", max_t=9)).__name__
+    'AsyncHyperBandScheduler'
+    """
+    name = scheduler.lower() if isinstance(scheduler, str) else scheduler
+    if name not in _BY_NAME:
+        raise BadArgument("scheduler", scheduler, f"one of {', '.join(sorted(_BY_NAME))}")
+    return _BY_NAME[name](**arguments)
+
+
+__all__ = ["ASHAScheduler", "AsyncHyperBandScheduler", "FIFOScheduler", "TrialScheduler", "create_scheduler"]

@@ -1,0 +1,7 @@
+"""Search algorithms, at Ray Tune's public paths."""
+
+from __future__ import annotations
+
+from luthier.tune.search.basic_variant import BasicVariantGenerator
+
+__all__ = ["BasicVariantGenerator"]

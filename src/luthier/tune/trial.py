@@ -1,0 +1,146 @@
+"""A trial as users see it: in Ray Tune's words."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from luthier.core.terms import Status
+
+if TYPE_CHECKING:
+    from luthier.core.state import TrialState
+    from luthier.tune.checkpoint import Checkpoint
+    from luthier.tune.history import History
+
+STATUS = {
+    Status.PENDING: "PENDING",
+    Status.RUNNING: "RUNNING",
+    Status.HALTING: "RUNNING",
+    Status.EXITED: "RUNNING",
+    Status.PAUSED: "PAUSED",
+    Status.DONE: "TERMINATED",
+    Status.STOPPED: "TERMINATED",
+    Status.FAILED: "ERROR",
+}
+
+
+class Trial:
+    """One trial; reads along with the experiment, changes nothing.
+
+    Attributes:
+        trial_id: its id.
+        trainable_name: name of what is trained.
+        experiment_dir: the experiment's directory.
+    """
+
+    PENDING, RUNNING, PAUSED, TERMINATED, ERROR = "PENDING", "RUNNING", "PAUSED", "TERMINATED", "ERROR"
+
+    def __init__(self, state: TrialState, experiment_dir: str, trainable_name: str, history: History) -> None:
+        self._state, self._history = state, history
+        self.trial_id: str = state.id
+        self.trainable_name, self.experiment_dir = trainable_name, experiment_dir
+
+    @property
+    def number(self) -> int:
+        """Its number in the experiment, from 0."""
+        return self._state.number
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its config."""
+        return self._state.config
+
+    @property
+    def evaluated_params(self) -> dict[str, Any]:
+        """Its config, flattened: ``{"model/lr": 0.1}``."""
+        return flattened(self._state.config)
+
+    @property
+    def experiment_tag(self) -> str:
+        """Its number and parameters in a few characters."""
+        return self._state.label.tag
+
+    @property
+    def status(self) -> str:
+        """``PENDING``, ``RUNNING``, ``PAUSED``, ``TERMINATED`` or ``ERROR``."""
+        return STATUS[self._state.status]
+
+    @property
+    def last_result(self) -> dict[str, Any]:
+        """Its last result; empty before the first."""
+        if not self._state.metrics:
+            return {}
+        return row(self._state, self._state.metrics)
+
+    @property
+    def metric_analysis(self) -> dict[str, dict[str, float]]:
+        """For each numeric metric its max, min, avg, last, last-5-avg and last-10-avg."""
+        return self._history.analysis(self._state.id)
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Its last checkpoint."""
+        from luthier.tune.checkpoint import Checkpoint
+
+        ref = self._state.checkpoint
+        return None if ref is None else Checkpoint(os.path.join(self.experiment_dir, ref))
+
+    @property
+    def local_path(self) -> str:
+        """Its directory."""
+        return os.path.join(self.experiment_dir, self._state.label.folder)
+
+    path = local_path
+    logdir = local_path
+
+    @property
+    def num_failures(self) -> int:
+        """How many of its attempts failed."""
+        return self._state.failures
+
+    @property
+    def error_file(self) -> str | None:
+        """The file with its errors, if there is one."""
+        path = os.path.join(self.local_path, "error.txt")
+        return path if os.path.exists(path) else None
+
+    def is_finished(self) -> bool:
+        """Whether it has come to its end."""
+        return self._state.status.final
+
+    def __str__(self) -> str:
+        return self._state.label.name
+
+    def __repr__(self) -> str:
+        return f"Trial({self.trial_id!r}, {self.status}, {self.config!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trial) and (other.trial_id, other.experiment_dir) == (
+            self.trial_id,
+            self.experiment_dir,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.trial_id, self.experiment_dir))
+
+
+def row(state: TrialState, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return *metrics* of the trial as Ray's result: with what the trial is, and whether it is done."""
+    done = bool(metrics.get("done")) or (state.status.final and metrics is state.metrics)
+    return {**metrics, "done": done, "trial_id": state.id, "experiment_tag": state.label.tag, "config": state.config}
+
+
+def flattened(nested: dict[str, Any], delimiter: str = "/", prefix: str = "") -> dict[str, Any]:
+    """Return *nested* dicts as one, keys joined by *delimiter*.
+
+    >>> flattened({"a": {"b": 1}, "c": 2})
+    {'a/b': 1, 'c': 2}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            flat.update(flattened(value, delimiter, path + delimiter))
+        else:
+            flat[path] = value
+    return flat

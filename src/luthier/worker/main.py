@@ -1,0 +1,106 @@
+"""A trial's process: takes assignments from its socket, runs them, and goes."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import socket
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from luthier.core.events import Exited
+from luthier.core.terms import Outcome
+from luthier.worker.attempt import Runner
+from luthier.worker.capture import capture_output, flush_output, prepare_output
+from luthier.worker.frames import Unloadable
+from luthier.worker.halting import Halted
+from luthier.worker.pipe import Pipe, read_frame
+from luthier.worker.prctl import die_with_parent, name_process
+from luthier.worker.preamble import enter, load
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from luthier.worker.assignment import Assignment
+
+
+def serve_one(descriptor: int, parent: int) -> NoReturn:
+    """Be a trial's process that was executed: *descriptor* is its socket, on which the preamble comes first."""
+    die_with_parent(signal.SIGKILL, parent)
+    serve_socket(socket.socket(fileno=descriptor))
+
+
+def serve_socket(sock: socket.socket) -> NoReturn:
+    """Read the preamble from *sock*, load the trainable and serve."""
+    payload = read_frame(sock)
+    if payload is None:
+        os._exit(1)
+    preamble = enter(payload)
+    try:
+        trainable = load(preamble)
+    except BaseException:  # noqa: BLE001 (whatever a module raises, sys.exit included)
+        Pipe(sock).refuse(Unloadable(traceback.format_exc().encode("utf-8", "backslashreplace").decode()))
+        os._exit(1)
+    serve(sock, trainable, reuse=preamble.reuse)
+
+
+def serve(sock: socket.socket, trainable: Any, *, reuse: bool) -> NoReturn:
+    """Run what is assigned over *sock*: one attempt, or one after the other with *reuse*; then end the process.
+
+    A process whose trial failed is not used again.
+    """
+    sock.set_inheritable(False)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=sock.close)  # or a trial's own children would keep it open
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
+    signal.signal(signal.SIGTERM, _raise_halted)
+    prepare_output()
+    pipe, runner = Pipe(sock), Runner(trainable, reuse=reuse)
+    try:
+        while (assignment := pipe.next()) is not None:
+            exited = _attempt(runner, assignment, pipe)
+            flush_output()
+            if not pipe.leave(exited) or not reuse or exited.outcome is Outcome.ERROR:
+                break
+        runner.close()
+    except Halted:
+        pass  # between two assignments there is nothing to unwind
+    _leave()
+
+
+def _attempt(runner: Runner, assignment: Assignment, pipe: Pipe) -> Exited:
+    try:
+        _settle_in(assignment)
+        return runner.run(assignment, pipe)
+    except Halted:
+        return Exited(assignment.trial, assignment.attempt, Outcome.HALTED)
+    except BaseException:  # noqa: BLE001 (an Exited is owed, whatever happens)
+        return Exited(assignment.trial, assignment.attempt, Outcome.ERROR, traceback.format_exc())
+
+
+def _settle_in(assignment: Assignment) -> None:
+    """Give the trial its own environment and its own files to print to."""
+    capture_output(assignment.trial_dir)
+    os.environ["LUTHIER_TRIAL_ID"] = assignment.trial
+    os.environ["LUTHIER_TRIAL_DIR"] = assignment.trial_dir
+    gpus = assignment.devices.get("gpu")
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    name_process(f"luthier {assignment.trial}")
+
+
+def _raise_halted(signum: int, frame: FrameType | None) -> None:
+    raise Halted
+
+
+def _leave() -> NoReturn:
+    """End the process as the interpreter would, but for tearing down every object."""
+    with contextlib.suppress(BaseException):
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+    flush_output()
+    os._exit(0)

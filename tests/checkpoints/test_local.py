@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from luthier.checkpoints import local
+from luthier.checkpoints.base import Checkpoint
+from luthier.core.terms import Ref
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    (folder / "sub" / "empty").mkdir(parents=True)
+    (folder / "a").write_bytes(os.urandom(3 << 20))
+    (folder / "sub" / "b").write_bytes(b"b")
+    (folder / "sub" / "run").write_text("#!")
+    (folder / "sub" / "run").chmod(0o755)
+    (folder / "link").symlink_to(folder / "sub" / "b")
+    return folder
+
+
+@pytest.fixture
+def trial_dir(tmp_path):
+    folder = tmp_path / "experiment" / "t_0"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def kept(source, trial_dir, index=0, **options):
+    return local.keep(Checkpoint(source), str(trial_dir), index, str(trial_dir.parent), **options)
+
+
+@pytest.mark.parametrize("fsync", [False, True])
+@pytest.mark.parametrize("kernel", [False, True])
+def test_a_kept_checkpoint_is_a_copy(source, trial_dir, monkeypatch, fsync, kernel):
+    if not kernel:
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    ref, index = kept(source, trial_dir, 7, fsync=fsync)
+    assert (ref, index) == ("t_0/checkpoint_000007", 7)
+    copy = trial_dir / "checkpoint_000007"
+    assert local.path_of(ref, str(trial_dir.parent)) == str(copy)
+    assert (copy / "a").read_bytes() == (source / "a").read_bytes()
+    assert (copy / "sub" / "empty").is_dir()
+    assert os.access(copy / "sub" / "run", os.X_OK)
+    assert not (copy / "link").is_symlink()
+    assert (copy / "link").read_bytes() == b"b"
+    (source / "sub" / "b").write_bytes(b"changed")
+    assert (copy / "sub" / "b").read_bytes() == b"b"
+    assert [p.name for p in trial_dir.iterdir()] == ["checkpoint_000007"]
+
+
+def test_half_a_copy_is_never_seen(source, trial_dir, monkeypatch):
+    seen = []
+
+    def spying(path, target, **options):
+        seen.append([p.name for p in trial_dir.glob("checkpoint_*")])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(local, "_copy_file", spying)
+    with pytest.raises(OSError, match="No space"):
+        kept(source, trial_dir)
+    assert seen == [[]]
+    assert list(trial_dir.iterdir()) == []
+
+
+def test_what_lies_there_already_is_left_alone(source, trial_dir):
+    (trial_dir / "checkpoint_000000").mkdir()
+    (trial_dir / "checkpoint_000001").write_text("a file")
+    assert kept(source, trial_dir) == ("t_0/checkpoint_000002", 2)
+    assert list((trial_dir / "checkpoint_000000").iterdir()) == []
+    # a user who writes to the very place
+    own = trial_dir / "checkpoint_000003"
+    shutil.copytree(source, own)
+    assert kept(own, trial_dir, 3) == ("t_0/checkpoint_000004", 4)
+    assert own.is_dir()
+
+
+def test_a_directory_that_holds_the_target(trial_dir):
+    (trial_dir / "weights").write_text("w")
+    ref, _ = kept(trial_dir, trial_dir)
+    assert [p.name for p in (trial_dir.parent / ref).iterdir()] == ["weights"]
+
+
+def test_a_source_that_is_gone(trial_dir, tmp_path):
+    with pytest.raises(ValueError, match="gone") as caught:
+        kept(tmp_path / "never", trial_dir)
+    assert "never" in str(caught.value)
+    assert list(trial_dir.iterdir()) == []
+
+
+def test_taking_moves(trial_dir):
+    folder = local.fresh(str(trial_dir))
+    with open(os.path.join(folder, "x"), "w") as file:
+        file.write("1")
+    assert local.take(folder, str(trial_dir), 0, str(trial_dir.parent), fsync=True) == ("t_0/checkpoint_000000", 0)
+    assert (trial_dir / "checkpoint_000000" / "x").read_text() == "1"
+    assert not os.path.exists(folder)
+
+
+def test_forgetting(source, trial_dir):
+    ref, _ = kept(source, trial_dir)
+    assert local.forget(ref, str(trial_dir.parent)) is True
+    assert list(trial_dir.iterdir()) == []
+    assert local.forget(ref, str(trial_dir.parent)) is False
+
+
+def test_forgetting_stays_inside(source, trial_dir, tmp_path):
+    experiment = str(trial_dir.parent)
+    outside = tmp_path / "outside" / "checkpoint_000000"
+    shutil.copytree(source, outside)
+    (trial_dir.parent / "t_1").symlink_to(outside.parent)  # a trial's directory that leads away
+    (trial_dir / "checkpoint_000001").symlink_to(outside)
+    refs = ["../outside/checkpoint_000000", str(outside), "t_1/checkpoint_000000", "t_0/checkpoint_000001", ".", "t_0", ".."]
+    for ref in refs:
+        assert local.forget(Ref(ref), experiment) is False, ref
+    assert outside.is_dir()
+    assert trial_dir.is_dir()
+
+
+def test_sweeping(source, trial_dir):
+    kept(source, trial_dir)
+    local.fresh(str(trial_dir))
+    (trial_dir / (local.FORGOTTEN + "1_1")).mkdir()
+    (trial_dir / ".mine").mkdir()
+    local.sweep(str(trial_dir))
+    assert sorted(p.name for p in trial_dir.iterdir()) == [".mine", "checkpoint_000000"]

@@ -1,0 +1,165 @@
+"""Bad input is refused before anything starts, with a text that says what would do."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from luthier import tune
+from luthier.core.errors import BadArgument
+from luthier.tune.schedulers import ASHAScheduler
+
+
+def objective(config):
+    return {"loss": 1.0}
+
+
+def fit(trainable=objective, space=None, *, storage, executor="process", tune_more=None, **run_more):
+    return tune.Tuner(
+        trainable,
+        param_space=space,
+        tune_config=tune.TuneConfig(**(tune_more or {})),
+        run_config=tune.RunConfig(storage_path=storage, verbose=0, executor=executor, **run_more),
+    ).fit()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"metric": "loss"}, "mode=None"),
+        ({"mode": "min"}, "metric=None"),
+        ({"mode": "maximum"}, "mode='maximum'"),
+        ({"metric": 3, "mode": "min"}, "metric=3"),
+        ({"num_samples": 0}, "num_samples=0"),
+        ({"num_samples": 2.5}, r"num_samples=2\.5"),
+        ({"max_concurrent_trials": -1}, "max_concurrent_trials=-1"),
+        ({"time_budget_s": 0}, "time_budget_s=0"),
+        ({"time_budget_s": "an hour"}, "time_budget_s='an hour'"),
+        ({"seed": "seven"}, "seed='seven'"),
+        ({"search_alg": "no such"}, "search_alg='no such'"),
+        ({"search_alg": 3}, "search_alg=3"),
+        ({"scheduler": "no such"}, "scheduler='no such'"),
+        ({"scheduler": object()}, "scheduler=<object"),
+        ({"scheduler": ASHAScheduler()}, "metric=None"),
+        ({"scheduler": ASHAScheduler(metric="a", mode="min"), "metric": "b", "mode": "min"}, "metric='a'"),
+        ({"chdir_to_trial_dir": True}, "chdir_to_trial_dir=True"),
+    ],
+)
+def test_tune_config(arguments, says, tmp_path):
+    with pytest.raises(BadArgument, match=says):
+        fit(storage=tmp_path, tune_more=arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"name": "a/b"}, "name='a/b'"),
+        ({"name": ""}, "name=''"),
+        ({"stop": 3}, "stop=3"),
+        ({"stop": {"loss": "low"}}, r"stop\['loss'\]='low'"),
+        ({"executor": "threads"}, "executor='threads'"),
+        ({"start_method": "clone"}, "start_method='clone'"),
+        ({"storage_path": "s3://bucket"}, "storage_path='s3://bucket'"),
+        ({"resources": {"cpu": -1}}, r"resources\['cpu'\]=-1"),
+        ({"resources": {"cpu": "two"}}, r"resources\['cpu'\]='two'"),
+        ({"callbacks": [print]}, r"callbacks\[0\]"),
+        ({"failure_config": 3}, "failure_config=3"),
+        ({"verbose": -1}, "verbose=-1"),
+        ({"checkpoint_config": tune.CheckpointConfig(checkpoint_frequency=2)}, "checkpoint_frequency=2"),
+    ],
+)
+def test_run_config(arguments, says, tmp_path):
+    given = {"storage_path": tmp_path, "verbose": 0, "executor": "inline", **arguments}
+    with pytest.raises(BadArgument, match=says):
+        tune.Tuner(objective, run_config=tune.RunConfig(**given)).fit()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: tune.FailureConfig(max_failures=-2), "max_failures=-2"),
+        (lambda: tune.FailureConfig(fail_fast="now"), "fail_fast='now'"),
+        (lambda: tune.FailureConfig(max_failures=1, fail_fast=True), "max_failures=1"),
+        (lambda: tune.CheckpointConfig(num_to_keep=0), "num_to_keep=0"),
+        (lambda: tune.CheckpointConfig(checkpoint_score_order="best"), "checkpoint_score_order='best'"),
+        (lambda: tune.CheckpointConfig(checkpoint_frequency=-1), "checkpoint_frequency=-1"),
+        (lambda: ASHAScheduler(max_t=0), "max_t=0"),
+        (lambda: ASHAScheduler(reduction_factor=1), "reduction_factor=1"),
+        (lambda: ASHAScheduler(mode="up"), "mode='up'"),
+    ],
+)
+def test_other_configs(make, says):
+    with pytest.raises(BadArgument, match=says):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("space", "says"),
+    [
+        ({"x": lambda: tune.uniform(2, 1)}, "lower|upper"),
+        ({"x": lambda: tune.loguniform(0, 1)}, "lower"),
+        ({"x": lambda: tune.quniform(0, 1, 0)}, "q=0"),
+        ({"x": lambda: tune.choice([])}, "choice|categories|options"),
+        ({"x": lambda: tune.grid_search([])}, "grid"),
+    ],
+)
+def test_domains(space, says, tmp_path):
+    with pytest.raises(ValueError, match=says):
+        fit(space={"x": space["x"]()}, storage=tmp_path, executor="inline")
+
+
+@pytest.mark.parametrize("trainable", [None, 3, os, object(), "never registered", int, lambda: 1, lambda a, b, c: 1])
+def test_trainables(trainable, tmp_path):
+    with pytest.raises((ValueError, TypeError, tune.TuneError), match=r"trainable|Trainable"):
+        fit(trainable, storage=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unpicklable_trainable_is_named(tmp_path):
+    import threading
+
+    lock = threading.Lock()
+
+    def locked(config):
+        with lock:
+            return {"loss": 1}
+
+    with pytest.raises(BadArgument, match=r"'lock'"):
+        fit(locked, storage=tmp_path)
+
+
+def test_what_this_machine_can_never_give(tmp_path):
+    with pytest.raises(BadArgument, match=r"4096 cpu.*this machine has"):
+        fit(tune.with_resources(objective, {"cpu": 4096}), storage=tmp_path)
+    with pytest.raises(BadArgument, match=r"1 licence"):
+        fit(tune.with_resources(objective, {"licence": 1}), storage=tmp_path)
+    greedy = tune.with_resources(objective, lambda config: {"cpu": config["cpus"]})
+    grid = fit(greedy, {"cpus": tune.grid_search([1, 4096])}, storage=tmp_path)
+    assert (grid.num_terminated, grid.num_errors) == (1, 1)
+    assert "4096 cpu" in str(grid[1].error)
+    owned = fit(tune.with_resources(objective, {"licence": 1}), storage=tmp_path, resources={"licence": 1})
+    assert owned.num_terminated == 1
+
+
+def test_an_unwritable_storage_path(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadArgument, match="storage_path"):
+        fit(storage=tmp_path / "file")
+    if os.geteuid() != 0:
+        os.chmod(tmp_path, 0o500)
+        with pytest.raises(BadArgument, match="storage_path"):
+            fit(storage=tmp_path)
+
+
+def test_a_time_budget_may_be_a_timedelta():
+    assert tune.TuneConfig(time_budget_s=timedelta(minutes=1)).time_budget_s == 60.0
+
+
+def test_an_empty_space_is_one_trial(tmp_path):
+    assert len(fit(space={}, storage=tmp_path, executor="inline")) == 1
+    assert Path(tmp_path).exists()
