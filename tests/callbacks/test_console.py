@@ -273,7 +273,20 @@ def test_live_fits_a_small_terminal(tmp_path):
         story.start(number)
     story.tick(NOW)
     assert out.getvalue().count("f_x_") <= 14
+    assert "…" not in out.getvalue()
     assert "more" in out.getvalue()
+    story.close()
+
+
+def test_live_leaves_out_columns_that_do_not_fit(tmp_path):
+    face, out = live(width=50)
+    story = Story(tmp_path, face)
+    for number in range(2):
+        trial = story.start(number, {"learning_rate": 0.1 * number, "momentum": 0.9 * number})
+        story.report(trial, accuracy=0.5, loss=0.25)
+    story.tick(NOW)
+    heads = next(line for line in out.getvalue().splitlines() if "status" in line)
+    assert heads.split() == ["trial", "status", "iter", "time", "loss"]  # what is optimised before what is not
     story.close()
 
 

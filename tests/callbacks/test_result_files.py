@@ -363,7 +363,9 @@ def test_files_that_are_behind_are_found(story, damage):
 
 
 @given(
-    metrics=st.dictionaries(st.sampled_from(["loss", "date", "trial_id", "config", "a/b", "timestamp"]), metric),
+    metrics=st.dictionaries(
+        st.sampled_from(["loss", "date", "trial_id", "config", "a/b", "timestamp", "should_checkpoint"]), metric
+    ),
     checkpoint=st.sampled_from([None, "f/checkpoint_000003", "c:\\f\\checkpoint_000004\\"]),
 )
 def test_a_line_says_what_the_row_says(metrics, checkpoint):

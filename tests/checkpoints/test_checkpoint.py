@@ -62,7 +62,12 @@ def test_metadata(folder):
 
 def test_being_a_value(folder, tmp_path, monkeypatch):
     checkpoint = Checkpoint(folder)
-    assert checkpoint == Checkpoint(str(folder) + "/") == Checkpoint(folder, LocalFileSystem()) == Checkpoint(f"file://{folder}")
+    assert (
+        checkpoint
+        == Checkpoint(str(folder) + "/")
+        == Checkpoint(folder, LocalFileSystem())
+        == Checkpoint(f"file://{folder}")
+    )
     assert checkpoint != Checkpoint(tmp_path)
     assert checkpoint != Checkpoint("memory://" + str(folder))
     assert checkpoint != str(folder)

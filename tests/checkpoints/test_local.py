@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from luthier.checkpoints import local
+from luthier.checkpoints import copying, local
 from luthier.checkpoints.base import Checkpoint
 from luthier.core.terms import Ref
 
@@ -59,7 +59,7 @@ def test_half_a_copy_is_never_seen(source, trial_dir, monkeypatch):
         seen.append([p.name for p in trial_dir.glob("checkpoint_*")])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(local, "_copy_file", spying)
+    monkeypatch.setattr(copying, "_copy_file", spying)
     with pytest.raises(OSError, match="No space"):
         kept(source, trial_dir)
     assert seen == [[]]
@@ -113,7 +113,15 @@ def test_forgetting_stays_inside(source, trial_dir, tmp_path):
     shutil.copytree(source, outside)
     (trial_dir.parent / "t_1").symlink_to(outside.parent)  # a trial's directory that leads away
     (trial_dir / "checkpoint_000001").symlink_to(outside)
-    refs = ["../outside/checkpoint_000000", str(outside), "t_1/checkpoint_000000", "t_0/checkpoint_000001", ".", "t_0", ".."]
+    refs = [
+        "../outside/checkpoint_000000",
+        str(outside),
+        "t_1/checkpoint_000000",
+        "t_0/checkpoint_000001",
+        ".",
+        "t_0",
+        "..",
+    ]
     for ref in refs:
         assert local.forget(Ref(ref), experiment) is False, ref
     assert outside.is_dir()

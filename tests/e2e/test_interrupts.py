@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-
+from typing import TYPE_CHECKING
 
 from luthier import tune
 from luthier.tune.past import Past
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SCRIPT = """
 import os, time
+from typing import TYPE_CHECKING
+
 from luthier import tune
 
 def slow(config):
@@ -31,6 +35,8 @@ print("after:", len(grid), [r.metrics.get("step", 0) > 0 for r in grid][:1])
 """
 STUBBORN = """
 import time
+from typing import TYPE_CHECKING
+
 from luthier import tune
 
 def stubborn(config):

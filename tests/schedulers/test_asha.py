@@ -73,7 +73,7 @@ losses = st.one_of(st.none(), st.sampled_from([0.0, 0.1, 0.2, 0.5, math.nan, mat
 reports = st.lists(st.tuples(st.integers(0, 12), st.none() | st.integers(0, 3), losses), max_size=120)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     reports,
     st.sampled_from([(9, 1, 3), (16, 2, 2), (100, 1, 4), (10, 1, 1.5), (81, 3, 3), (5, 5, 2), (1000, 1, 10)]),
@@ -171,7 +171,7 @@ def test_brackets_are_drawn_by_the_softmax_of_their_rungs():
     weights = np.exp([3, 2, 1, 0, 0])
     for bracket, expected in enumerate(4000 * weights / weights.sum()):
         assert abs(drawn[bracket] - expected) < 5 * math.sqrt(expected)
-    assert asha._draw(0.9999999999) == 4 and asha._draw(1.0) == 0
+    assert asha._draw(0.9999999999) == 4 and asha._draw(2.0) == 0
 
 
 def test_the_same_place_gives_the_same_bracket_and_a_bracket_has_its_own_rungs():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PAGES = Path(__file__).parents[2].parent / "shared" / "seeds"
-QUICKSTART = '''
+QUICKSTART = """
 from ray import tune
 
 
@@ -29,8 +29,8 @@ tuner = tune.Tuner(objective, param_space=search_space)  # 3
 
 results = tuner.fit()
 print(results.get_best_result(metric="score", mode="min").config)
-'''
-REPORTING = '''
+"""
+REPORTING = """
 from ray import tune
 
 
@@ -57,7 +57,7 @@ tuner = tune.Tuner(
 )
 results = tuner.fit()
 print("Best config is:", results.get_best_result().config)
-'''
+"""
 
 
 def run(script: str, storage: Path) -> str:
@@ -94,4 +94,6 @@ def test_the_pages_own_quickstart(tmp_path):
     """The script as it stands on the page, where the page is at hand."""
     page = next(p.read_text() for p in PAGES.iterdir() if "def objective(config):" in p.read_text())
     (script,) = [block for block in re.findall(r"```\n(.*?)```", page, re.DOTALL) if "grid_search" in block]
-    assert "get_best_result" in run(ported(script), tmp_path) or re.search(r"'a': ", run(ported(script), tmp_path / "2"))
+    assert "get_best_result" in run(ported(script), tmp_path) or re.search(
+        r"'a': ", run(ported(script), tmp_path / "2")
+    )

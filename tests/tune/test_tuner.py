@@ -155,7 +155,7 @@ def test_retries_go_on_from_the_checkpoint(run_config, tmp_path):
 
 def test_only_the_best_checkpoints_are_kept(run_config, tmp_path):
     def saving(config):
-        for step, score in enumerate([0.1, 0.9, 0.2, 0.8, 0.3]):
+        for score in [0.1, 0.9, 0.2, 0.8, 0.3]:
             folder = tmp_path / "made"
             folder.mkdir(exist_ok=True)
             (folder / "score").write_text(str(score))
@@ -229,19 +229,14 @@ def test_an_unknown_metric_names_what_was_reported(run_config, caplog):
     assert "'los'" in caplog.text
     with pytest.raises(RuntimeError, match=r"None of the 1 trials has .*'los'.*Reported were: loss.*'loss' meant"):
         grid.get_best_result()
-    with pytest.raises(ValueError, match="metric"):
-        tune.ResultGrid(grid.experiment_path, type(grid._history) and _state(grid), grid._history).get_best_result()
 
 
-def _state(grid):
-    from luthier.core.state import ExperimentState, evolve
-    from luthier.tune.past import events_of
-
-    experiment = ExperimentState()
-    for event in events_of(grid.experiment_path):
-        evolve(experiment, event)
-    experiment.trials["other"] = next(iter(experiment.trials.values()))
-    return experiment
+def test_without_a_metric_nothing_is_best(run_config):
+    grid = tune.Tuner(quadratic, param_space={"x": tune.grid_search([1, 2])}, run_config=run_config()).fit()
+    with pytest.raises(ValueError, match="metric=None"):
+        grid.get_best_result()
+    with pytest.raises(ValueError, match="mode=None"):
+        grid.get_best_result("loss")
 
 
 def test_a_time_budget_ends_it(run_config):

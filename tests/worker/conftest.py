@@ -2,26 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from luthier.core.terms import TrialId, Verdict
+from luthier.core.terms import TrialId
 from luthier.worker import notices
 from luthier.worker.assignment import Assignment
 from luthier.worker.attempt import run_attempt
-
-
-class Recorder:
-    """A channel that keeps what it was told, and gives the verdicts that it was given."""
-
-    def __init__(self, *verdicts):
-        self.reports = []
-        self.verdicts = list(verdicts)
-
-    def tell(self, report):
-        self.reports.append(report)
-        return self.verdicts.pop(0) if self.verdicts else Verdict.CONTINUE
-
-    @property
-    def metrics(self):
-        return [report.metrics for report in self.reports]
+from tests.worker.recorder import Recorder
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from luthier.core.terms import Outcome, Verdict
 from luthier.worker.attempt import run_attempt
 from luthier.worker.context import get_context, get_trial_dir, get_trial_id, get_trial_name, get_trial_resources
 from luthier.worker.session import checkpoint_dir, current, get_checkpoint, report
-from tests.worker.conftest import Recorder
+from tests.worker.recorder import Recorder
 
 HALT, CONTINUE, SAVE = Verdict.HALT, Verdict.CONTINUE, Verdict.SAVE_AND_HALT
 
@@ -69,8 +69,8 @@ def test_the_time_that_the_answer_takes_is_not_the_trials(assigned):
     ("call", "expected"),
     [
         (lambda: report(loss=1), {"loss": 1}),
-        (lambda: report(0.5), {"_metric": 0.5}),
-        (lambda: report(np.float32(0.5), acc=2), {"_metric": 0.5, "acc": 2}),
+        (lambda: report(0.5), {"_metric": 0.5}),  # type: ignore[arg-type]
+        (lambda: report(np.float32(0.5), acc=2), {"_metric": 0.5, "acc": 2}),  # type: ignore[arg-type]
         (lambda: report({"a": 1}, b=2), {"a": 1, "b": 2}),
     ],
 )
@@ -286,7 +286,8 @@ def test_checkpoints_are_numbered_on(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "said"), [("/a/path", "Checkpoint.from_directory"), (Checkpoint("/never/there"), "its directory is gone")]
+    ("checkpoint", "said"),
+    [("/a/path", "Checkpoint.from_directory"), (Checkpoint("/never/there"), "its directory is gone")],
 )
 def test_bad_checkpoints(run, checkpoint, said):
     exited, channel = run(lambda config: report({"x": 1}, checkpoint=checkpoint))

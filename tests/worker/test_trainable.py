@@ -11,7 +11,7 @@ from luthier.worker.assignment import Checkpointing
 from luthier.worker.attempt import Runner
 from luthier.worker.session import report
 from luthier.worker.trainable import Saved, Trainable
-from tests.worker.conftest import Recorder
+from tests.worker.recorder import Recorder
 
 
 class Counter(Trainable):
@@ -58,7 +58,11 @@ def test_by_itself(cls, tmp_path):
     training.restore(saved)
     assert (training.iteration, training.count) == (2, 2)
     assert training.train()["timesteps_total"] == 6
-    for given in (saved.checkpoint, saved.checkpoint.path, Path(training.save(str(tmp_path / "there")).checkpoint.path)):
+    for given in (
+        saved.checkpoint,
+        saved.checkpoint.path,
+        Path(training.save(str(tmp_path / "there")).checkpoint.path),
+    ):
         other = cls({"n": 3})
         other.restore(given)
         assert other.count in (2, 3)

@@ -57,6 +57,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         waits: why trials wait, one line for each kind.
         best: the best trial so far, or None.
         columns: heads of the table.
+        order: positions of the columns, those first that matter most where not all fit.
         rows: at most 20 trials, running ones first, then the best.
         left_out: how many trials have no row.
     """
@@ -68,6 +69,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     waits: tuple[str, ...]
     best: Best | None
     columns: tuple[str, ...]
+    order: tuple[int, ...]
     rows: tuple[Row, ...]
     left_out: int
 
@@ -154,6 +156,9 @@ class Board:
     def snapshot(self, experiment: ExperimentState, elapsed: float) -> Snapshot:
         """Return what there is to see now; costs as much as it shows."""
         metrics, parameters = self._columns(experiment)
+        columns = ("trial", "status", "iter", "time", *metrics, *parameters)
+        goals = min(len(metrics), len(experiment.goals))
+        first = 4 + goals  # of the metrics that are not optimised: they go first where there is no room
         shown = list(self._shown(experiment))
         rows = tuple(self._row(experiment.trials[trial], metrics, parameters) for trial in shown)
         return Snapshot(
@@ -163,7 +168,8 @@ class Board:
             resources=usage(experiment),
             waits=tuple(waits(experiment)),
             best=self.best(experiment),
-            columns=("trial", "status", "iter", "time", *metrics, *parameters),
+            columns=columns,
+            order=tuple(sorted(range(len(columns)), key=lambda i: first <= i < first + len(metrics) - goals)),
             rows=rows,
             left_out=len(experiment) - len(rows),
         )

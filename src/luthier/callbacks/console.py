@@ -6,7 +6,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from luthier.callbacks.board import Board
 from luthier.callbacks.notebook import Notebook, in_notebook
 from luthier.callbacks.plain import Plain
 from luthier.callbacks.plan import Plan, plan_line
@@ -16,6 +15,7 @@ from luthier.core.errors import BadArgument
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from luthier.callbacks.board import Board
     from luthier.core.events import Event
     from luthier.core.state import ExperimentState
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from luthier.core.state import ExperimentState
 
 PER_SECOND = 4
+_GAP = 2  # between columns
 _AROUND = 9  # lines of the picture that are no rows of the table
 _STYLES: Mapping[Status, str] = {
     Status.RUNNING: "cyan",
@@ -76,7 +77,7 @@ class Live:
 
         assert self._experiment is not None  # noqa: S101 (for the type checker)
         self.board.rows = max(3, min(20, self._console.size.height - _AROUND))
-        picture = drawn(self.board.snapshot(self._experiment, now - self._started))
+        picture = drawn(self.board.snapshot(self._experiment, now - self._started), self._console.width)
         if self._live is None:
             self._live = RichLive(picture, console=self._console, auto_refresh=False)
             self._live.start(refresh=True)
@@ -84,21 +85,23 @@ class Live:
             self._live.update(picture, refresh=True)
 
 
-def drawn(snapshot: Snapshot) -> Group:
-    """Return *snapshot* as something that rich prints; nothing in it is read as markup."""
+def drawn(snapshot: Snapshot, width: int = 120) -> Group:
+    """Return *snapshot* as something that rich prints; nothing in it is read as markup.
+
+    Columns that do not fit into *width* characters are left out, rather than all made unreadable.
+    """
     from rich import box
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", expand=False)
-    for number, column in enumerate(snapshot.columns):
-        table.add_column(Text(plain_text(column)), no_wrap=True, overflow="ellipsis", min_width=4 if number else 8)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", expand=False)
+    columns = _fitting(snapshot, width)
+    for i in columns:
+        table.add_column(Text(plain_text(snapshot.columns[i])), no_wrap=True, overflow="ellipsis")
     for row in snapshot.rows:
         style = _STYLES.get(row.status, "")
-        cells = [Text(plain_text(cell)) for cell in row.cells]
-        cells[1] = Text(row.cells[1], style=style)
-        table.add_row(*cells)
+        table.add_row(*(Text(plain_text(row.cells[i]), style=style if i == 1 else "") for i in columns))
     parts: list[Text | Table] = [Text(snapshot.progress, style="bold")]
     if snapshot.best is not None:
         best = snapshot.best
@@ -109,3 +112,14 @@ def drawn(snapshot: Snapshot) -> Group:
     if snapshot.left_out > 0 and snapshot.rows:
         parts.append(Text(f"... and {snapshot.left_out} more", style="dim"))
     return Group(*parts)
+
+
+def _fitting(snapshot: Snapshot, width: int) -> list[int]:
+    fitting: list[int] = []
+    left = width
+    for i in snapshot.order:
+        left -= max(len(snapshot.columns[i]), *(len(row.cells[i]) for row in snapshot.rows), 0) + _GAP
+        if left < -_GAP and fitting:
+            break
+        fitting.append(i)
+    return sorted(fitting)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _encode = msgspec.json.Encoder().encode
 # Keys that a row gets from us; where a report brings one of them along, its row is made the long way.
-_OURS = frozenset({"date", "trial_id", "experiment_tag", "config", "checkpoint_dir_name", "should_checkpoint"})
+_OURS = frozenset({"date", "trial_id", "experiment_tag", "config"})
 _NO_CHECKPOINT = b',"checkpoint_dir_name":null}\n'
 _UNSPOKEN = (TypeError, ValueError, OverflowError, UnicodeEncodeError, RecursionError)
 _LATEST = 1 << 37  # a time that calendars know
@@ -83,14 +83,15 @@ class RowText:
     ({'lr': 0.1}, 0.5)
     """
 
-    __slots__ = ("_facts", "_fixed", "_table")
+    __slots__ = ("_facts", "_fixed", "_names", "_table")
 
     def __init__(self, trial: str, config: Mapping[str, Any], tag: str) -> None:
         told = plain(dict(config))
         self._facts = TrialFacts(trial, told, tag)  # type: ignore[arg-type]
         fixed = json_text({"trial_id": trial, "experiment_tag": tag, "config": told})
         self._fixed = b'","' + fixed[2:-1]
-        self._table = {"trial_id": trial, "experiment_tag": tag, "checkpoint_dir_name": None, "should_checkpoint": None}
+        self._names: dict[str, str | None] = {"trial_id": trial, "experiment_tag": tag}
+        self._table = {**self._names, "checkpoint_dir_name": None, "should_checkpoint": None}
 
     def encode(self, event: Reported, at: float | None = None) -> tuple[bytes, dict[str, Any]]:
         """Return *event* as a line of JSON and as a flat dict of cells.
@@ -104,21 +105,24 @@ class RowText:
             metrics = plain(metrics)
         moment = metrics.get("timestamp")
         if (
-            not metrics
-            or not _OURS.isdisjoint(metrics)
-            or (moment.__class__ is not int and moment.__class__ is not float)
+            (moment.__class__ is not int and moment.__class__ is not float)
             or not 0 <= moment < _LATEST
+            or not _OURS.isdisjoint(metrics)
         ):
             return self._long(event, metrics, at)
-        day = date(moment)
-        line = json_text(metrics)[:-1] + b',"date":"' + day.encode() + self._fixed
-        cells = dict(flat(metrics)) if dict in map(type, metrics.values()) else metrics
+        saved = metrics.get("checkpoint_dir_name")  # workers say so themselves
         if event.checkpoint is None:
-            return line + _NO_CHECKPOINT, {**cells, "date": day, **self._table}
-        name = checkpoint_name(event.checkpoint)
-        line += b',"checkpoint_dir_name":' + json_text(name) + b',"should_checkpoint":true}\n'
-        saved = {"checkpoint_dir_name": name, "should_checkpoint": True}
-        return line, {**cells, "date": day, **self._table, **saved}
+            if saved is not None or "should_checkpoint" in metrics:
+                return self._long(event, metrics, at)
+            end, table = _NO_CHECKPOINT, self._table
+        elif saved == checkpoint_name(event.checkpoint) and metrics.get("should_checkpoint") is True:
+            end, table = b"}\n", self._names
+        else:
+            return self._long(event, metrics, at)
+        day = date(moment)
+        line = json_text(metrics)[:-1] + b',"date":"' + day.encode() + self._fixed + end
+        cells = dict(flat(metrics)) if dict in map(type, metrics.values()) else metrics
+        return line, {**cells, "date": day, **table}
 
     def _long(self, event: Reported, metrics: dict[str, Any], at: float | None) -> tuple[bytes, dict[str, Any]]:
         moment = metrics.get("timestamp")

@@ -22,15 +22,18 @@ STATUS_WORDS: Mapping[Status, str] = {
 }
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _SURE = 10  # seconds below which a decimal says something
+_TENTH = 0.0995
 _FIGURES = 5
 
 
 def duration(seconds: float) -> str:
     """Return *seconds* as people say it.
 
-    >>> duration(3.21), duration(75), duration(4000), duration(200000)
-    ('3.2 s', '1 min 15 s', '1 h 06 min', '2 d 07 h')
+    >>> duration(0.0123), duration(3.21), duration(75), duration(4000), duration(200000)
+    ('12 ms', '3.2 s', '1 min 15 s', '1 h 06 min', '2 d 07 h')
     """
+    if 0 < seconds < _TENTH:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < _SURE:
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)

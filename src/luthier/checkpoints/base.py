@@ -12,7 +12,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from luthier.checkpoints.local import copy_tree
+from luthier.checkpoints.copying import copy_tree
 from luthier.core.errors import BadArgumentType
 
 if TYPE_CHECKING:

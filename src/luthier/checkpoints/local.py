@@ -6,9 +6,10 @@ import contextlib
 import itertools
 import os
 import shutil
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from luthier.checkpoints.copying import copy_tree, sync, sync_tree
 from luthier.core.errors import BadArgument
 from luthier.core.terms import Ref
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 SAVING = ".saving_"  # a checkpoint that is being written
 FORGOTTEN = ".forgotten_"  # one that is being deleted
 _numbers = itertools.count()
-_CHUNK = 1 << 30
 
 
 def directory_of(index: int) -> str:
@@ -62,7 +62,7 @@ def keep(
 def take(folder: str, trial_dir: str, index: int, experiment_dir: str, *, fsync: bool = False) -> tuple[Ref, int]:
     """Move *folder*, which is ours and lies in *trial_dir*, to where a checkpoint belongs; as :func:`keep`."""
     if fsync:
-        _sync_tree(folder)
+        sync_tree(folder)
     return _placed(lambda hidden: os.rename(folder, hidden), trial_dir, index, experiment_dir, fsync=fsync)
 
 
@@ -100,25 +100,6 @@ def sweep(trial_dir: str) -> None:
             shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def copy_tree(source: str, target: str, *, fsync: bool = False) -> None:
-    """Copy what is in *source* into *target*, which is made if need be; links are followed.
-
-    Where the file system can share blocks between files (btrfs, xfs), it does.
-    """
-    os.makedirs(target, exist_ok=True)
-    avoid = os.path.realpath(target)
-    with os.scandir(source) as entries:
-        for entry in entries:
-            into = os.path.join(target, entry.name)
-            if entry.is_dir():
-                if os.path.realpath(entry.path) != avoid:  # a directory that is copied into itself
-                    copy_tree(entry.path, into, fsync=fsync)
-            else:
-                _copy_file(entry.path, into, fsync=fsync)
-    if fsync:
-        _sync(target)
-
-
 # -- inside ----------------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +108,7 @@ def _fill(checkpoint: Checkpoint, hidden: str, *, fsync: bool) -> None:
     if source is None:
         checkpoint.to_directory(hidden)
         if fsync:
-            _sync_tree(hidden)
+            sync_tree(hidden)
         return
     if not os.path.isdir(source):
         raise BadArgument("checkpoint", checkpoint, "a checkpoint whose directory exists", "its directory is gone")
@@ -151,54 +132,9 @@ def _placed(
         shutil.rmtree(hidden, ignore_errors=True)
         raise
     if fsync:
-        _sync(trial_dir)
+        sync(trial_dir)
     return Ref(PurePath(os.path.relpath(path, experiment_dir)).as_posix()), index
 
 
 def _hidden(folder: str, prefix: str) -> str:
     return os.path.join(folder, f"{prefix}{os.getpid()}_{next(_numbers)}")
-
-
-def _copy_file(source: str, target: str, *, fsync: bool) -> None:
-    with Path(source).open("rb", buffering=0) as reader, Path(target).open("wb", buffering=0) as writer:
-        if not _copied_by_kernel(reader.fileno(), writer.fileno()):
-            reader.seek(0)
-            writer.seek(0)
-            shutil.copyfileobj(reader, writer, 1 << 20)
-        if fsync:
-            os.fsync(writer.fileno())
-    shutil.copymode(source, target)
-
-
-def _copied_by_kernel(reader: int, writer: int) -> bool:
-    """Copy everything inside the kernel where that can be done; say whether it was."""
-    copy = getattr(os, "copy_file_range", None)
-    left = os.fstat(reader).st_size
-    if copy is None or not left:
-        return False  # files in /proc and /sys have no size, yet something to read
-    try:
-        while left > 0:
-            copied = copy(reader, writer, min(left, _CHUNK))
-            if not copied:
-                return False
-            left -= copied
-    except OSError:  # other file systems, old kernels; a full disk says so again below
-        return False
-    return True
-
-
-def _sync(path: str) -> None:
-    if os.name == "nt" and os.path.isdir(path):
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync_tree(folder: str) -> None:
-    for root, _folders, files in os.walk(folder):
-        for name in files:
-            _sync(os.path.join(root, name))
-        _sync(root)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from luthier.callbacks.board import AUTOMATIC
 from luthier.callbacks.failures import headline
 from luthier.callbacks.spelling import configured, cut, plain_text, short
 from luthier.cli.opened import Refused
@@ -38,37 +39,40 @@ def log(experiment: str, trial: str | None, limit: int | None, full: bool) -> No
     """  # noqa: D301 (a backspace tells click to keep the lines)
     try:
         ExperimentCard.read(experiment, unpickle=False)
-        lines = _lines(experiment, trial, 100_000 if full else 160)
+        lines = _lines(experiment, trial, full=full)
         for line in lines if limit is None else deque(lines, limit):
             click.echo(line)
     except (LuthierError, OSError) as error:
         raise Refused(str(error)) from error
 
 
-def _lines(experiment: str, trial: str | None, width: int) -> Iterator[str]:
+def _lines(experiment: str, trial: str | None, *, full: bool) -> Iterator[str]:
     for record in JsonlStore(experiment, readonly=True, unpickle=False).read():
         second = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.at))
         when = f"{second}.{int(record.at % 1 * 1000):03d}"
         for number, event in enumerate(record.events, record.first):
             whose = getattr(event, "trial", "")
             if trial is None or (whose and whose.endswith(trial)):
-                yield f"{number:>6}  {when}  {type(event).__name__:<14}  {cut(_told(event, whose), width)}".rstrip()
+                told = cut(_told(event, whose, full=full), 1_000_000 if full else 160)
+                yield f"{number:>6}  {when}  {type(event).__name__:<14}  {told}".rstrip()
 
 
-def _told(event: Event, whose: str) -> str:
+def _told(event: Event, whose: str, *, full: bool) -> str:
     parts = [plain_text(whose)] if whose else []
     for field in msgspec.structs.fields(event):
         value = getattr(event, field.name)
         if field.name == "trial" or value is None or (not field.required and value == field.default):
             continue
-        parts.append(_field(field.name, value))
+        parts.append(_field(field.name, value, full=full))
     return "  ".join(part for part in parts if part)
 
 
-def _field(name: str, value: Any) -> str:
+def _field(name: str, value: Any, *, full: bool) -> str:
     match name:
+        case "metrics" if not full:
+            return configured({key: v for key, v in value.items() if key not in AUTOMATIC}, 1000)
         case "config" | "metrics":
-            return f"{name}: {configured(value, 1000)}" if value else ""
+            return f"{name}: {configured(value, 100_000)}" if value else ""
         case "resources":
             return spelled(value)
         case "label":

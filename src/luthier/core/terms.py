@@ -34,6 +34,8 @@ class Status(Enum):
     STOPPED = "stopped"
     FAILED = "failed"
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hashes the name, in Python, a million times
+
     @property
     def final(self) -> bool:
         """Whether a trial stays there unless the experiment is reopened."""

@@ -103,8 +103,8 @@ class World:
         self._ticks = 0
         self._attempts: dict[TrialId, Attempt] = {}
         have: Sequence[Resources] = [{"cpu": 1.0}] * workers if isinstance(workers, int) else workers
-        self._resources = {WorkerId(f"w{number}"): dict(has) for number, has in enumerate(have)}
-        for worker, has in self._resources.items():
+        self.resources = {WorkerId(f"w{number}"): dict(has) for number, has in enumerate(have)}
+        for worker, has in self.resources.items():
             self._plan(0.0, ev.WorkerJoined(worker, has))
 
     def run(self, until: float = inf, reports: float = inf) -> None:
@@ -191,7 +191,7 @@ class World:
             for other in [a for a in self._attempts.values() if a.worker == worker]:
                 self._end(other)
             self.tell(ev.WorkerLost(worker))
-            self._plan(self.downtime, ev.WorkerJoined(worker, self._resources[worker]))
+            self._plan(self.downtime, ev.WorkerJoined(worker, self.resources[worker]))
             return True
         if chance.random() < self.failure_rate:
             self._end(attempt)

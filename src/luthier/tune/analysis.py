@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from luthier.tune.best import goal_of, nobody_reported, ranked
+from luthier.tune.flat import flattened
 from luthier.tune.frames import frame
 from luthier.tune.past import Past
 from luthier.tune.result import Result
-from luthier.tune.trial import Trial, flattened, row
+from luthier.tune.trial import Trial, row
 
 if TYPE_CHECKING:
     import os

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from luthier.core.errors import BadArgument
 from luthier.core.goal import Goal, lookup, number
 from luthier.tune.error import NoResult
+from luthier.tune.flat import flattened
 from luthier.tune.history import SCOPES, History
-from luthier.tune.trial import flattened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -95,7 +95,9 @@ class Experiment:
             executor = self._executor()
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
-            listeners: list[Listener] = [*self._files(), MetricWatch(), callbacks, console]
+            listeners: list[Listener] = [*self._files(), MetricWatch(), console]
+            if run.callbacks:
+                listeners.insert(0, callbacks)
             self._take_up(controller)
             console.start(self._plan(controller.experiment))
             callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from luthier.core.errors import BadArgument, BadArgumentType
 
@@ -187,7 +187,7 @@ class RunConfig:
     log_to_file: bool | str | tuple[str, str] = False
     local_dir: str | None = None
     executor: str = field(default_factory=lambda: default_executor())  # noqa: PLW0108 (defined below)
-    start_method: str = "auto"
+    start_method: Literal["auto", "fork", "spawn"] = "auto"
     resources: Mapping[str, float] | None = None
     echo: bool = False
     grace_s: float = 10.0

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.goal import Goal, lookup, number
-from luthier.tune.trial import flattened, row
+from luthier.tune.flat import flattened
+from luthier.tune.trial import row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

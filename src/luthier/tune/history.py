@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from luthier.core import events as ev
-from luthier.core.goal import number
+from luthier.core.goal import lookup, number
+from luthier.tune.flat import flattened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,8 +47,6 @@ class History:
 
     def analysis(self, trial: str) -> dict[str, dict[str, float]]:
         """Return max, min, avg, last, last-5-avg and last-10-avg of each numeric metric of the trial."""
-        from luthier.tune.trial import flattened
-
         series: dict[str, list[float]] = {}
         for metrics in self.results(trial):
             for name, value in flattened(metrics).items():
@@ -58,7 +57,7 @@ class History:
 
     def value(self, trial: str, goal: Goal, scope: str, *, only_finite: bool = True) -> float | None:
         """Return the trial's value under *goal* in *scope*, or None where it has none."""
-        values = [v for v in (number(_at(m, goal.metric)) for m in self.results(trial)) if v is not None]
+        values = [v for v in (number(lookup(m, goal.metric)) for m in self.results(trial)) if v is not None]
         if only_finite and scope in ("all", "last"):
             values = [v for v in values if math.isfinite(v)] if scope == "all" else values[-1:]
         if not values:
@@ -74,12 +73,6 @@ class History:
                 if isinstance(event, ev.Reported):
                     self._reports.setdefault(event.trial, []).append(event)
         return self._reports.get(trial, [])
-
-
-def _at(metrics: dict[str, Any], metric: str) -> object:
-    from luthier.core.goal import lookup
-
-    return lookup(metrics, metric)
 
 
 def _figures(values: list[float]) -> dict[str, float]:

@@ -9,7 +9,8 @@ from luthier.core.errors import LuthierError
 from luthier.core.terms import Status
 from luthier.tune.checkpoint import Checkpoint
 from luthier.tune.error import NoResult, TuneError
-from luthier.tune.trial import flattened, row
+from luthier.tune.flat import flattened
+from luthier.tune.trial import row
 
 if TYPE_CHECKING:
     import pandas as pd

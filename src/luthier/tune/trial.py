@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.terms import Status
+from luthier.tune.flat import flattened
 
 if TYPE_CHECKING:
     from luthier.core.state import TrialState
@@ -128,19 +129,3 @@ def row(state: TrialState, metrics: dict[str, Any]) -> dict[str, Any]:
     """Return *metrics* of the trial as Ray's result: with what the trial is, and whether it is done."""
     done = bool(metrics.get("done")) or (state.status.final and metrics is state.metrics)
     return {**metrics, "done": done, "trial_id": state.id, "experiment_tag": state.label.tag, "config": state.config}
-
-
-def flattened(nested: dict[str, Any], delimiter: str = "/", prefix: str = "") -> dict[str, Any]:
-    """Return *nested* dicts as one, keys joined by *delimiter*.
-
-    >>> flattened({"a": {"b": 1}, "c": 2})
-    {'a/b': 1, 'c': 2}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            flat.update(flattened(value, delimiter, path + delimiter))
-        else:
-            flat[path] = value
-    return flat

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bdb
 import inspect
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -137,5 +138,9 @@ class Runner:
 
     def _save(self, instance: Trainable, session: Session) -> Ref:
         folder = session.fresh_directory()
-        instance.save(folder)
+        try:
+            instance.save(folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return session.adopt(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -88,10 +87,14 @@ def run_function(function: Callable[..., Any], config: Config, session: Session)
     """
     outcome = _call(function, config, session)
     if inspect.isawaitable(outcome):
+        import asyncio
+
         outcome = asyncio.run(_awaited(outcome))
     if inspect.isgenerator(outcome):
         _report(_iterate(outcome, session), session, "returned")
     elif inspect.isasyncgen(outcome):
+        import asyncio
+
         asyncio.run(_drain(outcome, session))
     else:
         _report(outcome, session, "returned")

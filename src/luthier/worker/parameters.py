@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, TypeVar
+from typing import Any
 
 from luthier.core.errors import BadArgument
 from luthier.worker.furnished import Furnished, check_furnishable, subclass
 from luthier.worker.parcel import Parcel
 
-T = TypeVar("T")
 
-
-def with_parameters(trainable: T, **kwargs: Any) -> T:
+def with_parameters(trainable: Any, **kwargs: Any) -> Any:
     """Return *trainable* with objects of any size that all its trials share.
 
     A function gets them as keyword arguments, a class as keyword arguments of its ``setup``.  They are pickled once,
@@ -36,14 +34,15 @@ def with_parameters(trainable: T, **kwargs: Any) -> T:
     parcel = Parcel(kwargs)
     if not inspect.isclass(trainable):
         _check_names(trainable, kwargs, (None,))
-        return Furnished(trainable, parcel)  # type: ignore[return-value,arg-type]  # called like it
-    _check_names(trainable.setup, kwargs, (None, None))  # type: ignore[attr-defined]
+        return Furnished(trainable, parcel)
+    cls: Any = trainable
+    _check_names(cls.setup, kwargs, (None, None))
 
     def setup(self: Any, config: dict[str, Any], **more: Any) -> None:
         super(furnished, self).setup(config, **{**parcel.open(), **more})
 
     furnished: Any = subclass(trainable, {"setup": setup})
-    return furnished  # type: ignore[no-any-return]
+    return furnished
 
 
 def _check_names(function: Any, given: dict[str, Any], leading: tuple[None, ...]) -> None:

@@ -17,6 +17,7 @@ _ALIGN = 64  # what numpy and vector units like
 _HEAD = struct.Struct("<8sQQ")  # magic, length of the pickle, number of buffers
 _MAGIC = b"luthier1"
 _opened: dict[str, dict[str, Any]] = {}  # by file, in this process
+_owned: weakref.WeakValueDictionary[str, Parcel] = weakref.WeakValueDictionary()  # by file: those that wrote them
 
 
 class Parcel:
@@ -69,9 +70,12 @@ class Parcel:
         path = Path(folder, "parcel")
         _write(path, pickled, raw)
         self._path = str(path)
+        _owned[self._path] = self
 
 
 def _received(path: str | None, packed: bytes | None) -> Parcel:
+    if path is not None and (owner := _owned.get(path)) is not None:
+        return owner  # the file lives as long as it does
     parcel = Parcel({})
     parcel._objects, parcel._path, parcel._packed = None, path, packed  # noqa: SLF001 (its own class)
     return parcel

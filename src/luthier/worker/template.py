@@ -43,7 +43,8 @@ def serve_as_template(control: int, preamble: int, parent: int) -> NoReturn:
         surroundings = enter(file.read(size))
     code = 1
     try:
-        code = Template(socket.socket(fileno=control), surroundings).run()
+        with socket.socket(fileno=control) as driver:
+            code = Template(driver, surroundings).run()
     except OSError:
         pass  # the driver is gone
     finally:

@@ -22,10 +22,11 @@ def users_traceback(error: BaseException) -> str:
     """
     told = TracebackException.from_exception(error, capture_locals=False)
     _filter(told, set())
-    text = "".join(told.format()).rstrip("\n")
+    lines = list(told.format())
     if isinstance(error, SystemExit):
-        text = f"{text.rpartition(chr(10))[0]}\nSystemExit: the trainable called sys.exit({error.code!r})".lstrip("\n")
-    return text + "\n"
+        del lines[len(lines) - len(list(told.format_exception_only())) :]
+        lines.append(f"SystemExit: the trainable called sys.exit({error.code!r})")
+    return "".join(lines).rstrip("\n") + "\n"
 
 
 def is_ours(filename: str) -> bool:

@@ -17,9 +17,10 @@ from luthier.worker.progress import Progress
 from luthier.worker.session import current
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from luthier.core.terms import Config
     from luthier.worker.assignment import Assignment
-    from luthier.worker.resources import PlacementGroupFactory
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -105,7 +106,7 @@ class Trainable:
         return {}
 
     @classmethod
-    def default_resource_request(cls, config: Config) -> PlacementGroupFactory | dict[str, float] | None:  # noqa: ARG003
+    def default_resource_request(cls, config: Config) -> Mapping[str, float] | None:  # noqa: ARG003
         """Return what a trial of *config* asks for; None for one CPU."""
         return None
 

@@ -1,0 +1,37 @@
+"""Every example runs as a script, as its reader would run it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+SAYS = {
+    "quickstart.py": "best config {'x': 2,",
+    "early_stopping.py": "after 20 steps",
+}
+
+
+def test_each_example_is_known():
+    assert {path.name for path in EXAMPLES} == SAYS.keys()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example(path, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", path],
+        cwd=tmp_path,
+        env={**os.environ, "LUTHIER_STORAGE_PATH": str(tmp_path / "results")},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert SAYS[path.name] in done.stdout.splitlines()[-1]
+    assert "\x1b" not in done.stdout
