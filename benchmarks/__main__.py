@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks import quickstart, reports, simulating, startup, trials
 from benchmarks.machine import facts
-from benchmarks.measure import installed
+from benchmarks.measure import disk, installed
 from benchmarks.target import table
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 def run(name: str, *, quick: bool) -> dict[str, Any]:
     """Return the line of one benchmark."""
+    machine = {**facts(), "us_per_directory_of_4_files": disk()}
     line = {"benchmark": name, "quick": quick, **BENCHMARKS[name](quick=quick)}
     line["targets"] = [target.as_json() for target in line["targets"]]
-    return {**line, "machine": facts()}
+    return {**line, "machine": machine}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console as RichConsole
 
 from luthier.callbacks.board import Board
-from luthier.callbacks.console import Console
+from luthier.callbacks.console import Console, in_notebook
 from luthier.callbacks.html import results_html, snapshot_html
 from luthier.callbacks.live import Live
-from luthier.callbacks.notebook import Notebook, in_notebook
+from luthier.callbacks.notebook import Notebook
 from luthier.callbacks.plain import EVERY, FIRST_ENDS, Plain
 from luthier.callbacks.plan import Plan, plan_line
 from luthier.callbacks.summary import summarize, summary_lines
@@ -464,5 +464,21 @@ def test_lost_trials_are_told_and_leaving_ones_are_not(tmp_path):
     trial = story.start(0)
     story.emit(ev.Exited(trial, 1, Outcome.LOST, "killed by SIGKILL"), ev.Requeued(trial, {}, None, {"cpu": 1.0}))
     assert "killed by SIGKILL" in out.getvalue()
+    said = out.getvalue()
+    story.emit(ev.WorkerLost(W, on_purpose=True))
+    assert out.getvalue() == said
+    story.join()
     story.emit(ev.WorkerLost(W))
-    assert "was lost" in out.getvalue()
+    assert "Worker w0 was lost" in out.getvalue()
+
+
+def test_the_summary_knows_how_many_were_planned(tmp_path):
+    out = io.StringIO()
+    console = Console(stream=out, started=NOW)
+    console.start(Plan(trials=20, directory="d"))
+    story = Story(tmp_path, console)
+    some_trials(story)
+    story.tick(NOW + 10)
+    assert "6 trials of 20 · 2 running" in out.getvalue()
+    console.finish(summarize(story.state, elapsed=3.0, directory="d", interrupted=True, reason="interrupted"))
+    assert "Interrupted after 3.0 s: 6 trials of 20: 2 running" in out.getvalue()

@@ -466,6 +466,14 @@ def test_a_searcher_that_waits_for_nothing_is_woken_once_and_then_believed_empty
     assert names(events) == ["Exited", "Ended", "Stalled", "SpaceExhausted"] and e.finished
 
 
+def test_a_searcher_that_wakes_up_to_nothing_is_exhausted_once():
+    searcher = Sleepy(1, wakes=True)
+    searcher.configs = searcher.configs[:1]
+    e = engine(searcher)
+    join(e)
+    assert names(leave(e, Outcome.FINISHED)) == ["Exited", "Ended", "Stalled", "SpaceExhausted"] and e.finished
+
+
 def test_a_stall_may_end_it_all():
     e = engine(Sleepy(1, wakes=False), Script((ev.Stalled, None, Finish("so be it"))))
     join(e)

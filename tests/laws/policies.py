@@ -162,15 +162,16 @@ class Pbt(Fifo):
 class Resizer(Fifo):
     """Gives trials other resources while they run."""
 
-    def __init__(self, most: int = 20) -> None:
-        self.most, self._times = most, 0
+    SIZES: Sequence[dict[str, float]] = ({"cpu": 1.0}, {"cpu": 2.0}, {"cpu": 0.5, "gpu": 0.5}, {})
+
+    def __init__(self, most: int = 20, sizes: Sequence[dict[str, float]] = SIZES) -> None:
+        self.most, self.sizes, self._times = most, sizes, 0
 
     def decide(self, news: News, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
         if not isinstance(news, Reported) or self._times >= self.most or rng.random() < 0.5:
             return ()
         self._times += 1
-        sizes: Sequence[dict[str, float]] = ({"cpu": 1.0}, {"cpu": 2.0}, {"cpu": 0.5, "gpu": 0.5}, {})
-        return (Resize(news.trial, rng.choice(sizes)),)
+        return (Resize(news.trial, rng.choice(self.sizes)),)
 
 
 class Holder(Fifo):

@@ -6,7 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from luthier.callbacks.notebook import Notebook, in_notebook
+from msgspec.structs import replace
+
 from luthier.callbacks.plain import Plain
 from luthier.callbacks.plan import Plan, plan_line
 from luthier.callbacks.summary import Summary, summary_lines
@@ -29,6 +30,7 @@ class _Face(Protocol):
     def on_events(self, events: Sequence[Event], experiment: ExperimentState) -> None: ...
     def on_tick(self, now: float) -> None: ...
     def close(self) -> None: ...
+    def finish(self, lines: Iterable[str]) -> None: ...
 
 
 class Console:
@@ -65,6 +67,8 @@ class Console:
             return
         out = sys.stdout if stream is None else stream
         if stream is None and in_notebook():
+            from luthier.callbacks.notebook import Notebook
+
             self._face = Notebook(verbose=verbose, columns=columns, started=started)
         elif redirect and _is_terminal(out):
             from rich.console import Console as RichConsole
@@ -107,11 +111,16 @@ class Console:
         if self._face is None:
             return
         self._face.close()
-        lines = summary_lines(summary)
-        if isinstance(self._face, Notebook):
-            self._face.finish(lines)
-        else:
-            self._face.say(["", *lines])
+        if summary.planned is None:
+            summary = replace(summary, planned=self._face.board.total)
+        self._face.finish(summary_lines(summary))
+
+
+def in_notebook() -> bool:
+    """Return whether a notebook's kernel runs this (not IPython in a terminal, which is a terminal)."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    return shell is not None and type(shell).__name__ != "TerminalInteractiveShell"
 
 
 def _is_terminal(stream: TextIO) -> bool:

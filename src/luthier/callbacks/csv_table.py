@@ -9,11 +9,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from luthier.callbacks.row_text import cells_of
-from luthier.callbacks.written import replace
+from luthier.callbacks.written import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+_BATCH = 1000  # rows that are in memory at once
 _SMALL = 64 << 10  # bytes up to which a table is written anew without a thought
 
 
@@ -91,18 +92,18 @@ class Columns:
             OSError: one of the files cannot be read or written.
         """
         header = list(self.names)
-        with io.BytesIO() as out:
+        with replacing(path) as out:
             out.write(_text([header]))
             batch: list[list[Any]] = []
             for row in rows_in(results):
                 cells = cells_of(row)
                 batch.append([cells.get(name) for name in header])
-                if len(batch) == 1000:  # noqa: PLR2004 (so that memory holds the text, not the rows)
+                if len(batch) == _BATCH:
                     out.write(_text(batch))
                     batch.clear()
             out.write(_text(batch))
-            replace(path, out.getvalue())
-            self.size = self._last = out.tell()
+            size = out.tell()
+        self.size = self._last = size
         self.written = len(header)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import sysconfig
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _FRAME = re.compile(r'^\s+File "(?P<file>.*)", line (?P<line>\d+)(?:, in (?P<where>.*))?$')
 _HEAD = "Traceback (most recent call last)"
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
+_STANDARD = os.path.dirname(os.__file__) + os.sep
 _SHOWN_TRIALS = 3
 
 
@@ -79,7 +80,7 @@ def _foreign(file: str) -> bool:
     if file.startswith("<"):
         return file != "<stdin>" and not file.startswith("<ipython")
     places = ("site-packages", "dist-packages", "/luthier/", "\\luthier\\")
-    return any(place in file for place in places) or file.startswith(sysconfig.get_paths()["stdlib"])
+    return any(place in file for place in places) or file.startswith(_STANDARD)
 
 
 def grouped(failures: Iterable[tuple[str, str, str]]) -> list[FailureGroup]:

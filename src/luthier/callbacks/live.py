@@ -50,6 +50,10 @@ class Live:
         for line in lines:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    def finish(self, lines: Iterable[str]) -> None:
+        """Say the summary."""
+        self.say(["", *lines])
+
     def on_events(self, events: Sequence[Event], experiment: ExperimentState) -> None:
         """Take note; the table follows at its own pace."""
         self._experiment, self._news = experiment, True

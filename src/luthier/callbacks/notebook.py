@@ -41,13 +41,6 @@ class IPythonOutput:
             self._handle.update(display.HTML(html))  # type: ignore[attr-defined]
 
 
-def in_notebook() -> bool:
-    """Return whether a notebook's kernel runs this (not IPython in a terminal, which is a terminal)."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
-    return shell is not None and type(shell).__name__ != "TerminalInteractiveShell"
-
-
 class Notebook:
     """Shows the table as HTML; errors are lines of plain text below it."""
 

@@ -45,7 +45,7 @@ class Tale:
                     yield from self._end(experiment, experiment.trials[trial])
                 case ev.StopRequested(reason):
                     yield f"Stopping: {plain_text(reason)}"
-                case ev.WorkerLost(worker):
+                case ev.WorkerLost(worker, on_purpose) if not on_purpose:
                     yield f"Worker {plain_text(worker)} was lost"
                 case ev.Launched(trial, attempt) if self.verbose >= _ALL or (attempt > 1 and self.verbose >= _LOUD):
                     t = experiment.trials[trial]
@@ -137,6 +137,10 @@ class Plain:
             stream.flush()
         except (OSError, ValueError):  # a closed pipe, a closed file
             pass
+
+    def finish(self, lines: Iterable[str]) -> None:
+        """Say the summary."""
+        self.say(["", *lines])
 
     def on_events(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
         """Tell what is worth a line."""

@@ -32,6 +32,7 @@ class Summary(msgspec.Struct, kw_only=True):
         failures: what went wrong, grouped.
         interrupted: whether it was stopped from outside, with work left to do.
         reason: why it stopped early, where that is known.
+        planned: how many trials there were to be, where that is known.
     """
 
     counts: dict[str, int]
@@ -43,6 +44,7 @@ class Summary(msgspec.Struct, kw_only=True):
     failures: list[FailureGroup] = []
     interrupted: bool = False
     reason: str = ""
+    planned: int | None = None
 
 
 def summarize(
@@ -69,15 +71,17 @@ def summarize(
         failures=grouped((t.label.name or t.id, t.label.folder if t.attempt else "", t.reason) for t in failed),
         interrupted=interrupted,
         reason=reason,
+        planned=experiment.num_trials,
     )
 
 
 def summary_lines(summary: Summary) -> list[str]:
     """Return *summary* as lines of plain text."""
     words = [f"{count} {word}" for word, count in summary.counts.items()]
-    total = counted(sum(summary.counts.values()), "trial")
+    there = sum(summary.counts.values())
+    total = counted(there, "trial") + (f" of {summary.planned}" if (summary.planned or 0) > there else "")
     head = "Interrupted" if summary.interrupted else "Finished"
-    why = f" ({plain_text(summary.reason)})" if summary.reason else ""
+    why = f" ({plain_text(summary.reason)})" if summary.reason.lower() not in ("", head.lower()) else ""
     lines = [f"{head} after {duration(summary.elapsed)}{why}: {total}{': ' if words else ''}{', '.join(words)}."]
     if summary.best is not None:
         best = summary.best

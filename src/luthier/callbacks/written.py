@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _log = logging.getLogger("luthier")
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
@@ -34,19 +38,19 @@ def append(path: str, text: bytes, *, fresh: bool = False) -> tuple[bytes, OSErr
         os.close(fd)
 
 
-def replace(path: str, text: bytes) -> None:
-    """Write *text* to *path*: who reads meanwhile finds the old file or the new one.
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[BinaryIO]:
+    """Give a file to write; it takes the place of *path* at the end: who reads meanwhile finds the old file.
 
     Raises:
         OSError: it cannot be written; the old file is still there.
     """
     new = f"{path}.new"
     try:
-        fd = os.open(new, _REPLACE, 0o644)
-        with os.fdopen(fd, "wb") as file:
-            file.write(text)
+        with os.fdopen(os.open(new, _REPLACE, 0o644), "wb") as file:
+            yield file
         os.replace(new, path)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(new)
         raise

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 
 
-class BrokenFrame(Exception):  # noqa: N818 (as in core.errors: named for what is wrong)
+class BrokenFrame(Exception):
     """What a process sent is no frame."""
 
 

@@ -138,7 +138,7 @@ class Nursery:
 
     def _preamble(self, trainable: bytes) -> bytes:
         file = getattr(sys.modules["__main__"], "__file__", None)
-        main = os.path.abspath(file) if file else ""  # noqa: PTH100 (no resolving: as the user spelled it)
+        main = os.path.abspath(file) if file else ""
         return encode_preamble(Preamble(list(sys.argv), main, trainable, self._reuse, interpreter_flags()), sys.path)
 
     def _replace(self, template: Template) -> None:

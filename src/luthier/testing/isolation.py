@@ -18,7 +18,6 @@ from luthier.core import events as ev
 from luthier.core.terms import Outcome, Status
 from luthier.testing.executors import ExecutorContract
 from luthier.testing.rig import Rig
-from luthier.testing.trainables import counting
 from luthier.worker.session import report
 
 if TYPE_CHECKING:
@@ -155,12 +154,24 @@ class IsolatedExecutorContract(ExecutorContract):
         executor.close(0.1)
         assert gone(rig.reports()[0]["pid_was"])
 
-    def test_a_halt_comes_to_who_never_asks(self, executor_for: Make, experiment_dir: Path) -> None:
-        def silent(config: Config) -> None:
-            counting({"n": 1})
+    def test_who_never_reports_is_ended_all_the_same(self, executor_for: Make, experiment_dir: Path) -> None:
+        started = experiment_dir / "started"
 
-        rig = Rig(executor_for(silent, resources={"cpu": 1.0}, reuse=False), experiment_dir).run()
-        assert rig.trial(0).status is Status.DONE
+        def silent(config: Config) -> None:
+            started.touch()
+            while True:
+                time.sleep(0.1)
+
+        executor = executor_for(silent, resources={"cpu": 1.0}, reuse=False)
+        rig = Rig(executor, experiment_dir)
+
+        def stop() -> None:
+            if started.exists():
+                rig.take(ev.StopRequested("enough"))
+
+        rig.run(each_round=stop)
+        assert rig.exited().outcome in (Outcome.HALTED, Outcome.ERROR, Outcome.LOST)
+        assert rig.trial(0).status is Status.STOPPED
 
 
 def gone(pid: int, within: float = 10.0) -> bool:

@@ -74,8 +74,10 @@ class Rig:
         self.seed, self.devices = seed, dict(devices or {})
         self.log: list[ev.Event] = []
 
-    def run(self, timeout: float = 60.0, grace: float = 5.0) -> Rig:
+    def run(self, timeout: float = 60.0, grace: float = 5.0, each_round: Callable[[], None] = lambda: None) -> Rig:
         """Drive the experiment to its end, close the executor, return the rig.
+
+        *each_round* is called whenever the executor was polled, at least every 0.2 seconds.
 
         Raises:
             LuthierError: it was not over after *timeout* seconds; the text shows the last events.
@@ -92,7 +94,8 @@ class Rig:
                 if left <= 0:
                     last = "\n".join(map(repr, self.log[-10:]))
                     raise LuthierError(f"not over after {timeout:g} s; the last events were\n{last}")
-                inbox = self.executor.poll(min(left, 1.0))
+                inbox = self.executor.poll(min(left, 0.2))
+                each_round()
         finally:
             self.executor.close(grace)
 

@@ -21,7 +21,7 @@ def capture_output(trial_dir: str) -> None:
     """
     flush_output()
     for target, name in ((1, "stdout"), (2, "stderr")):
-        opened = os.open(os.path.join(trial_dir, name), _FLAGS, 0o666)  # noqa: PTH118 (this is in a trial's launch)
+        opened = os.open(os.path.join(trial_dir, name), _FLAGS, 0o666)
         os.dup2(opened, target)
         os.close(opened)
 
@@ -33,7 +33,7 @@ def prepare_output() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
         else:
-            fresh = open(descriptor, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: PTH123, SIM115
+            fresh = open(descriptor, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
             setattr(sys, name, fresh)
     faulthandler.enable(2)
 

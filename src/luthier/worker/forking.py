@@ -53,7 +53,7 @@ def _native_threads() -> str:
     mapped = {
         line.rpartition(" ")[2] for line in Path("/proc/self/maps").read_text("utf-8").splitlines() if "/" in line
     }
-    libraries = sum("openblas" in os.path.basename(path) for path in mapped)  # noqa: PTH119 (any text may stand there)
+    libraries = sum("openblas" in os.path.basename(path) for path in mapped)
     allowed = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
     each = int(allowed) if allowed.isdecimal() else os.cpu_count() or 1
     if running > libraries * (each - 1):

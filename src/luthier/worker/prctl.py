@@ -63,7 +63,7 @@ def flush_c_streams() -> None:
 def children() -> list[int]:
     """Return the ids of this (single-threaded) process's children; none where the kernel does not tell."""
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:  # noqa: PTH123 (pathlib is not loaded here)
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
             return [int(pid) for pid in file.read().split()]
     except OSError:
         return []

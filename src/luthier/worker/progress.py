@@ -7,6 +7,11 @@ import os
 import time
 from typing import Any
 
+import msgspec
+
+FILE_NAME = ".progress.json"  # in each checkpoint
+TOTALS = ("iteration", "time_total_s", "timesteps_total", "episodes_total")
+
 _COUNTED = frozenset({"timesteps_this_iter", "episodes_this_iter"})
 
 
@@ -72,6 +77,23 @@ class Progress:
         result.setdefault("timestamp", int(time.time()))
         result.update(self._place)
         result.setdefault("done", False)
+
+    def write(self, folder: str) -> None:
+        """Note in the checkpoint *folder* how far the trial has come; whoever goes on from it counts on from there."""
+        totals = {name: getattr(self, name) for name in TOTALS}
+        with open(os.path.join(folder, FILE_NAME), "wb") as file:
+            file.write(msgspec.json.encode(totals))
+
+    def read(self, folder: str) -> None:
+        """Count on from what :meth:`write` noted in *folder*, if it did."""
+        try:
+            with open(os.path.join(folder, FILE_NAME), "rb") as file:
+                totals = msgspec.json.decode(file.read(), type=dict[str, float | None])
+        except (OSError, msgspec.MsgspecError):
+            return
+        for name in TOTALS:
+            setattr(self, name, totals.get(name, getattr(self, name)))
+        self.iteration = int(self.iteration)
 
     def _sum(self, result: dict[str, Any]) -> None:
         if (steps := result.get("timesteps_this_iter")) is not None:

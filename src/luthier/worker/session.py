@@ -47,15 +47,17 @@ class Session:
 
     def __init__(self, assignment: Assignment, channel: Channel) -> None:
         self.assignment, self._channel = assignment, channel
-        self.progress = Progress(
-            assignment.iteration, assignment.time_total_s, assignment.timesteps_total, assignment.episodes_total
-        )
         self.ordered = self.passive = False
         self._lock = threading.RLock()
         self._seq, self._index, self._swept = 0, assignment.next_checkpoint, False
         self._pending: str | None = None  # a directory that becomes the next report's checkpoint
         restore = assignment.restore
         self.checkpoint = None if restore is None else Checkpoint(path_of(restore, assignment.experiment_dir))
+        self.progress = Progress(
+            assignment.iteration, assignment.time_total_s, assignment.timesteps_total, assignment.episodes_total
+        )
+        if self.checkpoint is not None:
+            self.progress.read(self.checkpoint.path)
         self._began = time.perf_counter()
 
     def check(self) -> None:
@@ -77,8 +79,8 @@ class Session:
             if self.ordered:
                 raise Halted
             result = plain(metrics)
-            ref = self.keep(checkpoint) if checkpoint is not None else self.take_pending()
             self.progress.fill(result, time.perf_counter() - self._began)
+            ref = self.keep(checkpoint) if checkpoint is not None else self.take_pending()
             if self.deliver(result, ref) is not Verdict.CONTINUE:
                 raise Halted
             self._began = time.perf_counter()
@@ -138,6 +140,7 @@ class Session:
         ref, index = placed
         self._index = index + 1
         self.checkpoint = Checkpoint(path_of(ref, self.assignment.experiment_dir))
+        self.progress.write(self.checkpoint.path)
         return ref
 
     def _sweep(self) -> None:
