@@ -20,8 +20,8 @@ ROUNDS ?= 20
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready-$(EXTRAS)
 PIP    := -m pip --disable-pip-version-check --quiet install
-# What is typed and linted: those of these that exist.
-SOURCES := $(wildcard src tests docs benchmarks examples)
+# What is typed and linted: what exists of these.
+SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
 .PHONY: help demo test lint format types imports docs simulate bench mutants crash coverage clean
 

@@ -9,45 +9,29 @@ import json
 import resource
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from luthier.core.engine import Engine
 from luthier.core.goal import Goal
 from luthier.core.limits import Limits
+from luthier.core.space import Float, Integer, Space
 from luthier.schedulers.asha import Asha
+from luthier.search.variants import Variants
 from luthier.simulation.curves import power_law
 from luthier.simulation.world import World
-
-if TYPE_CHECKING:
-    from luthier.core.policy import ExperimentView, Nothing, Searcher
-    from luthier.core.events import News
-    from luthier.core.rng import Rng
-    from luthier.core.terms import Config
 
 WORKERS, MAX_T, ETA = 256, 81, 3
 TARGETS = {"cpu_s": 25.0, "rss_mb": 250.0, "growth": 1.5}
 
 
-class Uniform:
-    """Random search over three axes."""
-
-    def ask(self, number: int, rng: Rng) -> Config | Nothing:
-        return {"lr": 10.0 ** rng.uniform(-5, 0), "momentum": rng.random(), "layers": 1 + rng.below(8)}
-
-    def tell(self, news: News, experiment: ExperimentView) -> None:
-        pass
-
-
-def searcher(trials: int) -> Searcher:
-    """Return random search over three axes."""
-    return Uniform()
+SPACE = Space({"lr": Float(1e-5, 1.0, log=True), "momentum": Float(0.0, 1.0), "layers": Integer(1, 9)})
 
 
 def simulate(trials: int) -> dict[str, Any]:
     """Run *trials* trials and return what they took."""
     limits = Limits(num_trials=trials, seed=7)
     asha = Asha(max_t=MAX_T, reduction_factor=ETA)
-    engine = Engine(limits, searcher(trials), asha, (Goal("loss", "min"),))
+    engine = Engine(limits, Variants(SPACE, -1), asha, (Goal("loss", "min"),))
     cost = lambda config, step: 1.0 + config["momentum"]
     world = World(engine, power_law, cost, MAX_T, WORKERS, keep_log=False)
     start = time.process_time()

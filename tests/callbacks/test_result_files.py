@@ -281,7 +281,7 @@ def test_a_disk_that_stays_full_leaves_the_files_behind_the_log(tmp_path, monkey
     assert files.behind == {trial}
     assert "restored" in caplog.text
     monkeypatch.setattr(os, "write", write)
-    assert bring_up_to_date(tmp_path, story.records) == 1
+    assert bring_up_to_date(tmp_path, lambda: story.records) == 1
     assert len(results(story.folder(trial))) == 1
 
 
@@ -337,7 +337,7 @@ def test_rebuilt_files_equal_the_live_ones(steps, small, tmp_path_factory, monke
     assert files_of(anew) == live
     for path, text in live.items():  # whatever a crash left of them
         (directory / path).write_bytes(text[: len(text) // 2])
-    bring_up_to_date(directory, log)
+    bring_up_to_date(directory, lambda: log)
     assert files_of(directory) == live
 
 

@@ -36,6 +36,13 @@ class Script(Fifo):
         return ()
 
 
+class Stubborn(Fifo):
+    """Holds everything back."""
+
+    def pick(self, waiting, experiment):
+        return None
+
+
 def engine(configs: Any = 2, scheduler: Any = None, request: Any = None, naming: Any = None, **limits: Any) -> Engine:
     searcher = Fixed([{"x": i} for i in range(configs)]) if isinstance(configs, int) else configs
     return Engine(Limits(**limits), searcher, scheduler or Fifo(), (Goal("loss", "min"),), request, naming)
@@ -59,7 +66,7 @@ def leave(e: Engine, outcome: Outcome, trial: TrialId = T0, **more: Any) -> tupl
     return e.handle(ev.Exited(trial, e.experiment.trials[trial].attempt, outcome, **more))
 
 
-# -- births and launches ------------------------------------------------------------------------------------------------
+# -- births and launches -----------------------------------------------------------------------------------------------
 
 
 def test_a_worker_gets_as_many_trials_as_fit():
@@ -148,7 +155,7 @@ def test_a_trial_stopped_at_birth_leaves_its_place_to_the_next():
     assert names(join(e)) == ["WorkerJoined", "Proposed", "Ended", "Proposed", "Launched"]
 
 
-# -- ends ---------------------------------------------------------------------------------------------------------------
+# -- ends --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_finished_trial_is_done_and_the_next_begins():
@@ -242,7 +249,7 @@ def test_an_elastic_experiment_waits_for_another_worker():
     assert names(join(e, TWO, "w1")) == ["WorkerJoined", "Launched"]
 
 
-# -- stopping and opening again -----------------------------------------------------------------------------------------
+# -- stopping and opening again ----------------------------------------------------------------------------------------
 
 
 def test_a_request_to_stop_reaches_everybody():
@@ -262,14 +269,13 @@ def test_a_request_to_stop_reaches_everybody():
 
 
 def test_a_stopping_experiment_hears_stops_alone():
-    e = engine(2, Script((ev.Ended, None, [Resume(T0)])), max_concurrent=1)
+    lines = ((ev.Reported, T0, Pause(T0)), (ev.Ended, T1, Resume(T0)))
+    e = engine(2, Script(*lines), lambda config: {"gpu": 1.0} if config["x"] else ONE, elastic=True)
     join(e)
-    e._apply(Pause(T0))
+    report(e, loss=1.0)
     leave(e, Outcome.HALTED)
-    assert e.experiment.trials[T0].status is Status.PAUSED
-    e.handle(ev.StopRequested("enough"))
-    leave(e, Outcome.HALTED, T1)
-    assert e.finished
+    assert [e.experiment.trials[t].status for t in (T0, T1)] == [Status.PAUSED, Status.PENDING]
+    assert names(e.handle(ev.StopRequested("enough"))) == ["StopRequested", "Ended", "Ended"] and e.finished
 
 
 def test_finish():
@@ -304,7 +310,7 @@ def test_an_experiment_is_opened_again():
     assert e.experiment.trials[T0].checkpoint is None and e.experiment.num_trials == 2
 
 
-# -- decisions ----------------------------------------------------------------------------------------------------------
+# -- decisions ---------------------------------------------------------------------------------------------------------
 
 
 def running(decision: Any) -> tuple[Engine, tuple[ev.Event, ...]]:
@@ -316,7 +322,7 @@ def running(decision: Any) -> tuple[Engine, tuple[ev.Event, ...]]:
 def test_stop():
     e, events = running(Stop(T0, "bad"))
     assert events[-1] == ev.Halted(T0, 1, Then.STOP, "bad") and e.verdict(T0, 1) is Verdict.HALT
-    assert report(e, loss=1.0)[0].seq == 1  # type: ignore[union-attr]
+    assert report(e, loss=1.0)[0].seq == 1
     assert leave(e, Outcome.HALTED)[1] == ev.Ended(T0, Status.STOPPED, "bad")
     assert e.verdict(T0, 1) is Verdict.HALT
 
@@ -332,7 +338,7 @@ def test_pause_and_resume():
 
 def test_a_pause_can_be_taken_back_before_it_is_done():
     e, _ = running([Pause(T0), Resume(T0)])
-    assert e.experiment.trials[T0].order.then is Then.REQUEUE  # type: ignore[union-attr]
+    assert e.experiment.trials[T0].order.then is Then.REQUEUE
     assert e.verdict(T0, 1) is Verdict.SAVE_AND_HALT
     assert names(leave(e, Outcome.HALTED)) == ["Exited", "Requeued", "Launched"]
 
@@ -379,9 +385,11 @@ def test_what_is_paused_can_be_stopped():
 
 
 def test_an_order_to_stop_is_given_once_and_is_final():
-    e, events = running([Stop(T0, "one"), Stop(T0, "two"), Resume(T0), Pause(T0), Exploit(T0, {}, None), Resize(T0, TWO)])
+    _, events = running(
+        [Stop(T0, "one"), Stop(T0, "two"), Resume(T0), Pause(T0), Exploit(T0, {}, None), Resize(T0, TWO)]
+    )
     assert names(events) == ["Reported", "Halted"]
-    e, events = running([Pause(T0), Stop(T0, "after all")])
+    _, events = running([Pause(T0), Stop(T0, "after all")])
     assert [x.then for x in events if isinstance(x, ev.Halted)] == [Then.PAUSE, Then.STOP]
 
 
@@ -397,16 +405,19 @@ def test_decisions_about_others():
     assert report(e, loss=0.0)[-1] == ev.Halted(T1, 1, Then.STOP, "worse")
 
 
-# -- stalls -------------------------------------------------------------------------------------------------------------
+# -- stalls ------------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_held_back_for_nothing_goes():
-    class Never(Fifo):
-        def pick(self, waiting, experiment):
-            return None
-
-    e = engine(2, Never())
+    e = engine(2, Stubborn())
     assert names(join(e)) == ["WorkerJoined", "Proposed", "Stalled", "Launched"]
+
+
+def test_what_is_held_back_is_not_refused_where_some_worker_could_hold_it():
+    e = engine(2, Stubborn(), lambda config: ONE if config["x"] else {"gpu": 1.0})
+    join(e, {"gpu": 1.0})
+    join(e, ONE, "w1")
+    assert names(leave(e, Outcome.FINISHED))[:4] == ["Exited", "Ended", "Stalled", "Launched"]
 
 
 def test_the_paused_end_when_nobody_resumes_them():
@@ -417,7 +428,7 @@ def test_the_paused_end_when_nobody_resumes_them():
     assert names(leave(e, Outcome.HALTED)) == ["Exited", "Paused", "SpaceExhausted"]
     events = leave(e, Outcome.HALTED, T1)
     assert names(events) == ["Exited", "Paused", "Stalled", "Ended", "Stalled", "Ended"] and e.finished
-    assert "nothing was left" in events[-1].reason  # type: ignore[union-attr]
+    assert "nothing was left" in events[-1].reason
 
 
 def test_the_end_of_one_paused_trial_may_bring_the_next_back():
@@ -480,7 +491,7 @@ def test_a_stall_may_end_it_all():
     assert names(leave(e, Outcome.FINISHED)) == ["Exited", "Ended", "Stalled", "StopRequested"] and e.finished
 
 
-# -- checkpoints --------------------------------------------------------------------------------------------------------
+# -- checkpoints -------------------------------------------------------------------------------------------------------
 
 
 def forgotten(e: Engine, *reports: tuple[str | None, float]) -> list[str]:
@@ -510,12 +521,12 @@ def test_the_checkpoint_to_start_from_is_kept():
     report(e, checkpoint="a", loss=1.0)
     e._apply(Exploit(T0, {"x": 5}, Ref("a")))
     assert forgotten(e, ("b", 1.0)) == []
-    assert leave(e, Outcome.HALTED)[-1].restore == "a"  # type: ignore[union-attr]
+    assert leave(e, Outcome.HALTED)[-1].restore == "a"
     assert forgotten(e, (None, 1.0)) == []  # it would start from there again
     assert forgotten(e, ("c", 1.0)) == ["a", "b"]
 
 
-# -- the door -----------------------------------------------------------------------------------------------------------
+# -- the door ----------------------------------------------------------------------------------------------------------
 
 
 def test_stale_is_silent():
@@ -583,7 +594,7 @@ def test_what_policies_invent_is_refused():
 
 
 def test_a_log_that_cannot_be_is_refused():
-    with pytest.raises(IllegalEvent, match="Launched.* cannot happen to a trial that is running"):
+    with pytest.raises(IllegalEvent, match=r"Launched.* cannot happen to a trial that is running"):
         Engine.replay(lambda: engine(1), [*join(engine(1)), ev.Launched(T0, 2, W, {}, ONE)])
 
 

@@ -45,14 +45,18 @@ def test_number(value, found):
 def test_score_and_value():
     low, high = Goal("loss", "min"), Goal("m/acc", "max")
     assert low.score({"loss": 2}) == 2.0 and high.score({"m": {"acc": 0.5}}) == -0.5
-    assert low.score({"loss": np.float64(2)}) == 2.0 and low.score({"x": 1}) is None and low.score({"loss": "2"}) is None
+    assert (
+        low.score({"loss": np.float64(2)}) == 2.0 and low.score({"x": 1}) is None and low.score({"loss": "2"}) is None
+    )
     assert low.value(2.0) == 2.0 and high.value(-0.5) == 0.5
     for goal in (low, Goal("loss", "max")):
         assert goal.score({"loss": math.nan}) == WORST and goal.score({"loss": np.float32("nan")}) == WORST
     assert low.score({"loss": -math.inf}) == -math.inf and Goal("loss", "max").score({"loss": -math.inf}) == WORST
 
 
-@pytest.mark.parametrize(("metric", "mode", "says"), [("a", "best", "mode='best'"), ("", "min", "metric=''"), (3, "min", "metric=3")])
+@pytest.mark.parametrize(
+    ("metric", "mode", "says"), [("a", "best", "mode='best'"), ("", "min", "metric=''"), (3, "min", "metric=3")]
+)
 def test_bad_goals(metric: Any, mode, says):
     with pytest.raises(BadArgument, match=says):
         Goal(metric, mode)

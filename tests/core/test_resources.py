@@ -32,7 +32,11 @@ def test_shape():
 
 
 def test_checked():
-    assert checked({"CPU": 2, "Gpu": 0.5, "Licence": 1, "tpu": 0}, "resources") == {"cpu": 2.0, "gpu": 0.5, "Licence": 1.0}
+    assert checked({"CPU": 2, "Gpu": 0.5, "Licence": 1, "tpu": 0}, "resources") == {
+        "cpu": 2.0,
+        "gpu": 0.5,
+        "Licence": 1.0,
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from luthier.core import events as ev
@@ -75,7 +77,8 @@ def test_placeable_is_first_come_first_over_shapes():
 
 
 def test_a_score_stays_until_the_next():
-    reports = [ev.Reported(A, 1, i, m) for i, m in enumerate(({"loss": 2.0}, {}, {"loss": None}, {"x": 1}))]
+    metrics: list[dict[str, Any]] = [{"loss": 2.0}, {}, {"loss": None}, {"x": 1}]
+    reports = [ev.Reported(A, 1, i, m) for i, m in enumerate(metrics)]
     s = fold(JOINED, born(), LAUNCHED, *reports, goals=(Goal("loss", "max"),))
     assert (s.trial(A).score, s.trial(A).metrics, s.trials[A].seq) == (-2.0, {"x": 1}, 3)
     assert fold(JOINED, born(), LAUNCHED, reports[0]).trial(A).score is None  # nothing is to be optimised

@@ -181,18 +181,17 @@ def test_neither_descriptors_nor_processes_pile_up(tmp_path):
         return len(os.listdir(f"/proc/{pid}/fd"))
 
     before = descriptors(os.getpid())
-    executor = ProcessExecutor(trainable, experiment_dir=tmp_path, resources={"cpu": 2.0})
-    rig = Rig(executor, tmp_path, [{}] * 200)
     seen = []
 
     def judge(news, experiment):
         if isinstance(news, ev.Reported):
             parent = news.metrics["parent"]
-            seen.append((descriptors(os.getpid()), descriptors(parent), news.metrics["own"], len(psutil.Process(parent).children())))
+            children = len(psutil.Process(parent).children())
+            seen.append((descriptors(os.getpid()), descriptors(parent), news.metrics["own"], children))
         return []
 
-    rig.engine.scheduler.decide = lambda news, experiment, rng: judge(news, experiment)
-    rig.run()
+    executor = ProcessExecutor(trainable, experiment_dir=tmp_path, resources={"cpu": 2.0})
+    Rig(executor, tmp_path, [{}] * 200, judge=judge).run()
     assert len(seen) == 200
     for counts in zip(*seen, strict=True):
         assert max(counts[100:]) <= max(counts[:100]) + 3
@@ -238,8 +237,8 @@ def test_halting_before_anything_was_born(tmp_path):
     for stimulus in executor.join(rig.take):
         rig.take(stimulus)
     rig.take(ev.StopRequested("never mind"))
-    for stimulus in executor.poll(0.0):
-        rig.take(stimulus)
+    for observed in executor.poll(0.0):
+        rig.take(observed)
     executor.close(5.0)
     assert rig.trial(0).status is Status.STOPPED
 

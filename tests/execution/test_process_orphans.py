@@ -45,7 +45,7 @@ SCRIPT = """
 
     def drive():
         executor = ProcessExecutor(trainable, experiment_dir=folder, resources={"cpu": 2.0}, start=sys.argv[2])
-        Rig(executor, folder, [{"n": 0}, {"n": 1}]).run(timeout=3600)
+        Rig(executor, folder, [{"n": 0}, {"n": 1}]).run(timeout=3600, grace=0.2)
 
     drive()
 """

@@ -142,7 +142,8 @@ def test_a_trial_may_do_things_at_its_own_exit(run, tmp_path):
 
 def test_what_a_trial_is_told_by_its_environment(run, tmp_path):
     def trainable(config):
-        return {"id": os.environ["LUTHIER_TRIAL_ID"], "dir": os.environ["LUTHIER_TRIAL_DIR"], "mine": os.environ["MINE"]}
+        env = os.environ
+        return {"id": env["LUTHIER_TRIAL_ID"], "dir": env["LUTHIER_TRIAL_DIR"], "mine": env["MINE"]}
 
     rig = run(trainable, env={"MINE": "yes"})
     assert rig.reports()[0].items() >= {
@@ -161,9 +162,10 @@ def test_fractions_of_gpus_are_shared_and_whole_ones_are_not(run):
         trainable, [{"gpu": 0.5}, {"gpu": 0.5}, {"gpu": 1.0}, {"gpu": 2.0}, {"gpu": 0.0}],
         resources={"cpu": 2.0, "gpu": 2.0}, request=amount,
     )  # fmt: skip
-    halves, whole, both, none = {rig.reports(n)[0]["gpu"] for n in (0, 1)}, *(rig.reports(n)[0]["gpu"] for n in (2, 3, 4))
+    half, other_half, whole, both, none = (rig.reports(n)[0]["gpu"] for n in range(5))
+    halves = {half, other_half}
     assert len(halves) == 1
-    assert {whole}.isdisjoint(halves)
+    assert whole not in halves
     assert sorted(both.split(",")) == sorted({whole, *halves})
     assert none == ""
 
@@ -224,6 +226,7 @@ def test_bad_arguments(tmp_path, options, error, text):
 
 def test_nothing_is_imported_that_is_not_needed():
     code = "import luthier.worker.template, sys; print(*{name.partition('.')[0] for name in sys.modules})"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
     assert not loaded & {"numpy", "pandas", "scipy", "rich", "asyncio", "ssl", "multiprocessing", "cloudpickle"}
     assert "select" in loaded

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.policy import Nothing
 from luthier.core.rng import Rng
 from luthier.testing.views import ReadOnly
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from luthier.core.events import News
-    from luthier.core.policy import Decision, ExperimentView, Scheduler, Searcher
+    from luthier.core.policy import Decision, ExperimentView, Nothing, Scheduler, Searcher
     from luthier.core.terms import Config, TrialId
 
 

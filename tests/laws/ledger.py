@@ -58,7 +58,7 @@ class Ledger:
     def __post_init__(self):
         self.num_trials = self.limits.num_trials
 
-    # -- what follows from the pages ------------------------------------------------------------------------------------
+    # -- what follows from the pages -----------------------------------------------------------------------------------
     def held(self, worker: str | None = None) -> list[Page]:
         return [p for p in self.pages.values() if p.status in (R, H) and worker in (None, p.worker)]
 
@@ -83,7 +83,7 @@ class Ledger:
         enough = self.num_trials is not None and len(self.pages) >= self.num_trials
         return not self.live() and (self.stopping or (not self.enqueued and (self.exhausted or enough)))
 
-    # -- reading --------------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------------------
     def read(self, event: ev.Event) -> None:
         self.length += 1
         getattr(self, "_" + type(event).__name__.lower())(event)
@@ -183,6 +183,7 @@ class Ledger:
         else:
             assert page.status in (P, Z) and (e.status is S or (e.status is F and page.status is P))
             if e.status is F:
+                assert not self.limits.elastic, "refused what may yet come"
                 assert not any(self.fits(page.resources, w) for w in self.workers.values()), "refused what would fit"
         page.status = e.status
 
@@ -230,13 +231,13 @@ class Ledger:
         page.exit = None
         page.status = Z if isinstance(e, ev.Paused) else P
 
-    # -- comparing ------------------------------------------------------------------------------------------------------
+    # -- comparing -----------------------------------------------------------------------------------------------------
     def compare(self, s: ExperimentState) -> None:
         """See that *s* says what the log says, and that its indexes say what its trials say."""
         assert (s.stopping, s.exhausted, s.num_trials) == (self.stopping, self.exhausted, self.num_trials)
         assert s.enqueued == self.enqueued and list(s.trials) == list(self.pages) and len(s) == len(self.pages)
         for t, page in self.pages.items():
-            trial = s.trials[t]  # type: ignore[index]
+            trial = s.trials[t]
             for name in ("number", "config", "resources", "status", "attempt", "seq", "worker", "metrics", "score"):
                 assert repr(getattr(trial, name)) == repr(getattr(page, name)), f"{t}.{name}"
             for name in ("checkpoint", "order", "failures", "losses"):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (lines of the source, quoted as they stand there)
 """Faults put into the core by hand: the laws and the engine's own tests must notice every one.
 
 ``python -m tests.laws.mutants [name ...]`` tries all of them (or those named) and prints a table.  Each is tried in a
@@ -17,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("tests/laws/test_laws.py", "tests/core/test_engine.py", "tests/core/test_state.py", "tests/core/test_keep.py",
-         "tests/core/test_resources.py", "tests/core/test_status.py")  # fmt: skip
+TESTS = ("tests/core/test_engine.py", "tests/core/test_state.py", "tests/core/test_keep.py", "tests/core/test_resources.py",
+         "tests/core/test_status.py", "tests/laws/test_laws.py")  # fmt: skip
 
 
 class Mutant(NamedTuple):
@@ -150,7 +151,18 @@ def killed(mutant: Mutant, tests: tuple[str, ...] = TESTS) -> tuple[bool, str]:
         file.write_text(mutant.applied(file.read_text("utf-8")), "utf-8")
         environment = {**os.environ, "PYTHONPATH": folder, "LUTHIER_LAWS": "short", "PYTHONDONTWRITEBYTECODE": "1"}
         found = [test for test in tests if (ROOT / test).exists()]
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line", "--timeout=60", *found]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--tb=line",
+            "--timeout=60",
+            *found,
+        ]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     if done.returncode not in (0, 1) or any(line.startswith("ERROR") for line in lines):

@@ -102,7 +102,7 @@ class TestChaos(SchedulerContract):
         """It may end the experiment before all trials are born."""
 
 
-# -- what is broken -----------------------------------------------------------------------------------------------------
+# -- what is broken ----------------------------------------------------------------------------------------------------
 
 
 class Counts(Random):
@@ -229,7 +229,7 @@ class PicksAnother(Fifo):
 
 class NeedsLoss(Fifo):
     def decide(self, news, experiment, rng):
-        return () if not isinstance(news, Reported) or news.metrics["loss"] else ()
+        return [Stop(news.trial)] if isinstance(news, Reported) and news.metrics["loss"] > 9 else ()
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_views_are_not_written():
         lambda: trial.config.update(x=2),
         lambda: trial.config["x"].append(2),
         lambda: trial.config["y"].pop("z"),
-        lambda: trial.resources.clear(),
+        trial.resources.clear,
         lambda: view.trials.pop("t"),
     ):
         with pytest.raises(Written):

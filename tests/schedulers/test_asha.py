@@ -34,7 +34,7 @@ def told(asha: Asha, trial: str, experiment: ExperimentState = LOSS, **metrics: 
     """Return why *trial* is to be stopped, or None."""
     decisions = asha.decide(Reported(TrialId(trial), 1, 0, metrics), experiment, rng_at(0))
     assert len(decisions) <= 1 and all(isinstance(d, Stop) and d.trial == trial for d in decisions)
-    return decisions[0].reason if decisions else None  # type: ignore[union-attr]
+    return decisions[0].reason if decisions else None
 
 
 def at(asha: Asha, trial: str, step: float, loss: float) -> str | None:
@@ -82,7 +82,9 @@ reports = st.lists(st.tuples(st.integers(0, 12), st.none() | st.integers(0, 3), 
 )
 def test_it_decides_as_the_oracle_does(reports, shape, stop_last, mode):
     max_t, grace, factor = shape
-    asha = Asha(max_t=max_t, grace_period=grace, reduction_factor=factor, stop_last_trials=stop_last, goal=Goal("m", mode))
+    asha = Asha(
+        max_t=max_t, grace_period=grace, reduction_factor=factor, stop_last_trials=stop_last, goal=Goal("m", mode)
+    )
     oracle, steps = Oracle(max_t, grace, factor, 0, stop_last), Counter[int]()
     for trial, advance, loss in reports:
         steps[trial] += advance or 0
@@ -90,8 +92,9 @@ def test_it_decides_as_the_oracle_does(reports, shape, stop_last, mode):
         if loss is not None:
             metrics["m"] = loss if mode == "min" else -loss
         found = told(asha, str(trial), ExperimentState(), **metrics)
-        loss = math.inf if loss is not None and math.isnan(loss) else loss  # NaN is the worst
-        assert (found is not None) == oracle.stops(str(trial), None if advance is None else steps[trial], loss)
+        worst = loss is not None and math.isnan(loss)
+        expected = oracle.stops(str(trial), None if advance is None else steps[trial], math.inf if worst else loss)
+        assert (found is not None) == expected
 
 
 def test_first_come_first_passed_then_the_worse_go():
@@ -221,7 +224,9 @@ def test_it_spends_little_on_the_bad_and_keeps_the_best():
 
 
 def test_the_registry_knows_it():
-    assert isinstance(create_scheduler("asha", max_t=4), Asha) and scheduler_class("fifo")().pick(iter("ab"), LOSS) == "a"  # type: ignore[arg-type]
+    assert (
+        isinstance(create_scheduler("asha", max_t=4), Asha) and scheduler_class("fifo")().pick([TrialId("a"), TrialId("b")], LOSS) == "a"
+    )
     assert {scheduler_class(name).__module__.rpartition(".")[2] for name in SCHEDULERS} == {"asha", "fifo"}
     with pytest.raises(BadArgument, match="scheduler='hyperwhat' cannot be used: give one of asha, fifo"):
         create_scheduler("hyperwhat")

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+import luthier
 from luthier.callbacks.spelling import counted, cut, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_FRAME = re.compile(r'^\s+File "(?P<file>.*)", line (?P<line>\d+)(?:, in (?P<where>.*))?$')
+_FRAME = re.compile(r'^\s+File "(?P<file>.*)", line (?P<line>\d+)(?:,? in (?P<where>.*))?$')
 _HEAD = "Traceback (most recent call last)"
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
 _STANDARD = os.path.dirname(os.__file__) + os.sep
+_OURS = os.path.dirname(luthier.__file__) + os.sep
 _SHOWN_TRIALS = 3
 
 
@@ -79,8 +81,7 @@ def user_frames(text: str) -> list[str]:
 def _foreign(file: str) -> bool:
     if file.startswith("<"):
         return file != "<stdin>" and not file.startswith("<ipython")
-    places = ("site-packages", "dist-packages", "/luthier/", "\\luthier\\")
-    return any(place in file for place in places) or file.startswith(_STANDARD)
+    return "site-packages" in file or "dist-packages" in file or file.startswith((_STANDARD, _OURS))
 
 
 def grouped(failures: Iterable[tuple[str, str, str]]) -> list[FailureGroup]:

@@ -13,7 +13,7 @@ from luthier.callbacks.row_text import RowText
 from luthier.core import events as ev
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from luthier.core.terms import Label, TrialId
     from luthier.store.base import Record
@@ -72,15 +72,15 @@ def behind(experiment_dir: str | os.PathLike[str], records: Iterable[Record]) ->
     return {trial for trial, t in told.items() if t.rows and not t.is_in(os.fspath(experiment_dir))}
 
 
-def bring_up_to_date(experiment_dir: str | os.PathLike[str], records: Iterable[Record]) -> int:
+def bring_up_to_date(experiment_dir: str | os.PathLike[str], read: Callable[[], Iterable[Record]]) -> int:
     """Rebuild the files that are behind the log; return of how many trials.
 
     Args:
         experiment_dir: the experiment's directory.
-        records: its log from the beginning; gone through twice, so a list or the like, no iterator.
+        read: gives its log from the beginning, such as ``store.read``; called twice where something is behind.
     """
-    late = behind(experiment_dir, records)
-    return rebuild(experiment_dir, records, late) if late else 0
+    late = behind(experiment_dir, read())
+    return rebuild(experiment_dir, read(), late) if late else 0
 
 
 class _Told:

@@ -33,7 +33,7 @@ def duration(seconds: float) -> str:
     ('12 ms', '3.2 s', '1 min 15 s', '1 h 06 min', '2 d 07 h')
     """
     if 0 < seconds < _TENTH:
-        return f"{seconds * 1000:.0f} ms"
+        return f"{seconds * 1000:.0f} ms" if seconds > _TENTH / 100 else "<1 ms"
     if seconds < _SURE:
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 
-
 class Kept(msgspec.Struct, frozen=True, gc=False):
     """A checkpoint that is still there, with its rank: higher is better, None where the metric was missing."""
 

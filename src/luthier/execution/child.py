@@ -72,10 +72,13 @@ class Child:
         self.deadline = math.inf
         self.pressed = 0
         self._inbox, self._outbox = bytearray(), bytearray()
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003 (the standard library has it so)
 
     def send(self, data: bytes | bytearray) -> bool:
-        """Send *data* as far as there is room; return whether all is on its way.  What is left goes with the next call."""
+        """Send *data* as far as there is room; return whether all is on its way.
+
+        What is left goes with the next call.
+        """
         if self._outbox:
             self._outbox += data
             data = self._outbox

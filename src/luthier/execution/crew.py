@@ -61,8 +61,8 @@ class Crew:
         self._due = math.inf  # when somebody is to be pressed harder
         self._selector = selectors.DefaultSelector()
         self._woken, self._waker = socket.socketpair()
-        self._woken.setblocking(False)
-        self._waker.setblocking(False)
+        for end in (self._woken, self._waker):
+            end.setblocking(False)  # noqa: FBT003 (the standard library has it so)
         self._selector.register(self._woken, selectors.EVENT_READ, None)
         self._nursery = Nursery(self._selector, trainable, start, environ, reuse=reuse)
 
@@ -158,7 +158,7 @@ class Crew:
     def _hear(self, child: Child, happened: list[tuple[Child, Reported | Exited | Unloadable | Gone]]) -> None:
         try:
             for payload in child.receive():
-                happened.append((child, decode(payload)))
+                happened.append((child, decode(payload)))  # noqa: PERF401 (what came before a broken frame counts)
         except (BrokenFrame, msgspec.DecodeError):
             child.eof = True  # who writes there is not ours to understand
         if child.eof:

@@ -46,7 +46,7 @@ def _has_driver() -> bool:
 
 def _gpu_count() -> int:
     try:
-        import pynvml
+        import pynvml  # type: ignore[import-not-found,unused-ignore]  # whoever has it, has it
     except ImportError:
         folder = Path("/proc/driver/nvidia/gpus")
         return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
@@ -84,7 +84,7 @@ def _cpu_quota(root: Path) -> float | None:
             quota = _quota_in(folder)
             if quota is not None:
                 quotas.append(quota)
-            if folder == top or folder == folder.parent:
+            if folder in (top, folder.parent):
                 break
             folder = folder.parent
     return min(quotas, default=None)

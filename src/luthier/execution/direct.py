@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from luthier.execution.template import interpreter_flags
-from luthier.worker import boot, orders
+from luthier.worker import orders
+from luthier.worker.preamble import BOOT
 
 if TYPE_CHECKING:
     import socket
@@ -40,7 +41,7 @@ class Direct:
 
     def bear(self, child: int, sock: socket.socket, environ: Mapping[str, str]) -> None:
         """Start a process that has *sock*."""
-        command = [sys.executable, *interpreter_flags(), boot.__file__]
+        command = [sys.executable, *interpreter_flags(), BOOT]
         try:
             with sock:
                 process = self._start(command, sock, {**self._environ, **environ})

@@ -41,7 +41,13 @@ class Nursery:
     """
 
     def __init__(
-        self, selector: selectors.BaseSelector, trainable: bytes, start: Start, environ: Mapping[str, str], *, reuse: bool
+        self,
+        selector: selectors.BaseSelector,
+        trainable: bytes,
+        start: Start,
+        environ: Mapping[str, str],
+        *,
+        reuse: bool,
     ) -> None:
         self._selector, self._trainable, self._start, self._reuse = selector, trainable, start, reuse
         self._environ = environ

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 from collections import deque
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +26,7 @@ from luthier.worker.picklable import pickled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from luthier.core.events import Observed, Order
     from luthier.core.terms import TrialId
@@ -55,8 +55,8 @@ class ProcessExecutor:
         reuse: whether a process takes a further trial when its last one has not failed.
         start: ``fork``, ``spawn``, or ``auto`` for fork where that is possible.
         echo: whether what trials print is printed here too, after their names.
-        grace: seconds that a trial has to let go once it was ordered to; then it is asked by SIGTERM, which raises in it
-            as ``report`` would, and two seconds later it is killed.
+        grace: seconds that a trial has to let go once it was ordered to; then it is asked by SIGTERM, which raises in
+            it as ``report`` would, and two seconds later it is killed.
         transcript_limit: bytes that a trial's ``stdout`` and ``stderr`` may have each (the end is kept); None for any.
         env: added to the environment of trials.
 
@@ -64,7 +64,7 @@ class ProcessExecutor:
         BadArgument: an argument is unusable; for a trainable that cannot be pickled, the text names the culprit.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one choice each, by keyword)
         self,
         trainable: Any,
         *,
@@ -219,7 +219,7 @@ class ProcessExecutor:
         for child, what in happened:
             if what.__class__ is Reported:
                 if child.assignment is not None and child.held is None:
-                    self._events.append(what)  # type: ignore[arg-type]  # it is one
+                    self._events.append(what)  # type: ignore[arg-type,unused-ignore]  # it is one
             elif isinstance(what, Exited):
                 if child.assignment is not None and child.held is None:
                     self._exited(child, child.assignment, what)
@@ -260,11 +260,11 @@ class ProcessExecutor:
         if event is None:
             if child.transcript is not None:
                 child.transcript.attend(last=True)
-            key = (assignment.trial, assignment.attempt)
+            attempt = (assignment.trial, assignment.attempt)
             if child.pressed and child.halted:
-                event = Exited(*key, Outcome.HALTED, "it did not let go in time and was killed")
+                event = Exited(*attempt, Outcome.HALTED, "it did not let go in time and was killed")
             else:
-                event = Exited(*key, Outcome.ERROR, _reason(child, gone))
+                event = Exited(*attempt, Outcome.ERROR, _reason(child, gone))
         child.assignment = None
         self._end(assignment, event)
 

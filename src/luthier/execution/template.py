@@ -12,7 +12,8 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from luthier.worker import boot, orders
+from luthier.worker import orders
+from luthier.worker.preamble import BOOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,11 +41,11 @@ class Template:
         self._selector = selector
         self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.setblocking(False)
+        self._control.setblocking(False)  # noqa: FBT003 (the standard library has it so)
         told = _in_memory(preamble)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, *interpreter_flags(), boot.__file__, "template"]
+                [sys.executable, *interpreter_flags(), BOOT, "template"]
                 + [str(number) for number in (theirs.fileno(), told, os.getpid())],
                 pass_fds=(theirs.fileno(), told),
                 stdin=subprocess.DEVNULL,

@@ -72,7 +72,7 @@ class World:
     (6.0, 6, True)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (a world has many sides; all but the first five go by name)
         self,
         engine: Engine,
         curve: Curve,

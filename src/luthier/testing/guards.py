@@ -33,10 +33,13 @@ def inside(thing: Any, seen: tuple[int, ...] = ()) -> Any:
         return type(thing).__name__, sorted(thing, key=repr)
     if isinstance(thing, Rng):
         return thing._key, thing._state  # noqa: SLF001 (a generator that is carried along is what is looked for)
-    if callable(thing) or type(thing).__repr__ is not object.__repr__ and not hasattr(thing, "__dict__"):
-        return getattr(thing, "__qualname__", None) or repr(thing)
-    names = [*getattr(thing, "__dict__", ()), *(n for c in type(thing).__mro__ for n in getattr(c, "__slots__", ()))]
-    return {name: inside(getattr(thing, name), seen) for name in names if hasattr(thing, name)}
+    if hasattr(thing, "__qualname__"):
+        return thing.__qualname__
+    if hasattr(thing, "tolist"):
+        return thing.tolist()  # arrays
+    slots = (name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()))
+    names = [*getattr(thing, "__dict__", ()), *slots, *getattr(thing, "__struct_fields__", ())]
+    return {name: inside(getattr(thing, name), seen) for name in names if hasattr(thing, name)} or repr(thing)
 
 
 def chance() -> object:

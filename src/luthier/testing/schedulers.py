@@ -48,7 +48,7 @@ class SchedulerContract:
         """Return a new scheduler, the same each time."""
         raise NotImplementedError
 
-    # -- the tests ------------------------------------------------------------------------------------------------------
+    # -- the tests -----------------------------------------------------------------------------------------------------
     def test_a_kind_world_ends_and_somebody_reaches_the_end(self) -> None:
         """Law 10, with any number of trials on any number of workers."""
         for trials in SIZES:
@@ -67,7 +67,9 @@ class SchedulerContract:
             engine, world = self._played(12, 4)
             world.run(reports=told)
             again = Engine.replay(lambda: self._engine(12), world.log)
-            assert repr(inside(again.scheduler)) == repr(inside(engine.scheduler)), f"replay differs after {told} results"
+            assert repr(inside(again.scheduler)) == repr(inside(engine.scheduler)), (
+                f"replay differs after {told} results"
+            )
 
     def test_a_restart_changes_nothing(self) -> None:
         """Law 4: an experiment that was interrupted goes on as if it had not been."""
@@ -96,7 +98,8 @@ class SchedulerContract:
         for trials in SIZES:
             engine, world = self._played(trials, 3, _bad, failure_rate=0.1, loss_rate=0.03)
             world.run(reports=10_000)
-            assert engine.finished and all(t.status.final for t in engine.experiment.trials.values())
+            assert engine.finished
+            assert all(t.status.final for t in engine.experiment.trials.values())
 
     def test_a_request_to_stop_is_the_last_word(self) -> None:
         """Whatever it decides afterwards, the experiment ends."""
@@ -105,10 +108,11 @@ class SchedulerContract:
             world.run(reports=told)
             world.tell(ev.StopRequested("enough"))
             world.run(reports=10_000)
-            assert engine.finished and not engine.experiment.having(Status.PAUSED)
+            assert engine.finished
+            assert not engine.experiment.having(Status.PAUSED)
 
     def test_its_picks_are_of_what_is_offered(self) -> None:
-        """It picks one of those that wait, or none; asking changes nothing.  (The guard looks at each pick.)"""
+        """It picks one of those that wait, or none; asking changes nothing: the guard looks at each pick."""
         engine, world = self._played(12, 2)
         world.run(until=2.0)
         for worker in list(engine.experiment.workers):
@@ -116,7 +120,7 @@ class SchedulerContract:
         world.tell(ev.WorkerJoined(next(iter(world.resources)), {"cpu": 3.0}))
         assert engine.experiment.held > 0 or engine.finished
 
-    # -- how they are run -------------------------------------------------------------------------------------------------
+    # -- how they are run ----------------------------------------------------------------------------------------------
     @staticmethod
     def _x(number: int) -> float:
         return (number * 7 % 12) / 12

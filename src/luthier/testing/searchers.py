@@ -56,7 +56,7 @@ class SearcherContract:
         """Return a new searcher, the same each time."""
         raise NotImplementedError
 
-    # -- the tests ------------------------------------------------------------------------------------------------------
+    # -- the tests -----------------------------------------------------------------------------------------------------
     def test_ask_is_pure_in_every_phase(self) -> None:
         """Law 1: asking changes nothing, and asking again gives the same."""
         for told in self._phases("test_ask_is_pure_in_every_phase"):
@@ -89,7 +89,8 @@ class SearcherContract:
         """Each config is a dict of its own, and in the space if there is one."""
         engine, _ = self._played(40)
         for trial in engine.experiment.trials.values():
-            assert isinstance(trial.config, dict) and all(isinstance(key, str) for key in trial.config)
+            assert isinstance(trial.config, dict)
+            assert all(isinstance(key, str) for key in trial.config)
             assert self.space is None or trial.config in self.space, f"{trial.config} is not in {self.space}"
 
     def test_news_never_change_a_config(self) -> None:
@@ -121,7 +122,7 @@ class SearcherContract:
         engine, world = self._played(0, num_trials=25)
         world.run()
         assert engine.finished
-        assert engine.experiment.exhausted or len(engine.experiment) == 25  # noqa: PLR2004
+        assert engine.experiment.exhausted or len(engine.experiment) == 25
 
     def test_exhausted_is_for_ever(self) -> None:
         """Who has no config for a number has none for a later one."""
@@ -131,7 +132,7 @@ class SearcherContract:
             first = answers.index(Nothing.EXHAUSTED)
             assert all(answer is Nothing.EXHAUSTED for answer in answers[first:])
 
-    # -- how they are run -------------------------------------------------------------------------------------------------
+    # -- how they are run ----------------------------------------------------------------------------------------------
     def _phases(self, test: str) -> tuple[int, ...]:
         return () if test in self.waived else PHASES
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from luthier import __version__
 from luthier.callbacks.console import Console
 from luthier.callbacks.plan import Plan
+from luthier.callbacks.rebuild import bring_up_to_date
 from luthier.callbacks.summary import summarize
 from luthier.control.controller import Controller
 from luthier.control.deadlines import Deadlines
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("luthier")
 
 TICK_S = 0.5
+SPOKEN = {"FIFOScheduler": "", "AsyncHyperBandScheduler": "ASHA"}  # what people call them
 
 
 class Experiment:
@@ -98,6 +100,8 @@ class Experiment:
             listeners: list[Listener] = [*self._files(), MetricWatch(), console]
             if run.callbacks:
                 listeners.insert(0, callbacks)
+            if controller.experiment.trials:
+                bring_up_to_date(self.directory, store.read)
             self._take_up(controller)
             console.start(self._plan(controller.experiment))
             callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())
@@ -196,7 +200,7 @@ class Experiment:
             searcher="grid search" if blueprint.space.grid_size > 1 else "random search",
             grid=blueprint.space.grid_size,
             samples=None if tune.num_samples < 0 else tune.num_samples,
-            scheduler="" if scheduler == "FIFOScheduler" else scheduler.removesuffix("Scheduler"),
+            scheduler=SPOKEN.get(scheduler, scheduler.removesuffix("Scheduler")),
             metric=goal.metric if goal else None,
             mode=goal.mode if goal else None,
             request=None if callable(blueprint.request) else dict(blueprint.request),

@@ -1,8 +1,8 @@
 """The file that a fresh process runs; it can import Luthier only once it was told where modules are.
 
 ``boot.py template CONTROL PREAMBLE PARENT`` is a template, ``boot.py trial SOCKET PARENT`` one trial's process.  The
-arguments are file descriptors, and the process id of the parent.  ``boot.py shared`` is a trial's process on Windows: its
-socket comes through its standard input.
+arguments are file descriptors, and the process id of the parent.  ``boot.py shared`` is a trial's process on Windows:
+its socket comes through its standard input.
 """
 
 from __future__ import annotations

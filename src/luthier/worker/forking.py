@@ -13,11 +13,11 @@ def obstacle_to_forking() -> str:
     """Return why this process cannot be forked safely; empty where nothing speaks against it.
 
     A fork copies one thread: locks that others held stay locked for ever, and the pools of OpenMP wait for threads that
-    are gone.  (OpenBLAS starts its threads when it is loaded and starts them again in a fork: they do no harm.)  CUDA and
-    the XLA runtimes refuse to work in a copy of a process that has used them.
+    are gone.  (OpenBLAS starts its threads when it is loaded and starts them again in a fork: they do no harm.)  CUDA
+    and the XLA runtimes refuse to work in a copy of a process that has used them.
     """
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if others or _thread._count() > 0:
+    if others or _thread._count() > 0:  # noqa: SLF001 (counts those that bypass threading as well)
         return f"a thread runs in it ({', '.join(others) or 'started without the threading module'})"
     return _used_accelerator() or _native_threads()
 

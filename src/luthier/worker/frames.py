@@ -41,7 +41,7 @@ VERDICTS = {b"c": Verdict.CONTINUE, b"h": Verdict.HALT, b"s": Verdict.SAVE_AND_H
 VERDICT_BYTES = {verdict: byte for byte, verdict in VERDICTS.items()}
 
 
-def _unpickled(code: int, payload: memoryview) -> Any:
+def _unpickled(_code: int, payload: memoryview) -> Any:
     try:
         return pickle.loads(payload)
     except Exception as error:  # noqa: BLE001 (a class that only the other side has must not cost the whole report)
@@ -91,7 +91,7 @@ def decode(payload: bytes) -> Reported | Exited | Unloadable:
     Raises:
         msgspec.DecodeError: it is none of these.
     """
-    message = _decode(payload)
+    message: Reported | Exited | Unloadable = _decode(payload)
     if message.__class__ is Reported and _WHOLE in message.metrics:
         return msgspec.structs.replace(message, metrics=message.metrics[_WHOLE])
     return message

@@ -92,15 +92,15 @@ def _settle_in(assignment: Assignment) -> None:
     name_process(f"luthier {assignment.trial}")
 
 
-def _raise_halted(signum: int, frame: FrameType | None) -> None:
+def _raise_halted(_signum: int, _frame: FrameType | None) -> None:
     raise Halted
 
 
 def _leave() -> NoReturn:
     """End the process as the interpreter would, but for tearing down every object."""
     with contextlib.suppress(BaseException):
-        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 (as at any exit: waits for threads)
     with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()
+        atexit._run_exitfuncs()  # noqa: SLF001 (as above)
     flush_output()
     os._exit(0)

@@ -61,7 +61,7 @@ class Stillborn(_Message, frozen=True):
 
 
 class Died(_Message, frozen=True):
-    """Process *child* is gone and so is its group; *status* as ``os.wait`` tells it, *peak* resident KiB (0: unknown)."""
+    """Process *child* and its group are gone; *status* as ``os.wait`` tells it, *peak* resident KiB (0: unknown)."""
 
     child: int
     status: int

@@ -61,15 +61,7 @@ def _parts(obj: Any) -> Iterator[tuple[str, Any]]:
     if inspect.isfunction(obj):
         yield from _parts_of_function(obj)
     elif inspect.isclass(obj):
-        for name, value in vars(obj).items():
-            if name in ("__dict__", "__weakref__"):
-                continue
-            function = getattr(value, "__func__", getattr(value, "fget", value))
-            if inspect.isfunction(function):
-                for how, part in _parts_of_function(function):
-                    yield f"has the method {name!r}, which {how}", part
-            else:
-                yield f"has the attribute {name!r}", value
+        yield from _parts_of_class(obj)
     elif isinstance(obj, dict):
         for key, value in obj.items():
             yield f"holds [{key!r}]", value
@@ -77,16 +69,32 @@ def _parts(obj: Any) -> Iterator[tuple[str, Any]]:
         for i, value in enumerate(obj):
             yield f"holds [{i}]", value
     else:
-        if hasattr(obj, "func") and hasattr(obj, "keywords"):  # functools.partial
-            yield "calls a function", obj.func
-            for i, value in enumerate(obj.args):
-                yield f"has the argument {i}", value
-            for name, value in obj.keywords.items():
-                yield f"has the argument {name!r}", value
-        for name, value in getattr(obj, "__dict__", {}).items():
+        yield from _parts_of_instance(obj)
+
+
+def _parts_of_class(kind: type) -> Iterator[tuple[str, Any]]:
+    for name, value in vars(kind).items():
+        if name in ("__dict__", "__weakref__"):
+            continue
+        function = getattr(value, "__func__", getattr(value, "fget", value))
+        if inspect.isfunction(function):
+            for how, part in _parts_of_function(function):
+                yield f"has the method {name!r}, which {how}", part
+        else:
             yield f"has the attribute {name!r}", value
-        if getattr(type(obj), "__module__", "") == "__main__":
-            yield "is of a class", type(obj)
+
+
+def _parts_of_instance(obj: Any) -> Iterator[tuple[str, Any]]:
+    if hasattr(obj, "func") and hasattr(obj, "keywords"):  # functools.partial
+        yield "calls a function", obj.func
+        for i, value in enumerate(obj.args):
+            yield f"has the argument {i}", value
+        for name, value in obj.keywords.items():
+            yield f"has the argument {name!r}", value
+    for name, value in getattr(obj, "__dict__", {}).items():
+        yield f"has the attribute {name!r}", value
+    if not inspect.isbuiltin(obj):
+        yield "is of a class", type(obj)
 
 
 def _parts_of_function(function: Any) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -9,6 +10,8 @@ import msgspec
 from msgspec.msgpack import Decoder
 
 from luthier.worker.frames import HEAD, frame_of
+
+BOOT = os.path.join(os.path.dirname(__file__), "boot.py")
 
 
 class Preamble(msgspec.Struct, frozen=True):

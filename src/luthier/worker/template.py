@@ -1,7 +1,7 @@
 """The template: a process that has loaded the trainable once, and of which each trial's process is a fork.
 
-It has one thread and no business of its own.  It starts processes as it is told, says when they end, and sees to it that
-none outlives the driver: when the driver is gone, however it went, all descendants are killed.
+It has one thread and no business of its own.  It starts processes as it is told, says when they end, and sees to it
+that none outlives the driver: when the driver is gone, however it went, all descendants are killed.
 
 Without a trainable it executes fresh interpreters instead of forking itself, and looks after them in the same way.
 """
@@ -18,14 +18,16 @@ import socket
 import sys
 import time
 import traceback
+import warnings
+import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from luthier.worker import boot, orders
+from luthier.worker import orders
 from luthier.worker.forking import obstacle_to_forking
 from luthier.worker.frames import HEAD
 from luthier.worker.main import serve
 from luthier.worker.prctl import adopt_orphans, children, die_with_parent, name_process
-from luthier.worker.preamble import Preamble, enter, load
+from luthier.worker.preamble import BOOT, Preamble, enter, load
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -154,7 +156,7 @@ class Template:
 
     def _execute(self, sock: socket.socket, environ: dict[str, str]) -> int:
         sock.set_inheritable(True)
-        command = [sys.executable, *self._preamble.flags, boot.__file__, "trial", str(sock.fileno()), str(self._pid)]
+        command = [sys.executable, *self._preamble.flags, BOOT, "trial", str(sock.fileno()), str(self._pid)]
         return os.posix_spawn(
             sys.executable, command, os.environ | environ, setpgroup=0, setsigdef=[signal.SIGCHLD, signal.SIGTERM]
         )
@@ -162,7 +164,9 @@ class Template:
     def _fork(self, sock: socket.socket) -> int:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()  # or each child would print it once more
-        pid = os.fork()
+        with warnings.catch_warnings():  # from 3.12 on of native threads; what they are was looked at
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
         if pid:
             return pid
         try:
@@ -212,15 +216,17 @@ def _kill(pid: int, signum: int, *, group: bool = False) -> None:
 
 
 def _forget_inheritance() -> None:
-    """Leave to the template what the template is to do at its end, and draw random numbers of our own."""
-    atexit._clear()
-    finalize = getattr(sys.modules.get("weakref"), "finalize", None)
-    if finalize is not None:
-        finalize._registry.clear()  # temporary directories of the template's
-        finalize._registered_with_atexit = False
+    """Leave to the template what the template is to do at its end, and draw random numbers of our own.
+
+    No interface says this; where Python should ever change, tests/execution/test_process_start.py notices.
+    """
+    atexit._clear()  # noqa: SLF001 (as above)
+    finalize: Any = weakref.finalize
+    finalize._registry.clear()  # noqa: SLF001 (as above; temporary directories that the modules have made, say)
+    finalize._registered_with_atexit = False  # noqa: SLF001 (as above)
     if "logging" in sys.modules:
         atexit.register(sys.modules["logging"].shutdown)
     if "multiprocessing.util" in sys.modules:
-        atexit.register(sys.modules["multiprocessing.util"]._exit_function)
+        atexit.register(sys.modules["multiprocessing.util"]._exit_function)  # noqa: SLF001 (as above)
     if "numpy.random" in sys.modules:  # Python's own generator does this itself
         sys.modules["numpy.random"].seed()
