@@ -69,11 +69,11 @@ $(PEERS)/bin/python:
 
 $(PEERS)/.ready: pyproject.toml Makefile | $(PEERS)/bin/python
 	@echo "installing Ray Tune and Optuna into $(PEERS) ..."
-	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna 'scikit-learn>=1.4' 'psutil>=5.9' --editable .
+	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna 'psutil>=5.9' --editable .
 	@touch $@
 
-bench: $(PEERS)/.ready  ## speed and memory, beside Ray Tune and Optuna (installs them)
-	$(PEERS)/bin/python -m benchmarks
+bench: $(PEERS)/.ready  ## speed and memory, beside Ray Tune and Optuna (installs them); BENCHFLAGS="--quick reports"
+	$(PEERS)/bin/python -m benchmarks $(BENCHFLAGS)
 
 mutants: $(READY)  ## faults put into the engine by hand: the laws must notice every one
 	$(BIN)/python -m tests.laws.mutants

@@ -58,15 +58,13 @@ def environment() -> dict[str, str]:
     return {**kept, **quiet, "PYTHONWARNINGS": "ignore"}
 
 
-def workload(side: str, name: str, n: int, *, repeats: int, memory: bool = False) -> Figures | None:
-    """Return the medians of *repeats* runs of a workload, each in a fresh process; None where *side* is not installed.
+def workload(side: str, name: str, n: int, *, repeats: int, memory: bool = False) -> Figures:
+    """Return the medians of *repeats* runs of a workload, each in a fresh process.
 
     Returns:
         ``count`` and, of the part that counts, ``wall_s`` and ``per_s``; of the whole process ``process_wall_s`` and
         ``cpu_s`` (all its processes), ``cpu_ms_each``; with *memory* what :mod:`benchmarks.gauge` says of it.
     """
-    if not installed(side):
-        return None
     warm_up(side)
     runs = [_run(side, name, n, memory=memory) for _ in range(repeats)]
     found = medians(runs)
@@ -75,6 +73,11 @@ def workload(side: str, name: str, n: int, *, repeats: int, memory: bool = False
     found["cpu_ms_each"] = 1e3 * found["cpu_s"] / found["count"]
     found["spread_s"] = [round(min(r["wall_s"] for r in runs), 4), round(max(r["wall_s"] for r in runs), 4)]
     return rounded(found)
+
+
+def peer(side: str, name: str, n: int, *, repeats: int) -> Figures | None:
+    """Return :func:`workload` of a peer; None where it is not installed."""
+    return workload(side, name, n, repeats=repeats) if installed(side) else None
 
 
 def warm_up(side: str) -> None:
@@ -105,6 +108,11 @@ def medians(runs: list[Figures]) -> Figures:
     """Return the median of every number in *runs*."""
     numbers = [k for k, v in runs[0].items() if isinstance(v, (int, float)) and not isinstance(v, bool)]
     return {**{name: statistics.median(run[name] for run in runs) for name in numbers}, "repeats": len(runs)}
+
+
+def value(figures: Figures | None, name: str) -> float | None:
+    """Return one number of *figures*; None where there are none."""
+    return None if figures is None else float(figures[name])
 
 
 def rounded(figures: Figures) -> Figures:

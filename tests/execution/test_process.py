@@ -49,4 +49,6 @@ class TestSpawn(ProcessContract):
 
 
 class TestDirect(ProcessContract):
+    """Without a template, as on Windows and macOS: the half of the contract that is about processes."""
+
     start = "direct"

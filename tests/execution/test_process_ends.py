@@ -131,6 +131,26 @@ def test_what_a_trial_has_started_dies_with_it(run, start):
     assert all(gone(rig.reports(n)[0]["child"]) for n in range(2))
 
 
+def test_children_by_fork_are_no_trials(run):
+    def trainable(config):
+        import multiprocessing
+
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(3600,))
+        child.start()
+        child.terminate()
+        child.join()
+        pid = os.fork()
+        if not pid:
+            return {"who": "a fork that goes its own way"}
+        os.waitpid(pid, 0)
+        return {"code": child.exitcode}
+
+    rig = run(trainable)
+    (got,) = rig.reports()
+    assert got["code"] == -signal.SIGTERM
+    assert rig.exited().outcome is Outcome.FINISHED
+
+
 def test_what_left_its_group_dies_when_the_executor_closes(run):
     def trainable(config):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], start_new_session=True)
@@ -255,6 +275,19 @@ def test_a_report_that_is_too_long_names_its_biggest_metric(run):
 def test_a_long_report_arrives(run):
     (got,) = run(lambda config: {"big": "x" * (10 << 20), "pi": math.pi}).reports()
     assert (len(got["big"]), got["pi"]) == (10 << 20, math.pi)
+
+
+def test_a_long_config_arrives(run):
+    rig = run(lambda config: {"n": len(config["text"])}, [{"text": "x" * n} for n in (10 << 20, 11 << 20)], reuse=True)
+    assert [rig.reports(n)[0]["n"] for n in range(2)] == [10 << 20, 11 << 20]
+
+
+def test_all_of_it_may_happen_in_a_thread(run):
+    rigs = []
+    thread = threading.Thread(target=lambda: rigs.append(run(lambda config: {"x": 1}, [{}] * 3)))
+    thread.start()
+    thread.join()
+    assert [rigs[0].trial(n).status for n in range(3)] == [Status.DONE] * 3
 
 
 def test_a_config_that_cannot_be_sent_fails_its_trial_alone(run, tmp_path):

@@ -224,9 +224,8 @@ def test_it_spends_little_on_the_bad_and_keeps_the_best():
 
 
 def test_the_registry_knows_it():
-    assert (
-        isinstance(create_scheduler("asha", max_t=4), Asha) and scheduler_class("fifo")().pick([TrialId("a"), TrialId("b")], LOSS) == "a"
-    )
-    assert {scheduler_class(name).__module__.rpartition(".")[2] for name in SCHEDULERS} == {"asha", "fifo"}
-    with pytest.raises(BadArgument, match="scheduler='hyperwhat' cannot be used: give one of asha, fifo"):
+    assert isinstance(create_scheduler("asha", max_t=4), Asha)
+    assert scheduler_class("fifo")().pick([TrialId("a"), TrialId("b")], LOSS) == "a"
+    assert {scheduler_class(name).__module__.rpartition(".")[2] for name in SCHEDULERS} >= {"asha", "fifo"}
+    with pytest.raises(BadArgument, match=r"scheduler='hyperwhat' cannot be used: give one of .*asha.* fifo"):
         create_scheduler("hyperwhat")

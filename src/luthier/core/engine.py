@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from luthier.core import events as ev
 from luthier.core.errors import PolicyError
@@ -107,6 +107,8 @@ class Engine:
                 self._reopen(stimulus)
             case ev.WorkerJoined() | ev.Enqueued():
                 self._record(stimulus)
+            case never:
+                assert_never(never)
         if self._out:
             self._settle()
         return tuple(self._out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
@@ -159,6 +159,8 @@ def evolve(s: ExperimentState, event: ev.Event) -> None:
                 s.num_trials = num_trials
         case ev.Stalled():
             pass
+        case never:
+            assert_never(never)
 
 
 def _evolve_trial(
@@ -203,6 +205,8 @@ def _evolve_trial(
             t.reason = reason or t.reason
         case ev.Paused():
             pass
+        case never:
+            assert_never(never)
     if to is not t.status:
         _move(s, t, to)
 

@@ -1,0 +1,1 @@
+"""Who runs trials: in this process, in processes of their own."""

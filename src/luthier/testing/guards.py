@@ -39,7 +39,9 @@ def inside(thing: Any, seen: tuple[int, ...] = ()) -> Any:
         return thing.tolist()  # arrays
     slots = (name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()))
     names = [*getattr(thing, "__dict__", ()), *slots, *getattr(thing, "__struct_fields__", ())]
-    return {name: inside(getattr(thing, name), seen) for name in names if hasattr(thing, name)} or repr(thing)
+    if not names and not hasattr(thing, "__dict__"):
+        return repr(thing)
+    return {name: inside(getattr(thing, name), seen) for name in names if hasattr(thing, name)}
 
 
 def chance() -> object:

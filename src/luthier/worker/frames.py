@@ -27,7 +27,7 @@ HEAD = 4  # bytes that say how long a frame is
 MOST = 64 << 20  # bytes of one report
 LONGEST = MOST + (1 << 20)  # bytes of any frame from a trial
 _LONGEST_ERROR = 1 << 20  # characters
-_PICKLE = 1  # code of the extension
+_PICKLE, _PICKLED_WHOLE = 1, 2  # codes of the extensions
 _WHOLE = "\0"  # the one key of a dict that travels as a pickle altogether: not all of its own keys are strings
 
 
@@ -41,9 +41,14 @@ VERDICTS = {b"c": Verdict.CONTINUE, b"h": Verdict.HALT, b"s": Verdict.SAVE_AND_H
 VERDICT_BYTES = {verdict: byte for byte, verdict in VERDICTS.items()}
 
 
-def _unpickled(_code: int, payload: memoryview) -> Any:
+class _Whole(msgspec.Struct, frozen=True):
+    values: dict[Any, Any]
+
+
+def _unpickled(code: int, payload: memoryview) -> Any:
     try:
-        return pickle.loads(payload)
+        value = pickle.loads(payload)
+        return _Whole(value) if code == _PICKLED_WHOLE else value
     except Exception as error:  # noqa: BLE001 (a class that only the other side has must not cost the whole report)
         return Opaque("object", bytes(payload), "", f"{type(error).__name__}: {error}")
 
@@ -93,7 +98,7 @@ def decode(payload: bytes) -> Reported | Exited | Unloadable:
     """
     message: Reported | Exited | Unloadable = _decode(payload)
     if message.__class__ is Reported and _WHOLE in message.metrics:
-        return msgspec.structs.replace(message, metrics=message.metrics[_WHOLE])
+        return msgspec.structs.replace(message, metrics=_unwrapped(message.metrics))
     return message
 
 
@@ -101,7 +106,7 @@ def decode_assignment(payload: bytes) -> Assignment:
     """Return the assignment of a frame's payload."""
     assignment = _decode_assignment(payload)
     if _WHOLE in assignment.config:
-        return msgspec.structs.replace(assignment, config=assignment.config[_WHOLE])
+        return msgspec.structs.replace(assignment, config=_unwrapped(assignment.config))
     return assignment
 
 
@@ -139,9 +144,14 @@ def _portable(values: dict[str, Any], what: str) -> dict[str, Any]:
     try:
         _encoder.encode(portable)
         whole = not all(name.__class__ is str for name in portable)
-    except UnicodeEncodeError:  # lone surrogates in a name
+    except (UnicodeEncodeError, OverflowError, TypeError):  # a name that MessagePack cannot say
         whole = True
-    return {_WHOLE: _pickled(values, what)} if whole else portable
+    return {_WHOLE: _pickled(values, what, _PICKLED_WHOLE)} if whole else portable
+
+
+def _unwrapped(values: dict[str, Any]) -> dict[Any, Any]:
+    whole = values[_WHOLE]
+    return whole.values if isinstance(whole, _Whole) else values
 
 
 def _portable_value(value: Any, path: str) -> Any:
@@ -159,11 +169,11 @@ def _portable_value(value: Any, path: str) -> Any:
     return _pickled(value, path)
 
 
-def _pickled(value: Any, path: str) -> Ext:
+def _pickled(value: Any, path: str, code: int = _PICKLE) -> Ext:
     import cloudpickle
 
     try:
-        return Ext(_PICKLE, cloudpickle.dumps(value))
+        return Ext(code, cloudpickle.dumps(value))
     except Exception as error:
         raise NotStorable(
             f"{path} ({type(value).__name__}) cannot be sent: it is neither plain data nor can it be pickled "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,7 @@ def run_function(function: Callable[..., Any], config: Config, session: Session)
 
 
 def _call(function: Callable[..., Any], config: Config, session: Session) -> Any:
-    match style_of(function):
+    match _known_style(function):
         case Style.CHECKPOINT_DIR:
             deprecated("def f(config, checkpoint_dir=None)", "def f(config) and tune.get_checkpoint()", stacklevel=2)
             restore = session.checkpoint
@@ -111,6 +112,17 @@ def _call(function: Callable[..., Any], config: Config, session: Session) -> Any
             return function(config, reporter=_reporter(session))
         case Style.CONFIG:
             return function(config)
+
+
+def _known_style(function: Callable[..., Any]) -> Style:
+    """Return the function's style; looking at a signature takes longer than a short trial."""
+    try:
+        return _style(function)
+    except TypeError:  # not hashable
+        return style_of(function)
+
+
+_style = functools.lru_cache(maxsize=64)(style_of)
 
 
 def _reporter(session: Session) -> Callable[..., None]:

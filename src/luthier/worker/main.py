@@ -54,7 +54,7 @@ def serve(sock: socket.socket, trainable: Any, *, reuse: bool) -> NoReturn:
     """
     sock.set_inheritable(False)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=sock.close)  # or a trial's own children would keep it open
+        os.register_at_fork(after_in_child=lambda: _become_a_child_of_the_trial(sock))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
     signal.signal(signal.SIGTERM, _raise_halted)
     prepare_output()
@@ -94,6 +94,11 @@ def _settle_in(assignment: Assignment) -> None:
 
 def _raise_halted(_signum: int, _frame: FrameType | None) -> None:
     raise Halted
+
+
+def _become_a_child_of_the_trial(sock: socket.socket) -> None:
+    sock.close()  # or it would stay open when the trial is gone
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Process.terminate and the like are meant to end it
 
 
 def _leave() -> NoReturn:
