@@ -12,22 +12,13 @@ from luthier.callbacks.spelling import flat
 from luthier.core.errors import CorruptLog, IllegalEvent, NewerFormat, NotAnExperiment
 from luthier.core.goal import Goal
 from luthier.core.state import ExperimentState, TrialState, evolve
-from luthier.core.terms import Status
+from luthier.core.terms import SPOKEN, Status
 from luthier.store.card import FILE_NAME, ExperimentCard
 from luthier.store.jsonl import JsonlStore
 from luthier.store.views import ExperimentRow
 
 # The public words for where a trial stands; STOPPED tells early stopping from coming to an end.
-LABELS = {
-    Status.PENDING: "PENDING",
-    Status.RUNNING: "RUNNING",
-    Status.HALTING: "RUNNING",
-    Status.EXITED: "RUNNING",
-    Status.PAUSED: "PAUSED",
-    Status.DONE: "TERMINATED",
-    Status.STOPPED: "STOPPED",
-    Status.FAILED: "ERROR",
-}
+LABELS = {**SPOKEN, Status.STOPPED: "STOPPED"}
 
 
 class Refused(click.ClickException):

@@ -42,6 +42,17 @@ class Status(Enum):
         return self in FINAL
 
 
+# What users are told: Ray Tune's words, which many statuses share.
+SPOKEN = {
+    Status.PENDING: "PENDING",
+    Status.RUNNING: "RUNNING",
+    Status.HALTING: "RUNNING",
+    Status.EXITED: "RUNNING",
+    Status.PAUSED: "PAUSED",
+    Status.DONE: "TERMINATED",
+    Status.STOPPED: "TERMINATED",
+    Status.FAILED: "ERROR",
+}
 FINAL = frozenset({Status.DONE, Status.STOPPED, Status.FAILED})
 HELD = (Status.RUNNING, Status.HALTING)  # a worker holds resources for the trial
 

@@ -11,24 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from luthier.core import events as ev
-from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, TrialId
+from luthier.core.terms import SPOKEN, Config, Label, Metrics, Outcome, Ref, Status, TrialId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from luthier.core.goal import Goal
     from luthier.store.base import Record
-
-_WORDS = {
-    Status.PENDING: "PENDING",
-    Status.RUNNING: "RUNNING",
-    Status.HALTING: "RUNNING",
-    Status.EXITED: "RUNNING",
-    Status.PAUSED: "PAUSED",
-    Status.DONE: "TERMINATED",
-    Status.STOPPED: "TERMINATED",
-    Status.FAILED: "ERROR",
-}
 
 
 class TrialRow(msgspec.Struct):
@@ -77,7 +66,7 @@ class TrialRow(msgspec.Struct):
     @property
     def status_word(self) -> str:
         """The status in public words: PENDING, RUNNING, PAUSED, TERMINATED or ERROR."""
-        return _WORDS[self.status]
+        return SPOKEN[self.status]
 
 
 class ExperimentRow(msgspec.Struct):

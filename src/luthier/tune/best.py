@@ -6,6 +6,7 @@ import difflib
 import math
 from typing import TYPE_CHECKING
 
+from luthier.callbacks.board import AUTOMATIC
 from luthier.core.errors import BadArgument
 from luthier.core.goal import Goal, lookup, number
 from luthier.tune.error import NoResult
@@ -73,25 +74,3 @@ def nobody_reported(metric: str, trials: Iterable[TrialState]) -> NoResult:
     else:
         text += " None has reported anything."
     return NoResult(text)
-
-
-AUTOMATIC = {
-    "training_iteration",
-    "time_total_s",
-    "time_this_iter_s",
-    "time_since_restore",
-    "iterations_since_restore",
-    "timesteps_since_restore",
-    "timesteps_total",
-    "episodes_total",
-    "timestamp",
-    "date",
-    "pid",
-    "hostname",
-    "node_ip",
-    "done",
-    "trial_id",
-    "experiment_tag",
-    "should_checkpoint",
-    "checkpoint_dir_name",
-}

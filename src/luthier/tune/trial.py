@@ -5,24 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.terms import Status
+from luthier.core.terms import SPOKEN
 from luthier.tune.flat import flattened
 
 if TYPE_CHECKING:
     from luthier.core.state import TrialState
     from luthier.tune.checkpoint import Checkpoint
     from luthier.tune.history import History
-
-STATUS = {
-    Status.PENDING: "PENDING",
-    Status.RUNNING: "RUNNING",
-    Status.HALTING: "RUNNING",
-    Status.EXITED: "RUNNING",
-    Status.PAUSED: "PAUSED",
-    Status.DONE: "TERMINATED",
-    Status.STOPPED: "TERMINATED",
-    Status.FAILED: "ERROR",
-}
 
 
 class Trial:
@@ -64,7 +53,7 @@ class Trial:
     @property
     def status(self) -> str:
         """``PENDING``, ``RUNNING``, ``PAUSED``, ``TERMINATED`` or ``ERROR``."""
-        return STATUS[self._state.status]
+        return SPOKEN[self._state.status]
 
     @property
     def last_result(self) -> dict[str, Any]:
