@@ -130,7 +130,8 @@ def test_an_unpicklable_trainable_is_named(tmp_path):
             return {"loss": 1}
 
     with pytest.raises(BadArgument, match=r"'lock'"):
-        fit(locked, storage=tmp_path)
+        fit(locked, storage=tmp_path, name="mine")
+    assert list(tmp_path.iterdir()) == []  # the name is not taken
 
 
 def test_what_this_machine_can_never_give(tmp_path):

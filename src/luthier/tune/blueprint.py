@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.engine import Engine
@@ -111,6 +112,12 @@ class Blueprint:
     def _num_trials(self) -> int | None:
         endless = self.tune.num_samples < 0 or isinstance(self.search, BasicVariantGenerator)  # which counts by itself
         return None if endless else self.tune.num_samples
+
+    @property
+    def budget_s(self) -> float | None:
+        """Seconds that the experiment may take, or None."""
+        budget = self.tune.time_budget_s
+        return budget.total_seconds() if isinstance(budget, timedelta) else budget
 
     def max_concurrent(self) -> int | None:
         """Return how many trials may run at once, apart from what fits."""

@@ -63,16 +63,23 @@ class Experiment:
         self.blueprint = blueprint
         self._rerun = rerun
         if directory is None:
-            self._card, self.directory = self._create()
+            name, self.directory = place.new_directory(blueprint.run, blueprint.name)
+            try:
+                self._executor = self._make_executor()  # which pickles the trainable: before anything is written
+            except BaseException:
+                place.remove_if_empty(self.directory)
+                raise
+            self._card = self._create(name)
         else:
-            self._card, self.directory = ExperimentCard.read(directory), directory
+            self.directory = directory
+            self._card = ExperimentCard.read(directory)
+            self._executor = self._make_executor()
         self.history = History(lambda: events_of(self.directory))
-        self._interrupts: Interrupts | None = None
+        self._interrupts = Interrupts(self._executor.wake)
 
     def stop(self, reason: str = "stopped") -> None:
         """Ask for the end, from any thread: running trials let go, all is saved."""
-        if self._interrupts is not None:
-            self._interrupts.request(reason)
+        self._interrupts.request(reason)
 
     def run(self) -> ResultGrid:
         """Run to the end, and return what came of it.
@@ -94,7 +101,6 @@ class Experiment:
             limits = blueprint.limits(self._card.seed, self._card.prefix)
             controller = Controller(store, blueprint.engine(limits, naming))
             naming.know(controller.experiment.trials)
-            executor = self._executor()
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
             listeners: list[Listener] = [*self._files(), MetricWatch(), console]
@@ -105,13 +111,13 @@ class Experiment:
             self._take_up(controller)
             console.start(self._plan(controller.experiment))
             callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())
-            budget = blueprint.tune.time_budget_s
-            deadlines = Deadlines(None if budget is None else float(budget), time.monotonic(), TICK_S)  # type: ignore[arg-type]
+            deadlines = Deadlines(blueprint.budget_s, time.monotonic(), TICK_S)
             assigning = Assigning(blueprint, self._card, self.directory)
             reason: str | None = "failed"
             try:
-                with Interrupts(executor.wake) as self._interrupts:
-                    loop = Loop(controller, executor, listeners, assigning, deadlines, self._interrupts.reason)
+                with self._interrupts:
+                    interrupted = self._interrupts.reason
+                    loop = Loop(controller, self._executor, listeners, assigning, deadlines, interrupted)
                     reason = loop.run(run.grace_s)
             finally:
                 self.history.forget()
@@ -132,9 +138,8 @@ class Experiment:
         return ResultGrid(self.directory, controller.experiment, self.history)
 
     # -- before --------------------------------------------------------------------------------------------------------
-    def _create(self) -> tuple[ExperimentCard, str]:
+    def _create(self, name: str) -> ExperimentCard:
         blueprint = self.blueprint
-        name, directory = place.new_directory(blueprint.run, blueprint.name)
         goal = blueprint.goal
         card = ExperimentCard(
             name=name,
@@ -149,11 +154,11 @@ class Experiment:
             space=str(blueprint.param_space)[:10_000],
         )
         parts = {"param_space": blueprint.param_space, "tune_config": blueprint.tune, "run_config": blueprint.run}
-        kit.save(directory, parts)
-        card.write(directory)
-        return card, directory
+        kit.save(self.directory, parts)
+        card.write(self.directory)
+        return card
 
-    def _executor(self) -> Executor:
+    def _make_executor(self) -> Executor:
         blueprint, run = self.blueprint, self.blueprint.run
         if run.executor == "inline":
             from luthier.execution.inline import InlineExecutor
@@ -206,7 +211,7 @@ class Experiment:
             request=None if callable(blueprint.request) else dict(blueprint.request),
             total=blueprint.capacity,
             max_concurrent=blueprint.max_concurrent(),
-            time_budget=None if tune.time_budget_s is None else float(tune.time_budget_s),  # type: ignore[arg-type]
+            time_budget=blueprint.budget_s,
             done=sum(len(experiment.by_status[s]) for s in Status if s.final),
         )
 

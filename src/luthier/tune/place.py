@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -17,6 +18,12 @@ def storage_of(run: RunConfig) -> str:
     """Return the directory that holds experiments."""
     given = run.storage_path or os.environ.get("LUTHIER_STORAGE_PATH") or "~/luthier_results"
     return os.path.abspath(os.path.expanduser(os.fspath(given)))
+
+
+def remove_if_empty(directory: str) -> None:
+    """Take back the directory of an experiment that did not come to be."""
+    with contextlib.suppress(OSError):
+        os.rmdir(directory)
 
 
 def new_directory(run: RunConfig, trainable_name: str) -> tuple[str, str]:
