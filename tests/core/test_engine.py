@@ -485,6 +485,41 @@ def test_a_searcher_that_wakes_up_to_nothing_is_exhausted_once():
     assert names(leave(e, Outcome.FINISHED)) == ["Exited", "Ended", "Stalled", "SpaceExhausted"] and e.finished
 
 
+def test_a_searcher_that_waits_is_asked_again_after_each_report():
+    class WakesLate(Sleepy):
+        def tell(self, news, experiment):
+            if isinstance(news, ev.Reported) and news.metrics["loss"] < 1:
+                self.number += 1
+
+    e = engine(WakesLate(3, wakes=False), max_concurrent=2)
+    join(e, {"cpu": 9.0})  # full
+    assert names(report(e, loss=2.0)) == ["Reported"]
+    leave(e, Outcome.FINISHED)
+    assert names(leave(e, Outcome.FINISHED, T1)) == ["Exited", "Ended"]  # room, and nothing to try
+    assert names(report(e, T2, loss=2.0)) == ["Reported"]
+    assert names(report(e, T2, loss=0.0)) == ["Reported", "Proposed", "Launched"]
+
+
+def test_what_is_held_back_is_offered_again_after_each_report():
+    class LetsGoLate(Fifo):
+        good = True
+
+        def decide(self, news, experiment, rng):
+            if isinstance(news, ev.Reported):
+                self.good = news.metrics["loss"] < 1
+            return ()
+
+        def pick(self, waiting, experiment):
+            return super().pick(waiting, experiment) if self.good else None
+
+    e = engine(3, LetsGoLate(), max_concurrent=2, max_failures=1)
+    join(e, {"cpu": 9.0})  # full
+    report(e, loss=2.0)
+    assert names(leave(e, Outcome.ERROR)) == ["Exited", "Requeued"]  # room, and it holds back
+    assert names(report(e, T1, loss=2.0)) == ["Reported"]
+    assert names(report(e, T1, loss=0.0)) == ["Reported", "Launched"]
+
+
 def test_a_stall_may_end_it_all():
     e = engine(Sleepy(1, wakes=False), Script((ev.Stalled, None, Finish("so be it"))))
     join(e)
@@ -540,6 +575,8 @@ def test_stale_is_silent():
     assert (e.verdict(T0, 1), e.verdict(T0, 2)) == (Verdict.HALT, Verdict.CONTINUE)
     e.handle(first := ev.Reported(T0, 2, 3, {}))
     assert e.handle(first) == () and e.handle(ev.Reported(T0, 2, 2, {})) == ()
+    e.handle(ev.WorkerLost(W))  # it waits: its last attempt is over
+    assert e.handle(ev.Reported(T0, 2, 9, {})) == () and e.handle(ev.Exited(T0, 2, Outcome.FINISHED)) == ()
 
 
 def test_a_worker_that_comes_back_gets_its_orders_again():

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Rig]:
-    """Return ``run(trainable, configs, *, judge, limits, request, seed, **options) -> Rig``, run to its end."""
+    """Return ``run(trainable, configs, *, judge, limits, request, seed, closing, **options) -> Rig``."""
 
     def run(trainable: Any, configs: Sequence[Any] = ({},), **options: Any) -> Rig:
         of_rig = {name: options.pop(name) for name in ("judge", "limits", "request", "seed") if name in options}
         options = {"resources": {"cpu": 2.0}, "grace": 1.0, "experiment_dir": tmp_path / "experiment", **options}
-        return Rig(ProcessExecutor(trainable, **options), tmp_path / "experiment", configs, **of_rig).run()
+        closing = options.pop("closing", 5.0)
+        return Rig(ProcessExecutor(trainable, **options), tmp_path / "experiment", configs, **of_rig).run(grace=closing)
 
     return run
 

@@ -7,12 +7,15 @@ import pytest
 
 from luthier.execution.process import ProcessExecutor
 from luthier.testing.isolation import IsolatedExecutorContract
+from luthier.testing.trials import TrialContract
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class ProcessContract(IsolatedExecutorContract):
+class Processes:
+    """Makes the executor that a contract asks for."""
+
     start: ClassVar[Literal["fork", "spawn", "direct"]]
     always_reuse: ClassVar[bool] = False
 
@@ -27,11 +30,11 @@ class ProcessContract(IsolatedExecutorContract):
         return make
 
 
-class TestFork(ProcessContract):
+class TestFork(Processes, IsolatedExecutorContract):
     start = "fork"
 
 
-class TestForkAndReuse(ProcessContract):
+class TestForkAndReuse(Processes, IsolatedExecutorContract):
     start = "fork"
     always_reuse = True
 
@@ -44,11 +47,12 @@ class TestForkAndReuse(ProcessContract):
         assert len({rig.reports(n)[0]["in"] for n in range(10)}) <= 2
 
 
-class TestSpawn(ProcessContract):
+class TestSpawn(Processes, IsolatedExecutorContract):
     start = "spawn"
 
 
-class TestDirect(ProcessContract):
-    """Without a template, as on Windows and macOS: the half of the contract that is about processes."""
+class TestDirect(Processes, TrialContract):
+    """Without a template, as on Windows and macOS; there is more of it in test_process_ends.py."""
 
     start = "direct"
+    isolated = True

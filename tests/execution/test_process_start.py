@@ -75,6 +75,34 @@ def test_where_forking_is_unsafe_fresh_interpreters_are_started(run, module, cap
     assert "a thread runs in it (prefetch)" in record.getMessage()
 
 
+def test_the_threads_of_openblas_are_no_reason_not_to_fork(run, module, caplog):
+    users = module("""
+        import os
+        import numpy as np
+        square = np.ones((300, 300)) @ np.ones((300, 300))
+        def trainable(config):
+            return {"product": float((square @ square)[0, 0]), "tasks": len(os.listdir("/proc/self/task"))}
+    """)
+    with caplog.at_level(logging.WARNING, "luthier"):
+        rig = run(users.trainable, [{}, {}], request={"cpu": 2.0})
+    assert caplog.records == []
+    assert [rig.reports(n)[0]["product"] for n in range(2)] == [300.0**3] * 2
+
+
+def test_a_pool_of_openmp_is_a_reason_not_to_fork(run, module, caplog):
+    users = module("""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        X = [[float(i)] for i in range(100)]
+        model = HistGradientBoostingRegressor(max_iter=1).fit(X, range(100))
+        def trainable(config):
+            return {"x": float(HistGradientBoostingRegressor(max_iter=1).fit(X, range(100)).predict([[3.0]])[0])}
+    """)
+    with caplog.at_level(logging.WARNING, "luthier"):
+        rig = run(users.trainable, [{}], request={"cpu": 2.0})
+    assert "native threads" in caplog.text
+    assert rig.trial(0).status is Status.DONE
+
+
 def test_modules_are_imported_once_and_not_by_every_trial(run, module, tmp_path):
     users = module(f"""
         import os
@@ -222,6 +250,24 @@ def test_an_unpicklable_trainable_is_refused_by_the_name_of_the_culprit(tmp_path
 def test_bad_arguments(tmp_path, options, error, text):
     with pytest.raises(error, match=text):
         ProcessExecutor(**{"trainable": print, "experiment_dir": tmp_path, **options})
+
+
+def test_it_can_be_imported_where_unix_is_not():
+    code = """if True:
+        import os, select, signal, socket, subprocess, sys
+        lacking = {
+            os: "fork setpgid killpg wait4 memfd_create posix_spawn register_at_fork sched_getaffinity O_CLOEXEC",
+            signal: "SIGKILL SIGCHLD", socket: "AF_UNIX SOCK_SEQPACKET send_fds recv_fds", select: "poll epoll",
+        }
+        for module, names in lacking.items():
+            for name in names.split():
+                delattr(module, name)
+        for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+            sys.modules[name] = None
+        sys.platform = "win32"
+        import luthier.execution.process, luthier.worker.main
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_nothing_is_imported_that_is_not_needed():

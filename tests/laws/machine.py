@@ -22,7 +22,7 @@ from tests.laws.ledger import Ledger
 from tests.laws.policies import ENDLESS, SCHEDULERS, SEARCHERS, TIME
 
 # How long to look: `LUTHIER_LAWS=long` for a thorough search, `short` for mutants.
-EXAMPLES, STEPS = {"short": (12, 30), "": (60, 40), "long": (400, 60)}[os.environ.get("LUTHIER_LAWS", "")]
+EXAMPLES, STEPS = {"short": (12, 30), "": (50, 40), "long": (400, 60)}[os.environ.get("LUTHIER_LAWS", "")]
 SHORT = os.environ.get("LUTHIER_LAWS") == "short"
 SETTINGS = settings(
     max_examples=EXAMPLES,

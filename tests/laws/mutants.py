@@ -84,7 +84,16 @@ MUTANTS = (
     # laws 8 and 9
     Mutant("leaves the lost half way", E, "                        self._exit(ev.Exited(trial, attempt, outcome,", "                        self._record(ev.Exited(trial, attempt, outcome,"),
     Mutant("launches one at a time", E, "            while self._launch_next():\n                pass\n", "            self._launch_next()\n"),
-    Mutant("a trial stopped at birth ends the day", E, "            return not s.waiting and self._propose()", "            return not s.waiting and self._propose() and bool(s.waiting)"),
+    Mutant("a trial stopped at birth ends the day", E, "            return not self._full and self._propose()", "            return not self._full and self._propose() and bool(s.waiting)"),
+    Mutant(
+        "is full for ever", E, "        self._starved = self._full = False\n        while", "        self._starved = False\n        while"
+    ),
+    Mutant(
+        "is full when something leaves",
+        E,
+        "QUIET = (ev.Reported, ev.Halted, ev.Forgotten)",
+        "QUIET = (ev.Reported, ev.Halted, ev.Forgotten, ev.Exited, ev.Ended)",
+    ),
     Mutant("one too many at once", E, "s.held >= most", "s.held > most"),
     Mutant("counts only what runs", S, "return len(self.by_status[Status.RUNNING]) + len(self.by_status[Status.HALTING])", "return len(self.by_status[Status.RUNNING])"),
     Mutant("one trial too many", E, "len(self.experiment) >= wanted", "len(self.experiment) > wanted"),
@@ -115,7 +124,7 @@ MUTANTS = (
     Mutant("a rerun is charged for its past", S, "            if t.status.final:", "            if t.status.final and t.losses < 0:"),
     Mutant("a rerun goes on where it was to start anew", E, "restore = None if event.from_scratch else t.checkpoint", "restore = t.checkpoint"),
     Mutant("does not fail fast", E, "if t.status is Status.FAILED and self.limits.fail_fast", "if t.status is Status.STOPPED and self.limits.fail_fast"),
-    Mutant("launches while it stops", E, "if s.stopping or not s.workers or (most", "if not s.workers or (most"),
+    Mutant("launches while it stops", E, "        if s.stopping or not s.workers:", "        if not s.workers:"),
     # the queue, the scores, the checkpoints
     Mutant("the queue waits", E, "        if enqueued:\n            config", "        if enqueued and self._enough():\n            config"),
     Mutant("the queue stays", S, "                s.enqueued.pop(0)", "                s.enqueued[0]"),

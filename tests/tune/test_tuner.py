@@ -227,7 +227,7 @@ def test_an_unknown_metric_names_what_was_reported(run_config, caplog):
         run_config=run_config(),
     ).fit()
     assert "'los'" in caplog.text
-    with pytest.raises(RuntimeError, match=r"None of the 1 trials has .*'los'.*Reported were: loss.*'loss' meant"):
+    with pytest.raises(RuntimeError, match=r"The trial has no .*'los'.*Reported were: loss.*'loss' meant"):
         grid.get_best_result()
 
 

@@ -72,7 +72,8 @@ def user_frames(text: str) -> list[str]:
         if found is None or _foreign(found["file"]):
             continue
         code = lines[number + 1].strip() if number + 1 < len(lines) else ""
-        code = "" if _FRAME.match(lines[number + 1] if code else "") or set(code) <= set("^~ ") else code
+        if code and (not lines[number + 1][0].isspace() or _FRAME.match(lines[number + 1]) or set(code) <= set("^~ ")):
+            code = ""  # the source is not known: that was the next frame, or the error itself
         where = f" in {found['where']}" if found["where"] else ""
         frames.append(plain_text(f"{found['file']}:{found['line']}{where}{': ' + code if code else ''}"))
     return frames

@@ -92,6 +92,8 @@ class Tale:
             return
         self._told_ends += 1
         if self._told_ends > FIRST_ENDS and self.verbose < _LOUD:
+            if self._told_ends == FIRST_ENDS + 1:
+                yield "(more trials end; verbose=2 names each of them)"
             return
         said = []
         for goal in experiment.goals:

@@ -81,6 +81,8 @@ def summary_lines(summary: Summary) -> list[str]:
     there = sum(summary.counts.values())
     total = counted(there, "trial") + (f" of {summary.planned}" if (summary.planned or 0) > there else "")
     head = "Interrupted" if summary.interrupted else "Finished"
+    if summary.interrupted and summary.reason == "failed":  # an error ends it, which is raised after this is said
+        head = "Failed"
     why = f" ({plain_text(summary.reason)})" if summary.reason.lower() not in ("", head.lower()) else ""
     lines = [f"{head} after {duration(summary.elapsed)}{why}: {total}{': ' if words else ''}{', '.join(words)}."]
     if summary.best is not None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ASK, DECIDE = 0, 1  # streams of randomness
 NEWS = (ev.Proposed, ev.Reported, ev.Exited, ev.Ended, ev.Stalled)
+QUIET = (ev.Reported, ev.Halted, ev.Forgotten)  # they set nothing free, and nobody waits because of them
 LIVE = (Status.PENDING, Status.RUNNING, Status.HALTING, Status.PAUSED)
 
 
@@ -65,6 +66,7 @@ class Engine:
         self._clock = 0  # events seen so far: the position of the next random choice
         self._out: list[ev.Event] = []
         self._starved = False  # the searcher said NOT_YET since something last happened
+        self._full = False  # when last looked, there was no room for another
 
     @classmethod
     def replay(cls, make: Callable[[], Engine], log: Iterable[ev.Event]) -> Engine:
@@ -109,7 +111,7 @@ class Engine:
                 self._record(stimulus)
             case never:
                 assert_never(never)
-        if self._out:
+        if self._out and not (self._full and all(isinstance(event, QUIET) for event in self._out)):
             self._settle()
         return tuple(self._out)
 
@@ -234,7 +236,7 @@ class Engine:
 
     # -- giving work to idle workers -----------------------------------------------------------------------------------
     def _settle(self) -> None:
-        self._starved = False
+        self._starved = self._full = False
         while True:
             while self._launch_next():
                 pass
@@ -244,11 +246,15 @@ class Engine:
     def _launch_next(self) -> bool:
         """Launch one trial that fits, or let one be born where none waits; say whether it did."""
         s, most = self.experiment, self.limits.max_concurrent
-        if s.stopping or not s.workers or (most is not None and s.held >= most):
+        if s.stopping or not s.workers:
+            return False
+        if most is not None and s.held >= most:
+            self._full = True
             return False
         waiting = s.placeable()
         if not waiting:
-            return not s.waiting and self._propose()
+            self._full = bool(s.waiting)
+            return not self._full and self._propose()
         trial = self._pick(waiting)
         return trial is not None and self._launch(trial)
 
@@ -306,6 +312,7 @@ class Engine:
         if not enqueued and (s.exhausted or self._enough()):
             return False
         if not callable(self.request) and s.room(self.request) is None and s.held:
+            self._full = True
             return False
         if enqueued:
             config = s.enqueued[0]

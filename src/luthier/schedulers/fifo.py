@@ -20,10 +20,10 @@ class Fifo:
     't_00000'
     """
 
-    def decide(self, news: News, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:  # noqa: ARG002
+    def decide(self, news: News, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
         """Return nothing: all carry on."""
         return ()
 
-    def pick(self, waiting: Iterable[TrialId], experiment: ExperimentView) -> TrialId | None:  # noqa: ARG002
+    def pick(self, waiting: Iterable[TrialId], experiment: ExperimentView) -> TrialId | None:
         """Return the first that waits."""
         return next(iter(waiting), None)

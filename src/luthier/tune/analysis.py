@@ -167,11 +167,11 @@ class ExperimentAnalysis:
         return frame(self._states, self._history, self._past.directory, goal)
 
     def get_all_configs(self, prefix: bool = False) -> dict[str, dict[str, Any]]:
-        """Return each trial's config by the trial's directory, keys led by ``config/`` where *prefix*."""
+        """Return each trial's config by the trial's id, keys led by ``config/`` where *prefix*."""
         configs = {}
         for trial in self.trials:
             config = trial.config
-            configs[trial.local_path] = {f"config/{k}": v for k, v in config.items()} if prefix else config
+            configs[trial.trial_id] = {f"config/{k}": v for k, v in config.items()} if prefix else config
         return configs
 
     def _trial(self, state: TrialState) -> Trial:

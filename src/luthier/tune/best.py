@@ -48,6 +48,8 @@ def ranked(
     for t in trials:
         if scope == "last":
             value = number(lookup(t.metrics, goal.metric))
+            if value is None and t.metrics:  # reported before, maybe, only not in the last result
+                value = history.value(t.id, goal, scope, only_finite=only_finite)
             if value is not None and only_finite and not math.isfinite(value):
                 value = None
         else:
@@ -66,7 +68,8 @@ def nobody_reported(metric: str, trials: Iterable[TrialState]) -> NoResult:
         count += 1
         names.update(flattened(t.metrics))
     own = sorted(names - AUTOMATIC)
-    text = f"None of the {count} trials has a (finite) value of {metric!r}."
+    text = f"None of the {count} trials has a" if count > 1 else "The trial has no"
+    text += f" (finite) value of {metric!r}."
     if own or names:
         text += f" Reported were: {', '.join(own or sorted(names))}."
         if near := difflib.get_close_matches(metric, names, n=1):

@@ -32,6 +32,7 @@ class History:
     def __init__(self, read: Callable[[], Iterable[ev.Event]]) -> None:
         self._read = read
         self._reports: dict[str, list[ev.Reported]] | None = None
+        self._at_end: dict[tuple[str, Ref], dict[str, Any]] = {}  # checkpoints that came with an attempt's end
 
     def forget(self) -> None:
         """Read anew at the next question: the experiment has gone on."""
@@ -42,8 +43,9 @@ class History:
         return [report.metrics for report in self._of(trial)]
 
     def at_checkpoint(self, trial: str, ref: Ref) -> dict[str, Any]:
-        """Return the metrics that came with the checkpoint."""
-        return next((r.metrics for r in reversed(self._of(trial)) if r.checkpoint == ref), {})
+        """Return the metrics that came with the checkpoint; the last before it, if it came with an attempt's end."""
+        with_it = (r.metrics for r in reversed(self._of(trial)) if r.checkpoint == ref)
+        return next(with_it, self._at_end.get((trial, ref), {}))
 
     def analysis(self, trial: str) -> dict[str, dict[str, float]]:
         """Return max, min, avg, last, last-5-avg and last-10-avg of each numeric metric of the trial."""
@@ -72,6 +74,9 @@ class History:
             for event in self._read():
                 if isinstance(event, ev.Reported):
                     self._reports.setdefault(event.trial, []).append(event)
+                elif isinstance(event, ev.Exited) and event.checkpoint is not None:
+                    before = self._reports.get(event.trial)
+                    self._at_end[event.trial, event.checkpoint] = before[-1].metrics if before else {}
         return self._reports.get(trial, [])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import LuthierError
+from luthier.callbacks.failures import headline
 from luthier.core.terms import Status
 from luthier.tune.checkpoint import Checkpoint
 from luthier.tune.error import NoResult, TuneError
@@ -45,8 +45,9 @@ class Result:
     @property
     def best_checkpoints(self) -> list[tuple[Checkpoint, dict[str, Any]]]:
         """The checkpoints that were kept, oldest first, each with the metrics that came with it."""
+        came_with = self._history.at_checkpoint
         return [
-            (Checkpoint(os.path.join(self._dir, kept.ref)), self._history.at_checkpoint(self._state.id, kept.ref))
+            (Checkpoint(os.path.join(self._dir, kept.ref)), row(self._state, came_with(self._state.id, kept.ref)))
             for kept in self._state.kept
         ]
 
@@ -111,8 +112,7 @@ class Result:
         metrics = {k: v for k, v in self.metrics.items() if k not in skip}
         parts = [f"config={self.config!r}", f"metrics={metrics!r}", f"path={self.path!r}"]
         if self._state.status is Status.FAILED:
-            last = self._state.reason.strip().splitlines()
-            parts.append(f"error={last[-1] if last else ''!r}")
+            parts.append(f"error={headline(self._state.reason)!r}")
         if self.checkpoint is not None:
             parts.append(f"checkpoint={self.checkpoint!r}")
         return f"Result({', '.join(parts)})"
@@ -130,6 +130,6 @@ def load_error(trial_dir: str, text: str) -> Exception:
         return TuneError(text)
     if isinstance(error, Exception):
         return error
-    wrapped = LuthierError(text)
+    wrapped = TuneError(text)
     wrapped.__cause__ = error if isinstance(error, BaseException) else None
     return wrapped

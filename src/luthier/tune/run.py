@@ -16,6 +16,7 @@ from luthier.tune.configs import (
     default_executor,
 )
 from luthier.tune.error import TuneError
+from luthier.tune.registry import resolve
 from luthier.tune.tuner import Tuner
 from luthier.worker.resources import with_resources
 
@@ -131,7 +132,7 @@ def run(
         raise BadArgumentType("config", config, "a dict")
     trainable = run_or_experiment
     if resources_per_trial is not None:
-        trainable = with_resources(trainable, resources_per_trial)
+        trainable = with_resources(resolve(trainable), resources_per_trial)
     run_config = RunConfig(
         name=name,
         storage_path=storage_path,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.goal import number
 from luthier.core.terms import SPOKEN
+from luthier.store.rows import date
 from luthier.tune.flat import flattened
 
 if TYPE_CHECKING:
@@ -116,5 +118,9 @@ class Trial:
 
 def row(state: TrialState, metrics: dict[str, Any]) -> dict[str, Any]:
     """Return *metrics* of the trial as Ray's result: with what the trial is, and whether it is done."""
-    done = bool(metrics.get("done")) or (state.status.final and metrics is state.metrics)
-    return {**metrics, "done": done, "trial_id": state.id, "experiment_tag": state.label.tag, "config": state.config}
+    whole = {"checkpoint_dir_name": None, **metrics}
+    whole["done"] = bool(metrics.get("done")) or (state.status.final and metrics is state.metrics)
+    moment = number(metrics.get("timestamp"))
+    if "date" not in metrics and moment is not None and 0 <= moment < 1 << 37:  # a time that calendars know
+        whole["date"] = date(moment)
+    return {**whole, "trial_id": state.id, "experiment_tag": state.label.tag, "config": state.config}

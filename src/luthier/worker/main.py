@@ -22,6 +22,7 @@ from luthier.worker.prctl import die_with_parent, name_process
 from luthier.worker.preamble import enter, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
     from luthier.worker.assignment import Assignment
@@ -53,10 +54,10 @@ def serve(sock: socket.socket, trainable: Any, *, reuse: bool) -> NoReturn:
     A process whose trial failed is not used again.
     """
     sock.set_inheritable(False)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: _become_a_child_of_the_trial(sock))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
     signal.signal(signal.SIGTERM, _raise_halted)
+    if hasattr(os, "register_at_fork"):
+        _keep_from_forks(sock)
     prepare_output()
     pipe, runner = Pipe(sock), Runner(trainable, reuse=reuse)
     try:
@@ -96,9 +97,27 @@ def _raise_halted(_signum: int, _frame: FrameType | None) -> None:
     raise Halted
 
 
-def _become_a_child_of_the_trial(sock: socket.socket) -> None:
-    sock.close()  # or it would stay open when the trial is gone
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Process.terminate and the like are meant to end it
+def _keep_from_forks(sock: socket.socket) -> None:
+    """Let what the trial forks itself have neither *sock*, which would stay open, nor our way to take SIGTERM.
+
+    Process.terminate and the like are meant to end a process.  The signal is blocked meanwhile: Python forgets those
+    that come to a fork before it is ready.
+    """
+    former: list[Iterable[int]] = []
+
+    def before() -> None:
+        former.append(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+
+    def after() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former.pop())
+
+    def within() -> None:
+        sock.close()
+        if signal.getsignal(signal.SIGTERM) is _raise_halted:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        after()
+
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=within)
 
 
 def _leave() -> NoReturn:

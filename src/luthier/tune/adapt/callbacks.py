@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luthier.core.state import ExperimentState
+    from luthier.core.terms import Ref
     from luthier.tune.history import History
 
 log = logging.getLogger("luthier")
@@ -91,9 +92,10 @@ class Callbacks:
                 state = experiment.trials[trial]
                 self._tell("on_trial_result", trial, result={**row(state, metrics), "done": state.order is not None})
                 if checkpoint is not None:
-                    self._tell("on_trial_save", trial)
-                    self._tell("on_checkpoint", trial, checkpoint=Checkpoint(f"{self._dir}/{checkpoint}"))
-            case ev.Exited(trial, _, outcome):
+                    self._saved(trial, checkpoint)
+            case ev.Exited(trial, _, outcome, _, checkpoint):
+                if checkpoint is not None:
+                    self._saved(trial, checkpoint)
                 self._failed.discard(trial)
                 if outcome is Outcome.ERROR:
                     self._failed.add(trial)
@@ -102,6 +104,10 @@ class Callbacks:
                 self._tell("on_trial_recover", trial)
             case ev.Ended(trial, status):
                 self._tell("on_trial_error" if status is Status.FAILED else "on_trial_complete", trial)
+
+    def _saved(self, trial: str, checkpoint: Ref) -> None:
+        self._tell("on_trial_save", trial)
+        self._tell("on_checkpoint", trial, checkpoint=Checkpoint(f"{self._dir}/{checkpoint}"))
 
     def _tell(self, hook: str, trial: str, **more: Any) -> None:
         self._call(hook, iteration=self._iteration, trials=self._trials, trial=self._by_id[trial], **more)
