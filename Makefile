@@ -23,7 +23,7 @@ PIP    := -m pip --disable-pip-version-check --quiet install
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo test lint format types imports docs simulate bench mutants crash coverage clean
+.PHONY: help demo test lint format types imports docs simulate bench mutants laws crash coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench: $(PEERS)/.ready  ## speed and memory, beside Ray Tune and Optuna (install
 
 mutants: $(READY)  ## faults put into the engine by hand: the laws must notice every one
 	$(BIN)/python -m tests.laws.mutants
+
+laws: $(READY)  ## the laws of the core, long: every pair of policies, many more worlds
+	LUTHIER_LAWS=long $(BIN)/python -m pytest tests/laws --timeout 3600 -p no:cacheprovider
 
 crash: $(READY)  ## kill the driver at random moments, ROUNDS=20 times
 	$(BIN)/python -m pytest tests/crash --rounds $(ROUNDS) --timeout 900

@@ -173,9 +173,11 @@ def test_plain_lines_are_few(tmp_path):
     for number in range(100):
         story.end(story.start(number))
         story.tick(NOW + number * 0.01)
-    assert len(out.getvalue().splitlines()) == FIRST_ENDS
+    lines = out.getvalue().splitlines()
+    assert len(lines) == FIRST_ENDS + 1
+    assert lines[-1] == "(more trials end; verbose=2 names each of them)"
     story.tick(NOW + 60)
-    assert len(out.getvalue().splitlines()) == FIRST_ENDS + 1
+    assert len(out.getvalue().splitlines()) == FIRST_ENDS + 2
 
 
 def test_verbose_two_tells_results_so_many_per_second(tmp_path):

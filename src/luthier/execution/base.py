@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Handler(Protocol):
-    """Who takes a stimulus that cannot wait for the next :meth:`Executor.poll` (inline trials report from within it)."""
+    """Who takes what cannot wait for the next :meth:`Executor.poll`: inline trials report from within it."""
 
     def __call__(self, stimulus: Reported, /) -> None:
         """Decide, store, act, and :meth:`Executor.answer` before returning."""

@@ -24,7 +24,7 @@ class Fixed:
     def __init__(self, configs: Sequence[Config]) -> None:
         self.configs = tuple(configs)
 
-    def ask(self, number: int, rng: Rng) -> Config | Nothing:  # noqa: ARG002 (the list is given)
+    def ask(self, number: int, rng: Rng) -> Config | Nothing:
         """Return the *number*-th config."""
         return self.configs[number] if number < len(self.configs) else Nothing.EXHAUSTED
 

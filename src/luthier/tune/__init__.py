@@ -37,7 +37,14 @@ if TYPE_CHECKING:
     )
     from luthier.tune.stopper import Stopper
     from luthier.tune.tuner import Tuner
-    from luthier.worker.context import get_context, get_trial_dir, get_trial_id, get_trial_name, get_trial_resources
+    from luthier.worker.context import (
+        TuneContext,
+        get_context,
+        get_trial_dir,
+        get_trial_id,
+        get_trial_name,
+        get_trial_resources,
+    )
     from luthier.worker.parameters import with_parameters
     from luthier.worker.resources import PlacementGroupFactory, with_resources
     from luthier.worker.session import checkpoint_dir, get_checkpoint, report
@@ -58,6 +65,7 @@ __all__ = [
     "SyncConfig",
     "Trainable",
     "TuneConfig",
+    "TuneContext",
     "TuneError",
     "Tuner",
     "checkpoint_dir",
@@ -105,6 +113,7 @@ _HOMES = {
     "luthier.tune.stopper": ("Stopper",),
     "luthier.tune.tuner": ("Tuner",),
     "luthier.worker.context": (
+        "TuneContext",
         "get_context",
         "get_trial_dir",
         "get_trial_id",
@@ -117,9 +126,13 @@ _HOMES = {
     "luthier.worker.trainable": ("Trainable",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
+# Modules that scripts reach as attributes: tune.schedulers.ASHAScheduler.
+_MODULES = frozenset({"analysis", "callback", "error", "registry", "result_grid", "schedulers", "search", "stopper"})
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"luthier.tune.{name}")
     if name.startswith("__") or name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

@@ -133,6 +133,8 @@ def run(
     trainable = run_or_experiment
     if resources_per_trial is not None:
         trainable = with_resources(resolve(trainable), resources_per_trial)
+        if isinstance(run_or_experiment, str):
+            trainable.__name__ = run_or_experiment
     run_config = RunConfig(
         name=name,
         storage_path=storage_path,

@@ -1,4 +1,4 @@
-"""Notices when the metric that is to be optimised is not reported."""
+"""Notices when a metric that was named is not reported: the one to optimise, and those to stop at."""
 
 from __future__ import annotations
 
@@ -6,25 +6,37 @@ import logging
 from typing import TYPE_CHECKING
 
 from luthier.callbacks.base import Silent
+from luthier.callbacks.board import AUTOMATIC
 from luthier.core import events as ev
+from luthier.core.goal import lookup
 from luthier.tune.best import nobody_reported
+from luthier.tune.flat import flattened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from luthier.core.state import ExperimentState
 
 log = logging.getLogger("luthier")
 
+_PATIENCE = 10  # reports
+
 
 class MetricWatch(Silent):
-    """Warns once when a trial has ended, or reported ten times, without the metric, and none other has it."""
+    """Warns once when a trial has ended, or reported ten times, without the metric, and none other has it.
 
-    def __init__(self) -> None:
+    Args:
+        stop: names of metrics at which trials stop; the same goes for these.
+    """
+
+    def __init__(self, stop: Iterable[str] = ()) -> None:
         self._over = False
+        self._unseen = set(stop)
 
     def on_events(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
         """Look at the trials that end or report."""
+        if self._unseen:
+            self._look_for_stops(events, experiment)
         if self._over:
             return
         if not experiment.goals:
@@ -35,9 +47,22 @@ class MetricWatch(Silent):
                 t = experiment.trials[event.trial]
                 if t.score is not None:
                     self._over = True
-                elif t.metrics and (isinstance(event, ev.Ended) or t.seq >= 9):  # noqa: PLR2004 (ten reports)
+                elif t.metrics and (isinstance(event, ev.Ended) or t.seq >= _PATIENCE - 1):
                     self._over = True
                     log.warning(
                         "%s Nothing can be ranked or stopped early by it.",
                         nobody_reported(experiment.goals[0].metric, [t]),
                     )
+
+    def _look_for_stops(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
+        for event in events:
+            if isinstance(event, ev.Reported):
+                self._unseen = {name for name in self._unseen if lookup(event.metrics, name) is None}
+                if self._unseen and event.seq >= _PATIENCE - 1:
+                    own = sorted(set(flattened(event.metrics)) - AUTOMATIC)
+                    log.warning(
+                        "stop=... names %s, which no trial has reported so far; reported were: %s.",
+                        ", ".join(map(repr, sorted(self._unseen))),
+                        ", ".join(own) or "none",
+                    )
+                    self._unseen = set()

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from luthier.core.errors import BadArgument
-from luthier.tune.schedulers.async_hyperband import AsyncHyperBandScheduler
+from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
-
-ASHAScheduler = AsyncHyperBandScheduler
 
 _BY_NAME: dict[str, type[TrialScheduler]] = {
     "fifo": FIFOScheduler,

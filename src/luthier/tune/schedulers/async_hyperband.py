@@ -70,3 +70,6 @@ class AsyncHyperBandScheduler(TrialScheduler):
             brackets=self.brackets,
             stop_last_trials=self.stop_last_trials,
         )
+
+
+ASHAScheduler = AsyncHyperBandScheduler
