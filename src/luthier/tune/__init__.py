@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from luthier.tune.registry import register_env, register_trainable
     from luthier.tune.result import Result
     from luthier.tune.result_grid import ResultGrid
-    from luthier.tune.run import run
     from luthier.tune.schedulers import create_scheduler
     from luthier.tune.searching import create_searcher
     from luthier.tune.spaces import (
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
         uniform,
     )
     from luthier.tune.stopper import Stopper
+    from luthier.tune.tune import run
     from luthier.tune.tuner import Tuner
     from luthier.worker.context import (
         TuneContext,
@@ -107,7 +107,7 @@ _HOMES = {
     "luthier.tune.registry": ("register_env", "register_trainable"),
     "luthier.tune.result": ("Result",),
     "luthier.tune.result_grid": ("ResultGrid",),
-    "luthier.tune.run": ("run",),
+    "luthier.tune.tune": ("run",),
     "luthier.tune.schedulers": ("create_scheduler",),
     "luthier.tune.searching": ("create_searcher",),
     "luthier.tune.stopper": ("Stopper",),

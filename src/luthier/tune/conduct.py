@@ -103,7 +103,11 @@ class Experiment:
             naming.know(controller.experiment.trials)
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
-            listeners: list[Listener] = [*self._files(), MetricWatch(run.stop if isinstance(run.stop, dict) else ()), console]
+            listeners: list[Listener] = [
+                *self._files(),
+                MetricWatch(run.stop if isinstance(run.stop, dict) else ()),
+                console,
+            ]
             if run.callbacks:
                 listeners.insert(0, callbacks)
             if controller.experiment.trials:

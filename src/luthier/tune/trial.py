@@ -118,7 +118,8 @@ class Trial:
 
 def row(state: TrialState, metrics: dict[str, Any]) -> dict[str, Any]:
     """Return *metrics* of the trial as Ray's result: with what the trial is, and whether it is done."""
-    whole = {"checkpoint_dir_name": None, **metrics}
+    whole = dict(metrics)
+    whole.setdefault("checkpoint_dir_name", None)
     whole["done"] = bool(metrics.get("done")) or (state.status.final and metrics is state.metrics)
     moment = number(metrics.get("timestamp"))
     if "date" not in metrics and moment is not None and 0 <= moment < 1 << 37:  # a time that calendars know
