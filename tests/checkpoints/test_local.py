@@ -135,3 +135,20 @@ def test_sweeping(source, trial_dir):
     (trial_dir / ".mine").mkdir()
     local.sweep(str(trial_dir))
     assert sorted(p.name for p in trial_dir.iterdir()) == [".mine", "checkpoint_000000"]
+
+
+def test_sweeping_what_was_never_reported(source, trial_dir):
+    for index in range(4):
+        kept(source, trial_dir, index)
+    for index in (0, 1, 2):  # the third is somebody's own
+        (trial_dir / f".checkpoint_00000{index}.json").write_text("{}")
+    (trial_dir / "checkpoint_9").mkdir()
+    (trial_dir / ".checkpoint_9.json").write_text("{}")
+    local.sweep(str(trial_dir), beyond=1)
+    assert sorted(p.name for p in trial_dir.iterdir()) == [
+        ".checkpoint_000000.json",
+        ".checkpoint_9.json",
+        "checkpoint_000000",
+        "checkpoint_000003",
+        "checkpoint_9",
+    ]

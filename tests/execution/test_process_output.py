@@ -17,12 +17,16 @@ def test_what_grows_too_long_is_cut_and_its_end_kept(run, tmp_path):
         print("the end")
 
     rig = run(trainable, transcript_limit=1 << 20)
-    out = (tmp_path / "experiment" / rig.trial(0).id / "stdout").read_text()
+    folder = tmp_path / "experiment" / rig.trial(0).id
+    out, before = (folder / "stdout").read_text(), (folder / "stdout.1").read_text()
     assert len(out) <= 1 << 20
-    assert out.startswith("[luthier: ")
-    assert "bytes were cut here" in out.splitlines()[0]
-    assert out.splitlines()[1].startswith("line ")
-    assert out.endswith("line 399999\nthe end\n")
+    assert len(before) <= 1 << 20
+    assert before.startswith("[luthier: ")
+    assert "bytes were cut here" in before.splitlines()[0]
+    numbers = [int(line.split()[1]) for line in before.splitlines()[1:] if line.startswith("line ")]
+    assert len(numbers) > 1000
+    assert numbers == sorted(numbers)
+    assert out.endswith("the end\n")
 
 
 def test_what_is_printed_is_echoed_after_the_trials_name(run, capsys):

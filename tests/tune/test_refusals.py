@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 
 from luthier import tune
-from luthier.core.errors import BadArgument
+from luthier.core.errors import BadArgument, RecursiveDependencyError
 from luthier.tune.schedulers import ASHAScheduler
 
 
 def objective(config):
     return {"loss": 1.0}
+
+
+class Stepping(tune.Trainable):
+    def step(self):
+        return {"loss": 1.0}
 
 
 def fit(trainable=objective, space=None, *, storage, executor="process", tune_more=None, **run_more):
@@ -137,6 +142,8 @@ def test_an_unpicklable_trainable_is_named(tmp_path):
 def test_what_this_machine_can_never_give(tmp_path):
     with pytest.raises(BadArgument, match=r"4096 cpu.*this machine has"):
         fit(tune.with_resources(objective, {"cpu": 4096}), storage=tmp_path)
+    with pytest.raises(BadArgument, match=r"4096 cpu.*this machine has"):
+        fit(tune.with_resources(Stepping, {"cpu": 4096}), storage=tmp_path)
     with pytest.raises(BadArgument, match=r"1 licence"):
         fit(tune.with_resources(objective, {"licence": 1}), storage=tmp_path)
     greedy = tune.with_resources(objective, lambda config: {"cpu": config["cpus"]})
@@ -155,6 +162,17 @@ def test_an_unwritable_storage_path(tmp_path):
         os.chmod(tmp_path, 0o500)
         with pytest.raises(BadArgument, match="storage_path"):
             fit(storage=tmp_path)
+
+
+def test_functions_in_a_space_are_tried_before_anything_is_written(tmp_path):
+    circle = {"a": tune.sample_from(lambda c: c["b"]), "b": tune.sample_from(lambda c: c["a"])}
+    with pytest.raises(RecursiveDependencyError, match=r"a.*b"):
+        fit(space=circle, storage=tmp_path)
+    with pytest.raises(BadArgument, match=r"param_space\['a'\].*ZeroDivisionError"):
+        fit(space={"a": tune.sample_from(lambda spec: 1 / 0)}, storage=tmp_path)
+    with pytest.raises(BadArgument, match=r"param_space.*lock"):
+        fit(space={"a": {"lock": __import__("threading").Lock()}}, storage=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_time_budget_may_be_a_timedelta():

@@ -333,9 +333,8 @@ def test_the_old_checkpoint_dir(run, tmp_path):
     assert [r.checkpoint for r in channel.reports] == ["t_0/checkpoint_000000", "t_0/checkpoint_000001"]
     assert exited.checkpoint == "t_0/checkpoint_000002"  # never reported, yet saved: the trial ends on it
     assert (tmp_path / "experiment" / exited.checkpoint / "i").read_text() == "2"
-    assert sorted(p.name for p in (tmp_path / "experiment" / "t_0").iterdir()) == [
-        f"checkpoint_00000{i}" for i in range(3)
-    ]
+    names = sorted(p.name for p in (tmp_path / "experiment" / "t_0").iterdir())
+    assert names == [f".checkpoint_00000{i}.json" for i in range(3)] + [f"checkpoint_00000{i}" for i in range(3)]
 
 
 def test_the_old_checkpoint_dir_in_an_error(run, tmp_path):
@@ -355,3 +354,46 @@ def test_the_old_checkpoint_dir_outside():
         warnings.simplefilter("ignore")
         with checkpoint_dir(step=1) as folder:
             assert Path(folder).is_dir()
+
+
+def test_a_checkpoint_that_a_dead_attempt_never_reported_goes(run, tmp_path):
+    def trainable(config):
+        for step in range(2):
+            (tmp_path / "step").mkdir(exist_ok=True)
+            report({"step": step}, checkpoint=Checkpoint(tmp_path / "step"))
+
+    run(trainable)
+    _, channel = run(trainable, attempt=2, next_checkpoint=1)  # the driver died before it heard of the second one
+    assert [r.checkpoint for r in channel.reports] == ["t_0/checkpoint_000001", "t_0/checkpoint_000002"]
+
+
+def test_each_thread_has_its_own_trial(run):
+    barrier = threading.Barrier(2, timeout=30)
+
+    def trainable(config):
+        for step in range(3):
+            barrier.wait()
+            report({"mine": config["mine"], "step": step})
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(run, trainable, {"mine": mine}) for mine in (1, 2)]
+        channels = [r.result()[1] for r in runs]
+    assert [[m["mine"] for m in channel.metrics] for channel in channels] == [[1] * 3, [2] * 3]
+    assert current() is None
+
+
+def test_a_thread_that_may_belong_to_several_trials_is_told(run):
+    barrier = threading.Barrier(2, timeout=30)
+
+    def trainable(config):
+        barrier.wait()
+        try:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(report, {"loss": 1}).result()
+        finally:
+            barrier.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [pool.submit(run, trainable).result for _ in range(2)]
+        exits = [outcome()[0] for outcome in outcomes]
+    assert all("several experiments run inline" in e.error for e in exits)

@@ -130,6 +130,8 @@ class Plain:
         if not text:
             return
         stream = self._stream or sys.stdout
+        if stream is None:  # a process without a console
+            return
         try:
             try:
                 stream.write(text)

@@ -32,6 +32,16 @@ def directory_of(index: int) -> str:
     return f"checkpoint_{index:06d}"
 
 
+def progress_file(folder: str) -> str:
+    """Return the file beside the checkpoint *folder* that says how far its trial had come.
+
+    >>> progress_file("trial/checkpoint_000003")
+    'trial/.checkpoint_000003.json'
+    """
+    parent, name = os.path.split(folder)
+    return os.path.join(parent, f".{name}.json")
+
+
 def path_of(ref: Ref, experiment_dir: str) -> str:
     """Return where the checkpoint *ref* lies; an absolute path means itself."""
     return os.path.normpath(os.path.join(experiment_dir, ref))
@@ -90,14 +100,30 @@ def forget(ref: Ref, experiment_dir: str) -> bool:
     except FileNotFoundError:
         return False
     shutil.rmtree(hidden, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.unlink(progress_file(path))
     return True
 
 
-def sweep(trial_dir: str) -> None:
-    """Delete what earlier attempts were writing or deleting when they died."""
+def sweep(trial_dir: str, beyond: int | None = None) -> None:
+    """Delete what earlier attempts were writing or deleting when they died.
+
+    Args:
+        trial_dir: the trial's directory.
+        beyond: complete checkpoints from this index on go too: they were never reported.  Only those that
+            :func:`progress_file` tells to be ours.
+    """
     for entry in os.scandir(trial_dir):
         if entry.name.startswith((SAVING, FORGOTTEN)):
             shutil.rmtree(entry.path, ignore_errors=True)
+        elif beyond is not None and _index_of(entry.name) >= beyond and os.path.isfile(progress_file(entry.path)):
+            forget(Ref(f"{os.path.basename(trial_dir)}/{entry.name}"), os.path.dirname(trial_dir))
+
+
+def _index_of(name: str) -> int:
+    """Return the index of the checkpoint's directory *name*; -1 where it is none."""
+    digits = name.removeprefix("checkpoint_")
+    return int(digits) if digits.isdecimal() and name == directory_of(int(digits)) else -1
 
 
 # -- inside ----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,19 @@ class LuthierError(Exception):
     """Root of every error that Luthier raises on purpose."""
 
 
+def shown_shortly(value: object, longest: int = 200) -> str:
+    """Return ``repr(value)``, cut where it is *longest* characters long; its type where it cannot be shown.
+
+    >>> shown_shortly("abcdef", 4)
+    "'abc..."
+    """
+    try:
+        shown = repr(value)
+    except Exception:  # noqa: BLE001 (a __repr__ that raises, a nest too deep)
+        shown = f"<an object of type {type(value).__name__} that cannot be shown>"
+    return shown if len(shown) <= longest else f"{shown[:longest]}..."
+
+
 class BadArgument(LuthierError, ValueError):
     """An argument that cannot be used, caught before any trial starts.
 
@@ -18,9 +31,7 @@ class BadArgument(LuthierError, ValueError):
 
     def __init__(self, argument: str, given: object, wanted: str, why: str = "") -> None:
         self.argument, self.given, self.wanted, self.why = argument, given, wanted, why
-        shown = repr(given)
-        if len(shown) > 200:  # noqa: PLR2004 (long enough to recognise a value, short enough to read)
-            shown = shown[:200] + "..."
+        shown = shown_shortly(given)
         because = f": {why}" if why else ""
         super().__init__(f"{argument}={shown} cannot be used{because}{';' if why else ':'} give {wanted}.")
 

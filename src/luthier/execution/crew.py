@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
+import os
 import selectors
 import signal
 import socket
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from luthier.core.events import Exited, Reported
 
 _LAST = 2.0  # seconds between asking a process by a signal and killing it
+_SPARE = 8  # descriptors that processes leave to all else that opens files
 _ASK = 0.02  # seconds between two questions where no selector tells
 
 
@@ -67,15 +70,32 @@ class Crew:
         self._nursery = Nursery(self._selector, trainable, start, environ, reuse=reuse)
 
     def bear(self, threads: int, gpus: tuple[str, ...] | None) -> Child:
-        """Start a process that computes with *threads* threads and sees *gpus*; return without waiting for it."""
-        ours, theirs = socket.socketpair()
+        """Start a process that computes with *threads* threads and sees *gpus*; return without waiting for it.
+
+        Raises:
+            OSError: there are too many open files, or processes.
+        """
+        ours, theirs = self._pair()
         self._count += 1
         child = Child(self._count, ours, threads, gpus)
         self.children[child.number] = child
         self._selector.register(ours, selectors.EVENT_READ, child)
         environ = {} if gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
-        self._nursery.bear(child.number, theirs, threads, environ)
+        try:
+            self._nursery.bear(child.number, theirs, threads, environ)
+        except BaseException:
+            theirs.close()
+            self._forget(child)
+            raise
         return child
+
+    def _pair(self) -> tuple[socket.socket, socket.socket]:
+        ours, theirs = socket.socketpair()
+        if max(ours.fileno(), theirs.fileno()) + _SPARE >= _most_files():
+            ours.close()
+            theirs.close()
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return ours, theirs
 
     def send(self, child: Child, data: bytes | bytearray) -> None:
         """Send *data* once the process is there, without waiting; the order is kept."""
@@ -212,3 +232,13 @@ class Crew:
                 child.pressed, child.deadline = 1, now + _LAST
                 self._nursery.signal(child.number, signal.SIGTERM)
         self._due = min((c.deadline for c in self.children.values() if c.born), default=math.inf)
+
+
+def _most_files() -> float:
+    """Return how many files this process may have open."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return math.inf
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else limit

@@ -143,13 +143,26 @@ class ProcessExecutor:
         threads, seen = threads_of(assignment.resources), None if gpus is None else tuple(gpus)
         child = self._spare(threads, seen) if self._idle else None
         if child is None:
-            child = self._crew.bear(threads, seen)
+            try:
+                child = self._crew.bear(threads, seen)
+            except OSError as error:
+                self._put_off(assignment, error)
+                return
         child.assignment = assignment
         child.transcript = Transcript(assignment.trial_dir, assignment.name, self._limit, echo=self._echo)
         self._attempts[assignment.trial] = child
         self._crew.send(child, frame)
         if self._care == math.inf:
             self._care = monotonic() + _CARE
+
+    def _put_off(self, assignment: Assignment, error: OSError) -> None:
+        """Launch later, when other processes are gone; without any, nothing can ever be launched."""
+        if not self._crew.children:
+            raise LuthierError(
+                f"no trial can be started: {error.strerror}. Raise the limit (ulimit -n for open files, ulimit -u for "
+                "processes), or let fewer experiments run at once."
+            ) from error
+        self._waiting.append(assignment)
 
     def _spare(self, threads: int, gpus: tuple[str, ...] | None) -> Child | None:
         """Return a process that waits for such an assignment, or None; then let one go that waits for another kind."""
@@ -255,6 +268,7 @@ class ProcessExecutor:
                     del self._idle[key]
         assignment = child.assignment
         if assignment is None:
+            self._place_waiting()
             return
         event = child.held
         if event is None:
@@ -273,6 +287,9 @@ class ProcessExecutor:
         self._events.append(event)
         self._attempts.pop(assignment.trial, None)
         self._devices.give_back(_holder(assignment))
+        self._place_waiting()
+
+    def _place_waiting(self) -> None:
         for _ in range(len(self._waiting)):
             self._place(self._waiting.popleft())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -69,11 +70,15 @@ class Transcript:
             lines[:1] = [f"[{skipped} bytes are not shown; all is in {path}]"]
         if lines:
             stream = sys.stdout if path is self.stdout else sys.stderr
-            stream.write("".join(f"({self._name}) {line}\n" for line in lines))
-            stream.flush()
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, narrow, or None: no console
+                stream.write("".join(f"({self._name}) {line}\n" for line in lines))
+                stream.flush()
 
     def _cut(self, path: Path) -> None:
-        """Keep the end alone.  The trial appends, so that it goes on where the file then ends."""
+        """Move the end into a file beside it, and empty it.  The trial appends: it goes on at the new beginning.
+
+        What it writes between the two is lost, but what it writes is never out of order.
+        """
         assert self._limit is not None  # noqa: S101 (for the type checker)
         kept = min(_KEPT, self._limit // 2)
         try:
@@ -81,10 +86,9 @@ class Transcript:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(size - kept)
                 end = file.read(kept)
+                note = f"[luthier: {size - kept} bytes were cut here: more than {self._limit} had been printed]\n"
+                path.with_name(f"{path.name}.1").write_bytes(note.encode() + end[end.find(b"\n") + 1 :])
                 file.truncate(0)
-            with path.open("ab", buffering=0) as file:
-                note = f"[luthier: {size - kept} bytes were cut here: this file had grown beyond {self._limit} bytes]\n"
-                file.write(note.encode() + end[end.find(b"\n") + 1 :])
         except OSError:
             return  # gone, or no room even for that: it is only output
         if self._echo:

@@ -26,7 +26,7 @@ from luthier.store import segments
 from luthier.store.base import Record
 from luthier.store.codec import encode
 from luthier.store.lock import Holder, WriterLock, holder
-from luthier.store.sync import Fsync, Syncer, sync_directory
+from luthier.store.sync import Fsync, Syncer, fsync_named, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -197,7 +197,8 @@ class JsonlStore:
         if self._policy != "never":
             sync_directory(self._events)
         if self._policy == "interval":
-            self._syncer = Syncer(self._fd)
+            has_links = os.fstat(self._fd).st_nlink > 0  # some file systems do not count them
+            self._syncer = Syncer(self._fd, fsync_named if has_links else os.fsync)
 
     def _end_segment(self) -> None:
         if self._fd < 0:
@@ -265,6 +266,11 @@ class JsonlStore:
             return StoreFull(
                 f"{path} cannot grow: {error.strerror} ({free}). What was recorded is safe. Make room (or raise the "
                 "quota or the limit on file sizes), then resume the experiment."
+            )
+        if error.errno == errno.ENOENT:
+            return StoreFailed(
+                f"{path} is gone: somebody has deleted or moved it while the experiment ran, and what was recorded "
+                "there with it."
             )
         return StoreFailed(
             f"{path} cannot be written: {error.strerror} ({free}). What was recorded is safe as far as the disk is. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from typing import TYPE_CHECKING, Literal
@@ -56,6 +57,17 @@ class Syncer:
         if dirty:
             sync(self._fd, self._fsync, self._failures)
         self._dirty.clear()
+
+
+def fsync_named(fd: int) -> None:
+    """Call ``fsync`` on a file that has a name.
+
+    Raises:
+        OSError: it was deleted (or as ``fsync`` does): what is written there is lost with the last who has it open.
+    """
+    os.fsync(fd)
+    if os.fstat(fd).st_nlink == 0:
+        raise FileNotFoundError(errno.ENOENT, "it was deleted")
 
 
 def sync(fd: int, fsync: Callable[[int], None], failures: list[OSError]) -> None:

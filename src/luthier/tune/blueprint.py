@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.engine import Engine
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.errors import BadArgument, BadArgumentType, NotStorable
 from luthier.core.goal import Goal
 from luthier.core.limits import Limits
 from luthier.core.resources import checked, fits, spelled
+from luthier.core.rng import rng_at
 from luthier.core.space import Space
+from luthier.store.values import to_json
 from luthier.tune.adapt import callbacks
 from luthier.tune.adapt.stopping import stopping
 from luthier.tune.configs import RunConfig, TuneConfig
@@ -69,10 +71,22 @@ class Blueprint:
         self.scheduling = _scheduling(self.tune.scheduler)
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
-        self.searcher()
+        self._try_one_config()
         self.scheduler()
         _check_checkpointing(self.trainable, self.run)
         callbacks.check(self.run.callbacks or ())
+
+    def _try_one_config(self) -> None:
+        """Draw a config and let it go: what is wrong with a function in the space shows here, not in an hour."""
+        searcher = self.searcher()
+        if not isinstance(self.search, BasicVariantGenerator):
+            return
+        config = searcher.ask(0, rng_at(0))
+        if isinstance(config, dict):
+            try:
+                to_json(config, ("param_space",))
+            except NotStorable as error:
+                raise BadArgument("param_space", self.param_space, "values that can be pickled", str(error)) from error
 
     # -- the parts -----------------------------------------------------------------------------------------------------
     def searcher(self, seed: int = 0) -> Searcher:

@@ -17,7 +17,9 @@ from luthier.control.deadlines import Deadlines
 from luthier.control.interrupts import Interrupts
 from luthier.control.loop import Loop
 from luthier.core import events as ev
+from luthier.core.errors import shown_shortly
 from luthier.core.terms import Status
+from luthier.execution.descriptors import hold_standard_descriptors
 from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
 from luthier.tune import kit, place
@@ -62,6 +64,7 @@ class Experiment:
     ) -> None:
         self.blueprint = blueprint
         self._rerun = rerun
+        hold_standard_descriptors()
         if directory is None:
             name, self.directory = place.new_directory(blueprint.run, blueprint.name)
             try:
@@ -155,7 +158,7 @@ class Experiment:
             prefix=os.urandom(3).hex()[:5],
             created=time.time(),
             version=__version__,
-            space=str(blueprint.param_space)[:10_000],
+            space=shown_shortly(blueprint.param_space, 10_000),
         )
         parts = {"param_space": blueprint.param_space, "tune_config": blueprint.tune, "run_config": blueprint.run}
         kit.save(self.directory, parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.errors import NotStorable
 from luthier.store.values import to_json
 from luthier.worker.notices import warn_once
 
@@ -29,7 +30,9 @@ def plain(metrics: Mapping[Any, Any]) -> dict[str, Any]:
     """
     if _ATOMS.issuperset(map(type, metrics.values())) and _NAMES.issuperset(map(type, metrics)):
         return dict(metrics)
-    return {str(name): value if type(value) in _ATOMS else _plain(value, str(name)) for name, value in metrics.items()}
+    return {
+        str(name): value if type(value) in _ATOMS else _not_endless(value, str(name)) for name, value in metrics.items()
+    }
 
 
 def is_scalar(value: object) -> bool:
@@ -42,6 +45,15 @@ def is_scalar(value: object) -> bool:
 def _dimensions(value: object) -> int | None:
     shape = getattr(value, "shape", None)
     return len(shape) if isinstance(shape, tuple) else None  # torch.Size is a tuple
+
+
+def _not_endless(value: Any, path: str) -> Any:
+    try:
+        return _plain(value, path)
+    except RecursionError:
+        raise NotStorable(
+            f"the metric {path!r} cannot be stored: it is nested too deeply, or holds itself. Give a number or a text."
+        ) from None
 
 
 def _plain(value: Any, path: str) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-FILE_NAME = ".progress.json"  # in each checkpoint
+from luthier.checkpoints.local import progress_file
+
 TOTALS = ("iteration", "time_total_s", "timesteps_total", "episodes_total")
 
 _COUNTED = frozenset({"timesteps_this_iter", "episodes_this_iter"})
@@ -79,15 +80,15 @@ class Progress:
         result.setdefault("done", False)
 
     def write(self, folder: str) -> None:
-        """Note in the checkpoint *folder* how far the trial has come; whoever goes on from it counts on from there."""
+        """Note beside the checkpoint *folder* how far the trial has come; who goes on from it counts on from there."""
         totals = {name: getattr(self, name) for name in TOTALS}
-        with open(os.path.join(folder, FILE_NAME), "wb") as file:
+        with open(progress_file(folder), "wb") as file:
             file.write(msgspec.json.encode(totals))
 
     def read(self, folder: str) -> None:
-        """Count on from what :meth:`write` noted in *folder*, if it did."""
+        """Count on from what :meth:`write` noted beside *folder*, if it did."""
         try:
-            with open(os.path.join(folder, FILE_NAME), "rb") as file:
+            with open(progress_file(folder), "rb") as file:
                 totals = msgspec.json.decode(file.read(), type=dict[str, float | None])
         except (OSError, msgspec.MsgspecError):
             return

@@ -141,6 +141,9 @@ def request_of(trainable: Any) -> Asked | None:
         request = getattr(trainable, "default_resource_request", None)
         if request is None:
             return None
+        given = vars(trainable).get("_resources")
+        if given is not None and not callable(given):
+            return asked(given, "resources")
 
         def of_class(config: Config) -> dict[str, float]:
             given = request(config)

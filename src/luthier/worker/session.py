@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.checkpoints.base import Checkpoint
 from luthier.checkpoints.local import fresh, keep, path_of, sweep, take
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.errors import BadArgument, BadArgumentType, LuthierError
 from luthier.core.events import Reported
 from luthier.core.terms import Verdict
 from luthier.worker.halting import Halted
@@ -146,30 +146,57 @@ class Session:
     def _sweep(self) -> None:
         if not self._swept:
             self._swept = True
-            sweep(self.assignment.trial_dir)
+            sweep(self.assignment.trial_dir, self.assignment.next_checkpoint)
 
 
 # -- the session of this process -------------------------------------------------------------------------------------
-# A module's global and no context variable: a thread that a trainable starts is part of its trial.
+# Globals of the module and no context variable: a thread that a trainable starts is part of its trial.
 
-_current: Session | None = None
+_changing = threading.Lock()
+_open: list[tuple[int, Session]] = []  # those that run, the latest last, and the threads that they run in
+_now: tuple[Session | None, bool] = (None, False)  # the latest; whether they are all in one thread
 
 
 def current() -> Session | None:
-    """Return the session of the trial that runs in this process, or None."""
-    return _current
+    """Return the session of the trial that runs in this process, or None.
+
+    Where several threads run trials at the same time (experiments with the inline executor), each has its own.
+
+    Raises:
+        LuthierError: they do, and this thread is none of them: nobody knows which trial it belongs to.
+    """
+    session, alone = _now
+    if alone or session is None:
+        return session
+    me = threading.get_ident()
+    for thread, other in reversed(_open):
+        if thread == me:
+            return other
+    raise LuthierError(
+        "several experiments run inline in this process, and this thread may belong to any of them: report from the "
+        'thread that the trial runs in, or run them with RunConfig(executor="process").'
+    )
 
 
 @contextlib.contextmanager
 def opened(session: Session) -> Iterator[None]:
     """Make *session* the current one; in the end, what was before is again."""
-    global _current  # noqa: PLW0603 (one process, one trial)
-    before, _current = _current, session
+    entry = (threading.get_ident(), session)
+    with _changing:
+        _open.append(entry)
+        _recount()
     _quiet_threads()
     try:
         yield
     finally:
-        _current = before
+        with _changing:
+            _open.remove(entry)
+            _recount()
+
+
+def _recount() -> None:
+    global _now  # noqa: PLW0603 (one process, one list of sessions)
+    _now = (_open[-1][1] if _open else None, len({thread for thread, _ in _open}) == 1)
 
 
 def report(metrics: Mapping[str, Any] | None = None, *, checkpoint: Checkpoint | None = None, **named: Any) -> None:
@@ -193,7 +220,7 @@ def report(metrics: Mapping[str, Any] | None = None, *, checkpoint: Checkpoint |
     """
     if named or type(metrics) is not dict:
         metrics = _as_dict(metrics, named)
-    session = _current
+    session = current()
     if session is None:
         warn_once("report outside", "report() was called outside of a trial: it does nothing there")
     elif session.passive:
@@ -207,7 +234,7 @@ def get_checkpoint() -> Checkpoint | None:
 
     None at the beginning, and outside of a trial.
     """
-    session = _current
+    session = current()
     return None if session is None else session.checkpoint
 
 
@@ -218,7 +245,7 @@ def checkpoint_dir(step: int | None = None) -> Iterator[str]:  # noqa: ARG001 (t
     Prefer ``report(metrics, checkpoint=Checkpoint.from_directory(folder))``.
     """
     deprecated("tune.checkpoint_dir(step)", "report({...}, checkpoint=Checkpoint.from_directory(folder))", stacklevel=6)
-    session = _current
+    session = current()
     if session is None:
         yield tempfile.mkdtemp(prefix="luthier_checkpoint_")
         return

@@ -63,14 +63,12 @@ class Space:
                 raise BadArgumentType(
                     "param_space", description, "a dict whose keys are text", f"{key!r} is a key of it"
                 )
-        if described(description, "param_space") is not None:
-            raise BadArgument(
-                "param_space", description, "a dict with a name for it, such as {'x': tune.grid_search(...)}"
-            )
+        try:
+            self._plan, self.axes = _planned(description)
+        except RecursionError:
+            wanted = "a dict that ends somewhere"
+            raise BadArgument("param_space", description, wanted, "it is nested too deeply, or holds itself") from None
         self.description = description
-        axes: list[Axis] = []
-        self._plan = Plan(description, (), axes)
-        self.axes = tuple(axes)
 
     @property
     def grids(self) -> tuple[Axis, ...]:
@@ -174,6 +172,13 @@ class Space:
             box[key] = remade(like, box[key])
         config: Config = around[0]
         return config
+
+
+def _planned(description: dict[str, Any]) -> tuple[Plan, tuple[Axis, ...]]:
+    if described(description, "param_space") is not None:
+        raise BadArgument("param_space", description, "a dict with a name for it, such as {'x': tune.grid_search(...)}")
+    axes: list[Axis] = []
+    return Plan(description, (), axes), tuple(axes)
 
 
 def _settle(config: Config, making: Making, rng: Rng) -> None:

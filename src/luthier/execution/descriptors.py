@@ -1,0 +1,24 @@
+"""The descriptors 0, 1 and 2, which belong to input, output and errors even where nobody has opened them."""
+
+from __future__ import annotations
+
+import os
+
+
+def hold_standard_descriptors() -> None:
+    """Open those of the descriptors 0, 1 and 2 that are closed on the null device.
+
+    Otherwise the next file to be opened gets such a number (a log, a socket), and what a C library or a child process
+    prints goes into it.
+
+    >>> hold_standard_descriptors()
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened == number:
+                os.set_inheritable(number, True)
+            else:  # another thread was quicker
+                os.close(opened)
