@@ -125,7 +125,7 @@ def test_a_failed_fsync_ends_the_writing(tmp_path, monkeypatch):
     def fail(fd):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("luthier.store.sync.Syncer.__init__.__defaults__", (fail,))
+    monkeypatch.setattr("luthier.store.jsonl.fsync_named", fail)
     store = JsonlStore(tmp_path)
     store.append([report(0)], after=0)
     deadline = time.monotonic() + 30
