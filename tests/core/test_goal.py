@@ -60,3 +60,15 @@ def test_score_and_value():
 def test_bad_goals(metric: Any, mode, says):
     with pytest.raises(BadArgument, match=says):
         Goal(metric, mode)
+
+
+def test_an_integer_beyond_all_floats_is_infinite():
+    assert (number(10**400), number(-(10**400))) == (float("inf"), float("-inf"))
+
+
+def test_what_refuses_to_be_a_number_is_none():
+    class Evil:
+        def __float__(self):
+            raise KeyError("no")
+
+    assert number(Evil()) is None

@@ -87,3 +87,11 @@ values = st.recursive(atoms, lambda inner: st.lists(inner) | st.dictionaries(st.
 def test_plain_values_stay_as_they_are(metrics):
     assert plain(metrics) == metrics
     assert plain(plain(metrics)) == metrics
+
+
+def test_numbers_of_somebody_elses_class_become_plain_ones():
+    class Loss(float):
+        pass
+
+    result = plain({"loss": Loss(0.5)})
+    assert (result, type(result["loss"])) == ({"loss": 0.5}, float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -38,13 +39,15 @@ def lookup(metrics: Mapping[str, object], path: str) -> object | None:
 
 def number(value: object) -> float | None:
     """Return *value* as a float if it is a number (numpy scalars and 0-d arrays too), else None."""
-    if isinstance(value, (int, float)):
-        return float(value)
+    if isinstance(value, float) and value.__class__ is float:
+        return value
     if isinstance(value, (str, bytes)) or value is None or not hasattr(value, "__float__"):
         return None
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except OverflowError:  # an integer beyond all floats
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # only numbers overflow
+    except Exception:  # noqa: BLE001 (whatever a __float__ raises, it gave no number)
         return None
 
 

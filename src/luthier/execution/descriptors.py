@@ -19,6 +19,6 @@ def hold_standard_descriptors() -> None:
         except OSError:
             opened = os.open(os.devnull, os.O_RDWR)
             if opened == number:
-                os.set_inheritable(number, True)
+                os.set_inheritable(number, True)  # noqa: FBT003 (takes no keyword)
             else:  # another thread was quicker
                 os.close(opened)

@@ -26,7 +26,11 @@ def format_vars(resolved_vars: Mapping[tuple[Any, ...], Any]) -> str:
 def _clean(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
-    kept = (c if c.isascii() and (c.isalnum() or c in "_-") else " " for c in str(value))
+    try:
+        text = str(value)
+    except Exception:  # noqa: BLE001 (a broken __str__ must not cost the trial)
+        text = type(value).__name__
+    kept = (c if c.isascii() and (c.isalnum() or c in "_-") else " " for c in text)
     return "_".join("".join(kept).split()).strip("_")
 
 

@@ -42,13 +42,20 @@ def pickled(error: BaseException | None, text: str) -> bytes:
             raise TypeError(f"it came back as {type(copy).__name__}")  # noqa: TRY301
         copy.add_note(text)
         return bytes(cloudpickle.dumps(copy))
-    except Exception as problem:  # noqa: BLE001 (whatever the user's classes do)
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 (whatever the user's classes do)
         stand_in = LuthierError(
-            f"{type(error).__name__}: {error} (this stands in for the exception itself, which cannot be pickled: "
-            f"{type(problem).__name__}: {problem})"
+            f"{type(error).__name__}: {_shown(error)} (this stands in for the exception itself, which cannot be "
+            f"pickled: {type(problem).__name__}: {_shown(problem)})"
         )
         stand_in.add_note(text)
         return pickle.dumps(stand_in)
+
+
+def _shown(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 (a broken __str__)
+        return "its text cannot be shown"
 
 
 def _append(path: Path, text: str) -> None:
