@@ -120,6 +120,29 @@ def sweep(trial_dir: str, beyond: int | None = None) -> None:
             forget(Ref(f"{os.path.basename(trial_dir)}/{entry.name}"), os.path.dirname(trial_dir))
 
 
+def successor(ref: Ref, experiment_dir: str) -> Ref | None:
+    """Return the newest checkpoint that the trial of *ref* has kept after it and that is whole; None without any.
+
+    For a log that has lost its end: what it names last may be deleted, since there was a newer one.
+    """
+    folder, name = os.path.split(path_of(ref, experiment_dir))
+    try:
+        found = [entry for entry in os.listdir(folder) if _index_of(entry) > _index_of(name) >= 0]
+    except OSError:
+        return None
+    ours = [entry for entry in found if os.path.isfile(progress_file(os.path.join(folder, entry)))]
+    return Ref(f"{ref.rpartition('/')[0]}/{max(ours)}") if ours else None
+
+
+def number_of(ref: Ref) -> int:
+    """Return the index in the name of checkpoint *ref*; -1 where it has none.
+
+    >>> number_of(Ref("trial/checkpoint_000003"))
+    3
+    """
+    return _index_of(ref.rpartition("/")[2])
+
+
 def _index_of(name: str) -> int:
     """Return the index of the checkpoint's directory *name*; -1 where it is none."""
     digits = name.removeprefix("checkpoint_")

@@ -24,7 +24,7 @@ from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
 from luthier.tune import kit, place
 from luthier.tune.adapt.callbacks import Callbacks
-from luthier.tune.assigning import Assigning
+from luthier.tune.assigning import Assigning, exits_with_newer
 from luthier.tune.history import History
 from luthier.tune.naming import Naming
 from luthier.tune.past import events_of
@@ -101,6 +101,8 @@ class Experiment:
             self.history,
         )
         with JsonlStore(self.directory) as store:
+            for loss in store.losses:
+                log.warning(loss)
             limits = blueprint.limits(self._card.seed, self._card.prefix)
             controller = Controller(store, blueprint.engine(limits, naming))
             naming.know(controller.experiment.trials)
@@ -190,6 +192,8 @@ class Experiment:
 
     def _take_up(self, controller: Controller) -> None:
         """Settle what an earlier driver left behind: its workers are gone, and some trials run once more."""
+        for ended in exits_with_newer(controller.experiment, self.directory):
+            controller.handle(ended)
         for worker in list(controller.experiment.workers):
             controller.handle(ev.WorkerLost(worker))
         if self._rerun is None:
