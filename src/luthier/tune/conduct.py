@@ -12,6 +12,7 @@ from luthier.callbacks.console import Console
 from luthier.callbacks.plan import Plan
 from luthier.callbacks.rebuild import bring_up_to_date
 from luthier.callbacks.summary import summarize
+from luthier.checkpoints.local import tidy
 from luthier.control.controller import Controller
 from luthier.control.deadlines import Deadlines
 from luthier.control.interrupts import Interrupts
@@ -196,6 +197,9 @@ class Experiment:
             controller.handle(ended)
         for worker in list(controller.experiment.workers):
             controller.handle(ev.WorkerLost(worker))
+        for t in controller.experiment.trials.values():
+            if t.attempt:
+                tidy(os.path.join(self.directory, t.label.folder), [kept.ref for kept in t.kept])
         if self._rerun is None:
             return
         onward, anew = self._rerun(controller.experiment)
