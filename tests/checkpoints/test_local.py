@@ -181,12 +181,15 @@ def test_tidying_carries_out_what_was_decided(source, trial_dir):
     ours(source, trial_dir, 1, 2, 3, 4, 5)
     kept(source, trial_dir, 0)  # somebody's own
     local.fresh(str(trial_dir))
-    local.tidy(str(trial_dir), [Ref("t_0/checkpoint_000002"), Ref("t_0/checkpoint_000004")])
+    refs = [Ref("t_0/checkpoint_000002"), Ref("t_0/checkpoint_000004")]
+    local.tidy(str(trial_dir), refs, ended=False)
     seen = sorted(p.name for p in trial_dir.iterdir() if p.is_dir())
     assert seen == ["checkpoint_000000", "checkpoint_000002", "checkpoint_000004", "checkpoint_000005"]
-    local.tidy(str(trial_dir), [])
+    local.tidy(str(trial_dir), [], ended=False)
     assert sorted(p.name for p in trial_dir.iterdir() if p.is_dir()) == seen
-    local.tidy(str(trial_dir / "nowhere"), [])
+    local.tidy(str(trial_dir), refs, ended=True)
+    assert sorted(p.name for p in trial_dir.iterdir() if p.is_dir()) == seen[:-1]
+    local.tidy(str(trial_dir / "nowhere"), [], ended=True)
 
 
 def test_the_newest_after_one_that_is_gone(source, trial_dir):

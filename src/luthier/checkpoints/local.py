@@ -140,17 +140,22 @@ def sweep(trial_dir: str, beyond: int | None = None) -> None:
             forget(Ref(f"{os.path.basename(trial_dir)}/{entry.name}"), os.path.dirname(trial_dir))
 
 
-def tidy(trial_dir: str, kept: Collection[Ref]) -> None:
-    """Carry out what a driver that died had decided to delete; for a trial that nobody runs.
+def tidy(trial_dir: str, kept: Collection[Ref], *, ended: bool) -> None:
+    """Delete what those who died were writing or had decided to delete; for a trial that nobody runs.
 
-    Checkpoints that are ours, are older than the newest of *kept* and none of them go, as in :func:`sweep`.
+    Args:
+        trial_dir: the trial's directory.
+        kept: the checkpoints that it is to have.  Of the others those go that :func:`progress_file` tells to be ours.
+        ended: whether the trial has ended; if not, checkpoints that are newer than those in *kept* stay for
+            :func:`successor` and :func:`sweep`.
     """
     named = {ref.rpartition("/")[2] for ref in kept}
     sweep(trial_dir)
     newest = max(map(_index_of, named), default=-1)
     for entry in _entries(trial_dir):
-        ours = 0 <= _index_of(entry.name) < newest and os.path.isfile(progress_file(entry.path))
-        if ours and entry.name not in named:
+        index = _index_of(entry.name)
+        unwanted = index >= 0 and (ended or index < newest) and entry.name not in named
+        if unwanted and os.path.isfile(progress_file(entry.path)):
             forget(Ref(f"{os.path.basename(trial_dir)}/{entry.name}"), os.path.dirname(trial_dir))
 
 

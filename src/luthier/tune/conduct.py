@@ -12,7 +12,6 @@ from luthier.callbacks.console import Console
 from luthier.callbacks.plan import Plan
 from luthier.callbacks.rebuild import bring_up_to_date
 from luthier.callbacks.summary import summarize
-from luthier.checkpoints.local import tidy
 from luthier.control.controller import Controller
 from luthier.control.deadlines import Deadlines
 from luthier.control.interrupts import Interrupts
@@ -25,8 +24,9 @@ from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
 from luthier.tune import kit, place
 from luthier.tune.adapt.callbacks import Callbacks
-from luthier.tune.assigning import Assigning, exits_with_newer
+from luthier.tune.assigning import Assigning
 from luthier.tune.history import History
+from luthier.tune.leftovers import clear_away, exits_with_newer
 from luthier.tune.naming import Naming
 from luthier.tune.past import events_of
 from luthier.tune.result import load_error
@@ -129,6 +129,8 @@ class Experiment:
                     interrupted = self._interrupts.reason
                     loop = Loop(controller, self._executor, listeners, assigning, deadlines, interrupted)
                     reason = loop.run(run.grace_s)
+                failed = [t for t in controller.experiment.trials.values() if t.failures and t.status.final]
+                clear_away(failed, self.directory)
             finally:
                 self.history.forget()
                 for listener in listeners:
@@ -197,9 +199,7 @@ class Experiment:
             controller.handle(ended)
         for worker in list(controller.experiment.workers):
             controller.handle(ev.WorkerLost(worker))
-        for t in controller.experiment.trials.values():
-            if t.attempt:
-                tidy(os.path.join(self.directory, t.label.folder), [kept.ref for kept in t.kept])
+        clear_away((t for t in controller.experiment.trials.values() if t.attempt), self.directory)
         if self._rerun is None:
             return
         onward, anew = self._rerun(controller.experiment)
