@@ -32,7 +32,7 @@ from luthier.store.values import TAG, finite, from_json, native_dict, to_json
 
 VERSION = 2
 UNSEALED = 1  # the version that had no seal
-_SEAL = len(b',"crc":"00000000"}')
+_ENDS = (b'"}\n', b'"}')
 
 _KINDS: Mapping[str, type[ev.Event]] = {kind.__name__: kind for kind in get_args(ev.Event)}
 _USERS = frozenset({"config", "metrics"})  # fields that users fill with what they like
@@ -132,7 +132,8 @@ def decode(line: bytes, *, unpickle: bool = True) -> Record:
         raw = _decode(line)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _refusal(line, error, has_seal=has_seal) from error
-    _check_version(line, raw.v, has_seal=has_seal)
+    if not has_seal or raw.v != VERSION:
+        _check_version(line, raw.v, has_seal=has_seal)
     return Record(raw.first, raw.at, raw.events)
 
 
@@ -168,11 +169,10 @@ def _check_seal(line: bytes) -> bool:
     Raises:
         DamagedRecord: it has one that does not fit.
     """
-    start = len(line) - _SEAL - line.endswith(b"\n")
-    seal = line[start:] if start > 0 else b""
-    if seal[:8] != b',"crc":"' or seal[16:18] != b'"}':
+    text, _, seal = line.rpartition(b',"crc":"')
+    if not text or seal[8:] not in _ENDS:
         return False
-    if seal[8:16] != b"%08x" % crc32(memoryview(line)[:start]):
+    if seal[:8] != b"%08x" % crc32(text):
         raise DamagedRecord("damaged: what it says is not what was written (its checksum does not fit)")
     return True
 
