@@ -15,7 +15,7 @@ PEERS  ?= benchmarks/.venv-peers
 EXTRAS ?= dev
 # Tests that take no part in `make test`: they have targets of their own.
 DESELECT ?= not slow
-ROUNDS ?= 20
+ROUNDS ?= 200
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready-$(EXTRAS)
@@ -23,7 +23,7 @@ PIP    := -m pip --disable-pip-version-check --quiet install
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo test lint format types imports docs simulate bench mutants laws crash coverage clean
+.PHONY: help demo test lint format types imports docs simulate bench mutants laws crash soak coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,8 +81,11 @@ mutants: $(READY)  ## faults put into the engine by hand: the laws must notice e
 laws: $(READY)  ## the laws of the core, long: every pair of policies, many more worlds
 	LUTHIER_LAWS=long $(BIN)/python -m pytest tests/laws --timeout 3600 -p no:cacheprovider
 
-crash: $(READY)  ## kill the driver at random moments, ROUNDS=20 times
-	$(BIN)/python -m pytest tests/crash --rounds $(ROUNDS) --timeout 900
+crash: $(READY)  ## kill driver, template and trials at random moments and go on, ROUNDS=200 times; CRASHFLAGS="--seed 1"
+	$(BIN)/python -m pytest tests/crash -s --rounds $(ROUNDS) --timeout 3600 $(CRASHFLAGS)
+
+soak: $(READY)  ## 2 000 trials in 10 minutes: memory, files and processes of the driver must not grow
+	$(BIN)/python -m tests.soak.soak $(SOAKFLAGS)
 
 coverage: $(READY)  ## branch coverage of the core
 	$(BIN)/python -m pytest --cov --cov-report=term -m '$(DESELECT)' --doctest-modules src/luthier/core tests

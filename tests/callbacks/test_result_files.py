@@ -381,3 +381,20 @@ def test_a_line_says_what_the_row_says(metrics, checkpoint):
     assert line.count(b"\n") == 1
     assert list(json.loads(line)) == list(row)
     assert repr(json.loads(line)) == repr(json.loads(json.dumps(plain(row))))
+
+
+def test_rows_that_the_log_lacks_go_and_are_told(story, caplog):
+    trial, other = story.start(1), story.start(2)
+    for loss in (1.0, 0.5, 0.25):
+        story.report(trial, loss=loss)
+    story.report(other, loss=0.1)
+    story.close()
+    shorter = story.records[:-2]  # the last report of each is lost
+    assert behind(story.directory, shorter) == {trial, other}
+    assert bring_up_to_date(story.directory, lambda: shorter) == 2
+    assert "2 results that the log lacks" in caplog.text
+    assert [row["loss"] for row in results(story.folder(trial))] == [1.0, 0.5]
+    assert not (story.folder(other) / "result.json").exists()
+    caplog.clear()
+    assert bring_up_to_date(story.directory, lambda: shorter) == 0
+    assert caplog.text == ""

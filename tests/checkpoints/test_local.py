@@ -152,3 +152,51 @@ def test_sweeping_what_was_never_reported(source, trial_dir):
         "checkpoint_000003",
         "checkpoint_9",
     ]
+
+
+def test_a_checkpoint_is_known_to_be_ours_before_it_is_there(source, trial_dir):
+    (trial_dir / "checkpoint_000000").mkdir()  # somebody's own
+    seen = []
+
+    def note(path):
+        seen.append((path, os.path.exists(path)))
+        with open(local.progress_file(path), "w") as file:
+            file.write("{}")
+
+    assert kept(source, trial_dir, note=note) == ("t_0/checkpoint_000001", 1)
+    assert seen == [(str(trial_dir / "checkpoint_000001"), False)]
+    assert local.take(local.fresh(str(trial_dir)), str(trial_dir), 2, str(trial_dir.parent), note=note)[1] == 2
+    assert len(seen) == 2
+    local.sweep(str(trial_dir), beyond=0)
+    assert [p.name for p in trial_dir.iterdir()] == ["checkpoint_000000"]
+
+
+def ours(source, trial_dir, *indices):
+    for index in indices:
+        kept(source, trial_dir, index)
+        (trial_dir / f".checkpoint_{index:06d}.json").write_text("{}")
+
+
+def test_tidying_carries_out_what_was_decided(source, trial_dir):
+    ours(source, trial_dir, 1, 2, 3, 4, 5)
+    kept(source, trial_dir, 0)  # somebody's own
+    local.fresh(str(trial_dir))
+    refs = [Ref("t_0/checkpoint_000002"), Ref("t_0/checkpoint_000004")]
+    local.tidy(str(trial_dir), refs, ended=False)
+    seen = sorted(p.name for p in trial_dir.iterdir() if p.is_dir())
+    assert seen == ["checkpoint_000000", "checkpoint_000002", "checkpoint_000004", "checkpoint_000005"]
+    local.tidy(str(trial_dir), [], ended=False)
+    assert sorted(p.name for p in trial_dir.iterdir() if p.is_dir()) == seen
+    local.tidy(str(trial_dir), refs, ended=True)
+    assert sorted(p.name for p in trial_dir.iterdir() if p.is_dir()) == seen[:-1]
+    local.tidy(str(trial_dir / "nowhere"), [], ended=True)
+
+
+def test_the_newest_after_one_that_is_gone(source, trial_dir):
+    ours(source, trial_dir, 3, 5)
+    kept(source, trial_dir, 7)  # somebody's own
+    experiment = str(trial_dir.parent)
+    assert local.successor(Ref("t_0/checkpoint_000002"), experiment) == "t_0/checkpoint_000005"
+    assert local.successor(Ref("t_0/checkpoint_000005"), experiment) is None
+    assert local.successor(Ref("t_0/mine"), experiment) is None
+    assert local.successor(Ref("t_9/checkpoint_000000"), experiment) is None

@@ -3,10 +3,12 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import fractions
+import json
 import math
 import pathlib
 import threading
 import timeit
+import zlib
 from collections import Counter, OrderedDict, defaultdict
 from typing import NamedTuple, get_args
 
@@ -17,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luthier.core import events as ev
-from luthier.core.errors import CorruptLog, NewerFormat, NotStorable
+from luthier.core.errors import CorruptLog, DamagedRecord, NewerFormat, NotStorable
 from luthier.core.terms import Label, Outcome, Status, Then, WorkerId
 from luthier.store import codec
 from luthier.store.base import Record
@@ -125,16 +127,35 @@ def test_every_record_comes_back_as_it_was(first, at, events):
     assert line.index(b"\n") == len(line) - 1
     assert same(codec.decode(line), record)
     assert codec.extent(line) == (first, first + len(events))
-    assert codec.complete(line)
+    assert codec.sound(line)
 
 
 @given(events=st.lists(an_event, min_size=1, max_size=3), data=st.data())
 def test_what_was_cut_short_is_never_taken_for_a_record(events, data):
     line = codec.encode(Record(0, 0.0, tuple(events))).rstrip(b"\n")
     cut = line[: data.draw(st.integers(0, len(line) - 1))]
-    assert not codec.complete(cut)
-    with pytest.raises(CorruptLog):
-        codec.decode(cut)
+    assert not codec.sound(cut)
+    for read in (codec.decode, codec.extent):
+        with pytest.raises(DamagedRecord):
+            read(cut)
+
+
+@given(events=st.lists(an_event, min_size=1, max_size=3), data=st.data())
+def test_a_byte_that_changed_is_noticed_wherever_it_is(events, data):
+    line = bytearray(codec.encode(Record(0, 0.0, tuple(events))).rstrip(b"\n"))
+    line[data.draw(st.integers(0, len(line) - 1))] ^= data.draw(st.integers(1, 255))
+    assert not codec.sound(bytes(line))
+    for read in (codec.decode, codec.extent):
+        with pytest.raises(DamagedRecord):
+            read(bytes(line))
+
+
+@given(events=st.lists(an_event, min_size=1, max_size=3))
+def test_the_seal_is_for_anybody_to_check(events):
+    line = codec.encode(Record(0, 0.0, tuple(events)))
+    text, _, seal = line.rpartition(b',"crc":')
+    assert json.loads(seal[:-2]) == f"{zlib.crc32(text):08x}"
+    assert line.endswith(b"}\n")
 
 
 @given(value=values)
@@ -339,15 +360,16 @@ def test_pickles_can_be_left_unloaded():
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"v":2,"first":0,"at":1.0,"events":[{"is":"Stalled"}]}',
-        b'{"v":2,"first":0,"at":1.0,"events":[{"is":"NobodyKnowsYet"}]}',
-        b'{"v":2,"first":0,"at":1.0,"events":[{"is":"Enqueued","config":{"a":{"$":"new"}}}]}',
-        b'{"v":2,"anything":"else"}',
+        b'{"v":3,"first":0,"at":1.0,"events":[{"is":"Stalled"}]}',
+        b'{"v":3,"first":0,"at":1.0,"events":[{"is":"NobodyKnowsYet"}]}',
+        b'{"v":3,"first":0,"at":1.0,"events":[{"is":"Enqueued","config":{"a":{"$":"new"}}}]}',
+        b'{"v":3,"anything":"else"}',
+        codec.sealed(b'{"v":3,"anything":"else"}'),
     ],
 )
 def test_a_newer_record_is_refused_with_its_version(line):
     for read in (codec.decode, codec.extent):
-        with pytest.raises(NewerFormat, match=r"version 2.*upgrade Luthier"):
+        with pytest.raises(NewerFormat, match=r"version 3.*upgrade Luthier"):
             read(line)
 
 
@@ -370,6 +392,14 @@ def test_a_newer_record_is_refused_with_its_version(line):
 def test_what_is_no_record_is_corrupt(line):
     with pytest.raises(CorruptLog):
         codec.decode(line)
+
+
+def test_a_record_without_its_seal_is_damaged_unless_it_is_of_the_version_that_had_none():
+    events = b'"first":0,"at":1.0,"events":[{"is":"Stalled"}]}'
+    assert codec.decode(b'{"v":1,' + events) == Record(0, 1.0, (ev.Stalled(),))
+    for read in (codec.decode, codec.extent):
+        with pytest.raises(DamagedRecord, match="checksum is missing"):
+            read(b'{"v":2,' + events)
 
 
 def test_fields_that_are_unknown_are_passed_over():

@@ -6,13 +6,15 @@ import math
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pytest
 
 from luthier.core import events as ev
 from luthier.store import codec
 from luthier.store.base import Record
 from luthier.testing.stores import ONE_OF_EACH, T0
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "events-v1.jsonl"
+GOLDEN = Path(__file__).parents[1] / "golden"
+TODAY = 2
 
 HOSTILE = ev.Reported(
     T0,
@@ -49,8 +51,14 @@ def records():
     yield Record(end, 1_750_000_100.0, (*ONE_OF_EACH[:3], HOSTILE))
 
 
-def test_a_log_of_version_1_is_read_as_it_was_meant():
-    read = [codec.decode(line) for line in GOLDEN.read_bytes().splitlines(keepends=True)]
+def lines(version):
+    return (GOLDEN / f"events-v{version}.jsonl").read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_log_of_any_version_is_read_as_it_was_meant(version):
+    read = [codec.decode(line) for line in lines(version)]
+    assert [codec.extent(line) for line in lines(version)] == [(r.first, r.end) for r in read]
     wanted = list(records())
     assert read[:-1] == wanted[:-1]
     assert (read[-1].first, read[-1].at, read[-1].events[:-1]) == (17, 1_750_000_100.0, ONE_OF_EACH[:3])
@@ -63,9 +71,9 @@ def test_a_log_of_version_1_is_read_as_it_was_meant():
     assert event.metrics["array"].dtype == np.dtype("<f4")
 
 
-def test_a_log_of_today_is_written_as_version_1_was():
+def test_a_log_is_written_as_it_was():
     pickle = b'"type":"pathlib.PurePosixPath"'  # whose bytes are Python's business
-    for record, line in zip(records(), GOLDEN.read_bytes().splitlines(keepends=True), strict=True):
+    for record, line in zip(records(), lines(TODAY), strict=True):
         if pickle not in line:
             assert codec.encode(record) == line
-    assert sum(pickle in line for line in GOLDEN.read_bytes().splitlines()) == 1
+    assert sum(pickle in line for line in lines(TODAY)) == 1

@@ -26,7 +26,7 @@ def test_one_line_per_batch_that_any_json_reader_can_read(tmp_path):
         store.append([ev.Stalled()], after=2)
     assert names(tmp_path) == ["events-000000000000.jsonl"]
     first, second = map(json.loads, segment(tmp_path).read_text().splitlines())
-    assert (first["v"], first["first"], first["at"], len(first["events"])) == (1, 0, 12.5, 2)
+    assert (first["v"], first["first"], first["at"], len(first["events"])) == (2, 0, 12.5, 2)
     assert second["events"] == [{"is": "Stalled"}]
 
 

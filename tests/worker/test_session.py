@@ -397,3 +397,13 @@ def test_a_thread_that_may_belong_to_several_trials_is_told(run):
         outcomes = [pool.submit(run, trainable).result for _ in range(2)]
         exits = [outcome()[0] for outcome in outcomes]
     assert all("several experiments run inline" in e.error for e in exits)
+
+
+def test_what_a_dead_attempt_left_goes_even_if_nothing_is_saved_again(run, tmp_path):
+    folder = tmp_path / "experiment" / "t_0"
+    for name in (".saving_1_1", "checkpoint_000000", "checkpoint_000001"):
+        (folder / name).mkdir(parents=True)
+    for index in range(2):
+        (folder / f".checkpoint_00000{index}.json").write_text("{}")
+    run(lambda config: 1, attempt=2, next_checkpoint=1, restore="t_0/checkpoint_000000")
+    assert sorted(p.name for p in folder.iterdir() if p.is_dir()) == ["checkpoint_000000"]

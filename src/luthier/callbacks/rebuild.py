@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from luthier.core.terms import Label, TrialId
     from luthier.store.base import Record
+
+_log = logging.getLogger("luthier")
 
 
 def rebuild(
@@ -62,6 +65,32 @@ def behind(experiment_dir: str | os.PathLike[str], records: Iterable[Record]) ->
 
     Rows are counted and columns compared; that is quicker than to make them anew.
     """
+    return set(_excess(experiment_dir, records))
+
+
+def bring_up_to_date(experiment_dir: str | os.PathLike[str], read: Callable[[], Iterable[Record]]) -> int:
+    """Rebuild the files that are behind the log, or ahead of it; return of how many trials.
+
+    Results are written there after they are in the log.  Where there are more of them, the log has lost some, which is
+    said; they go, or they would be there twice once their trials report them again.
+
+    Args:
+        experiment_dir: the experiment's directory.
+        read: gives its log from the beginning, such as ``store.read``; called twice where something is behind.
+    """
+    excess = _excess(experiment_dir, read())
+    ahead = sum(rows for rows in excess.values() if rows > 0)
+    if ahead:
+        _log.warning(
+            "%s: the result files hold %d results that the log lacks: it has lost its end (a power cut, or somebody "
+            "cut it). The experiment goes on from where the log ends",
+            experiment_dir, ahead,
+        )  # fmt: skip
+    return rebuild(experiment_dir, read(), excess.keys()) if excess else 0
+
+
+def _excess(experiment_dir: str | os.PathLike[str], records: Iterable[Record]) -> dict[TrialId, int]:
+    """Return the trials whose files differ from the log, and how many rows more than the log each has."""
     told: dict[TrialId, _Told] = {}
     for record in records:
         for event in record.events:
@@ -69,27 +98,17 @@ def behind(experiment_dir: str | os.PathLike[str], records: Iterable[Record]) ->
                 told[event.trial] = _Told(event.label.folder)
             elif isinstance(event, ev.Reported):
                 told[event.trial].add(event)
-    return {trial for trial, t in told.items() if t.rows and not t.is_in(os.fspath(experiment_dir))}
-
-
-def bring_up_to_date(experiment_dir: str | os.PathLike[str], read: Callable[[], Iterable[Record]]) -> int:
-    """Rebuild the files that are behind the log; return of how many trials.
-
-    Args:
-        experiment_dir: the experiment's directory.
-        read: gives its log from the beginning, such as ``store.read``; called twice where something is behind.
-    """
-    late = behind(experiment_dir, read())
-    return rebuild(experiment_dir, read(), late) if late else 0
+    return {trial: t.excess for trial, t in told.items() if not t.is_in(os.fspath(experiment_dir))}
 
 
 class _Told:
     """How many rows a trial's files must have, and under which columns."""
 
-    __slots__ = ("columns", "folder", "keys", "rows")
+    __slots__ = ("columns", "excess", "folder", "keys", "rows")
 
     def __init__(self, folder: str) -> None:
         self.folder, self.rows = folder, 0
+        self.excess = 0  # rows in the file that the log has not, once looked at
         self.columns: dict[str, None] = {}
         self.keys: list[str] | None = None
 
@@ -108,10 +127,15 @@ class _Told:
                 lines, last = 0, b"\n"
                 while block := file.read(1 << 20):
                     lines, last = lines + block.count(b"\n"), block[-1:]
+            self.excess = lines - self.rows
             table = os.path.join(folder, CSV)
+            if not self.rows and not lines:
+                return True
             if lines != self.rows or last != b"\n" or header_of(table)[0] != list(self.columns):
                 return False
             with open(table, encoding="utf-8", newline="") as text:
                 return sum(1 for _ in csv.reader(text)) == self.rows + 1
+        except FileNotFoundError:
+            return not self.rows
         except (OSError, UnicodeDecodeError, csv.Error):
             return False

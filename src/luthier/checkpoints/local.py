@@ -14,7 +14,7 @@ from luthier.core.errors import BadArgument
 from luthier.core.terms import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from luthier.checkpoints.base import Checkpoint
 
@@ -48,7 +48,13 @@ def path_of(ref: Ref, experiment_dir: str) -> str:
 
 
 def keep(
-    checkpoint: Checkpoint, trial_dir: str, index: int, experiment_dir: str, *, fsync: bool = False
+    checkpoint: Checkpoint,
+    trial_dir: str,
+    index: int,
+    experiment_dir: str,
+    *,
+    fsync: bool = False,
+    note: Callable[[str], object] | None = None,
 ) -> tuple[Ref, int]:
     """Copy *checkpoint* into *trial_dir*; return its ref and the index that it got.
 
@@ -61,19 +67,33 @@ def keep(
         index: the number that it should get.
         experiment_dir: refs are relative to it.
         fsync: whether to force it to the disk first.
+        note: called with the path just before the checkpoint is there, to write its :func:`progress_file`: whoever is
+            killed right after has left a checkpoint that is known to be ours.
 
     Raises:
         BadArgument: its directory is not there.
         OSError: it could not be copied; nothing is left behind.
     """
-    return _placed(lambda hidden: _fill(checkpoint, hidden, fsync=fsync), trial_dir, index, experiment_dir, fsync=fsync)
+
+    def fill(hidden: str) -> None:
+        _fill(checkpoint, hidden, fsync=fsync)
+
+    return _placed(fill, trial_dir, index, experiment_dir, fsync=fsync, note=note)
 
 
-def take(folder: str, trial_dir: str, index: int, experiment_dir: str, *, fsync: bool = False) -> tuple[Ref, int]:
+def take(
+    folder: str,
+    trial_dir: str,
+    index: int,
+    experiment_dir: str,
+    *,
+    fsync: bool = False,
+    note: Callable[[str], object] | None = None,
+) -> tuple[Ref, int]:
     """Move *folder*, which is ours and lies in *trial_dir*, to where a checkpoint belongs; as :func:`keep`."""
     if fsync:
         sync_tree(folder)
-    return _placed(lambda hidden: os.rename(folder, hidden), trial_dir, index, experiment_dir, fsync=fsync)
+    return _placed(lambda hidden: os.rename(folder, hidden), trial_dir, index, experiment_dir, fsync=fsync, note=note)
 
 
 def fresh(trial_dir: str) -> str:
@@ -113,11 +133,61 @@ def sweep(trial_dir: str, beyond: int | None = None) -> None:
         beyond: complete checkpoints from this index on go too: they were never reported.  Only those that
             :func:`progress_file` tells to be ours.
     """
-    for entry in os.scandir(trial_dir):
+    for entry in _entries(trial_dir):
         if entry.name.startswith((SAVING, FORGOTTEN)):
             shutil.rmtree(entry.path, ignore_errors=True)
         elif beyond is not None and _index_of(entry.name) >= beyond and os.path.isfile(progress_file(entry.path)):
             forget(Ref(f"{os.path.basename(trial_dir)}/{entry.name}"), os.path.dirname(trial_dir))
+
+
+def tidy(trial_dir: str, kept: Collection[Ref], *, ended: bool) -> None:
+    """Delete what those who died were writing or had decided to delete; for a trial that nobody runs.
+
+    Args:
+        trial_dir: the trial's directory.
+        kept: the checkpoints that it is to have.  Of the others those go that :func:`progress_file` tells to be ours.
+        ended: whether the trial has ended; if not, checkpoints that are newer than those in *kept* stay for
+            :func:`successor` and :func:`sweep`.
+    """
+    named = {ref.rpartition("/")[2] for ref in kept}
+    sweep(trial_dir)
+    newest = max(map(_index_of, named), default=-1)
+    for entry in _entries(trial_dir):
+        index = _index_of(entry.name)
+        unwanted = index >= 0 and (ended or index < newest) and entry.name not in named
+        if unwanted and os.path.isfile(progress_file(entry.path)):
+            forget(Ref(f"{os.path.basename(trial_dir)}/{entry.name}"), os.path.dirname(trial_dir))
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def successor(ref: Ref, experiment_dir: str) -> Ref | None:
+    """Return the newest checkpoint that the trial of *ref* has kept after it and that is whole; None without any.
+
+    For a log that has lost its end: what it names last may be deleted, since there was a newer one.
+    """
+    folder, name = os.path.split(path_of(ref, experiment_dir))
+    try:
+        found = [entry for entry in os.listdir(folder) if _index_of(entry) > _index_of(name) >= 0]
+    except OSError:
+        return None
+    ours = [entry for entry in found if os.path.isfile(progress_file(os.path.join(folder, entry)))]
+    return Ref(f"{ref.rpartition('/')[0]}/{max(ours)}") if ours else None
+
+
+def number_of(ref: Ref) -> int:
+    """Return the index in the name of checkpoint *ref*; -1 where it has none.
+
+    >>> number_of(Ref("trial/checkpoint_000003"))
+    3
+    """
+    return _index_of(ref.rpartition("/")[2])
 
 
 def _index_of(name: str) -> int:
@@ -142,7 +212,13 @@ def _fill(checkpoint: Checkpoint, hidden: str, *, fsync: bool) -> None:
 
 
 def _placed(
-    fill: Callable[[str], object], trial_dir: str, index: int, experiment_dir: str, *, fsync: bool
+    fill: Callable[[str], object],
+    trial_dir: str,
+    index: int,
+    experiment_dir: str,
+    *,
+    fsync: bool,
+    note: Callable[[str], object] | None,
 ) -> tuple[Ref, int]:
     hidden = _hidden(trial_dir, SAVING)
     try:
@@ -150,6 +226,8 @@ def _placed(
         while True:
             path = os.path.join(trial_dir, directory_of(index))
             if not os.path.lexists(path):
+                if note is not None:
+                    note(path)
                 with contextlib.suppress(FileExistsError, NotADirectoryError):
                     os.rename(hidden, path)
                     break

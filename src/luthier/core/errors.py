@@ -59,6 +59,10 @@ class CorruptLog(LuthierError):
     """A record in the middle of an event log cannot be read."""
 
 
+class DamagedRecord(CorruptLog):
+    """A record of an event log is not what was written once: bits have changed, or bytes are missing."""
+
+
 class PolicyError(LuthierError):
     """A searcher, scheduler or stopper raised: the experiment fails, what was recorded stays.
 

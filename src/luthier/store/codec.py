@@ -1,9 +1,12 @@
 """A batch of events as one line of JSON, and back.
 
-    {"v":1,"first":12,"at":1767225600.5,"events":[{"is":"Reported","trial":"t0","attempt":1,"seq":3,...},...]}
+    {"v":2,"first":12,"at":1767225600.5,"events":[{"is":"Reported","trial":"t0","attempt":1,"seq":3,...}],"crc":"0f3a..."}
 
 ``v`` is the version of the record.  A field that is unknown here is passed over; a record of a newer version is
 refused.  Values that JSON cannot say are tagged, as :mod:`luthier.store.values` tells.
+
+``crc`` is the seal: always last, always eight hexadecimal digits, the CRC-32 of all bytes of the line before its comma.
+A line with a seal that does not fit is damaged, whatever its version says.  Version 1 had no seal, and is still read.
 
 Most batches hold nothing but numbers and strings, and go through msgspec as they are (well under a microsecond per
 report).  The slow way is taken only where a glance at the types, or at the outcome, says that it is needed: msgspec
@@ -16,17 +19,20 @@ from collections.abc import Mapping
 from enum import Enum
 from functools import cache
 from typing import Any, get_args
+from zlib import crc32
 
 import msgspec
 
 from luthier.core import events as ev
-from luthier.core.errors import CorruptLog, NewerFormat, NotStorable
+from luthier.core.errors import CorruptLog, DamagedRecord, NewerFormat, NotStorable
 from luthier.core.goal import number
 from luthier.core.terms import Label
 from luthier.store.base import Record
 from luthier.store.values import TAG, finite, from_json, native_dict, to_json
 
-VERSION = 1
+VERSION = 2
+UNSEALED = 1  # the version that had no seal
+_ENDS = (b'"}\n', b'"}')
 
 _KINDS: Mapping[str, type[ev.Event]] = {kind.__name__: kind for kind in get_args(ev.Event)}
 _USERS = frozenset({"config", "metrics"})  # fields that users fill with what they like
@@ -80,7 +86,7 @@ def encode(record: Record) -> bytes:
         NotStorable: a value cannot be written; the text names event and path.
 
     >>> encode(Record(0, 1.5, (ev.WorkerLost("w0"),)))
-    b'{"v":1,"first":0,"at":1.5,"events":[{"is":"WorkerLost","worker":"w0"}]}\n'
+    b'{"v":2,"first":0,"at":1.5,"events":[{"is":"WorkerLost","worker":"w0"}],"crc":"c1dfa97e"}\n'
     """
     for event in record.events:
         for name in _FREE[event.__class__]:
@@ -98,7 +104,17 @@ def encode(record: Record) -> bytes:
         return _encode_slowly(record)
     if _NULL in line and not all(_finite(event) for event in record.events):
         return _encode_slowly(record)
-    return line + b"\n"
+    return sealed(line)
+
+
+def sealed(text: bytes) -> bytes:
+    r"""Return *text*, a JSON object, as a line with its seal.
+
+    >>> sealed(b'{"v":2}')
+    b'{"v":2,"crc":"f3c5c2f2"}\n'
+    """
+    text = text[:-1]
+    return b'%b,"crc":"%08x"}\n' % (text, crc32(text))
 
 
 def decode(line: bytes, *, unpickle: bool = True) -> Record:
@@ -106,34 +122,81 @@ def decode(line: bytes, *, unpickle: bool = True) -> Record:
 
     Raises:
         NewerFormat: a record of a newer version.
+        DamagedRecord: not what was written once: its seal does not fit, or it is no JSON at all.
         CorruptLog: anything else that is not a record.
     """
+    has_seal = _check_seal(line)
     try:
         if _TAGGED in line:
-            return _decode_slowly(line, unpickle=unpickle)
+            return _decode_slowly(line, has_seal=has_seal, unpickle=unpickle)
         raw = _decode(line)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        _refuse_newer(line)
-        raise CorruptLog(f"not a record of events: {error}") from error
-    if raw.v != VERSION:
-        _refuse_newer(line)
+        raise _refusal(line, error, has_seal=has_seal) from error
+    if not has_seal or raw.v != VERSION:
+        _check_version(line, raw.v, has_seal=has_seal)
     return Record(raw.first, raw.at, raw.events)
 
 
 def extent(line: bytes) -> tuple[int, int]:
-    """Return number of the first event in *line* and of the first after it, without decoding the events."""
+    """Return number of the first event in *line* and of the first after it, without decoding the events.
+
+    Raises:
+        NewerFormat, DamagedRecord, CorruptLog: as :func:`decode`.
+    """
+    has_seal = _check_seal(line)
     try:
         raw = _decode_extent(line)
     except (ValueError, RecursionError) as error:
-        _refuse_newer(line)
-        raise CorruptLog(f"not a record of events: {error}") from error
-    if raw.v != VERSION:
-        _refuse_newer(line)
+        raise _refusal(line, error, has_seal=has_seal) from error
+    _check_version(line, raw.v, has_seal=has_seal)
     return raw.first, raw.first + len(raw.events)
 
 
-def complete(line: bytes) -> bool:
-    """Return whether *line* is JSON at all, whatever it says: one that was cut short is not."""
+def sound(line: bytes) -> bool:
+    """Return whether *line* is as it was written: its seal fits, or it is of the version that had none, and is JSON."""
+    try:
+        extent(line)
+    except DamagedRecord:
+        return False
+    except (CorruptLog, NewerFormat):
+        return True
+    return True
+
+
+def _check_seal(line: bytes) -> bool:
+    """Return whether *line* has a seal.
+
+    Raises:
+        DamagedRecord: it has one that does not fit.
+    """
+    text, _, seal = line.rpartition(b',"crc":"')
+    if not text or seal[8:] not in _ENDS:
+        return False
+    if seal[:8] != b"%08x" % crc32(text):
+        raise DamagedRecord("damaged: what it says is not what was written (its checksum does not fit)")
+    return True
+
+
+def _check_version(line: bytes, version: int, *, has_seal: bool) -> None:
+    if version == VERSION and has_seal:
+        return
+    _refuse_newer(line)
+    if version == VERSION:
+        raise DamagedRecord("damaged: its checksum is missing")
+
+
+def _refusal(line: bytes, error: Exception, *, has_seal: bool) -> CorruptLog:
+    """Return what to raise where *line* cannot be decoded because of *error*."""
+    _refuse_newer(line)
+    if has_seal:
+        return CorruptLog(f"not a record of events: {error}")
+    version = _version_of(line)
+    if version is None and not _is_json(line):
+        return DamagedRecord(f"not a record of events: {error}")
+    return (DamagedRecord if version == VERSION else CorruptLog)(f"not a record of events: {error}")
+
+
+def _is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line, type=msgspec.Raw)
     except (ValueError, RecursionError):
@@ -141,17 +204,23 @@ def complete(line: bytes) -> bool:
     return True
 
 
-def _refuse_newer(line: bytes) -> None:
+def _version_of(line: bytes) -> int | None:
     try:
-        version = _decode_version(line).v
+        return _decode_version(line).v
     except (ValueError, RecursionError):
+        return None
+
+
+def _refuse_newer(line: bytes) -> None:
+    version = _version_of(line)
+    if version is None:
         return
     if version > VERSION:
         raise NewerFormat(
             f"this log holds records of version {version}, and this Luthier reads up to version {VERSION}: "
             "upgrade Luthier (pip install --upgrade luthier) to read it."
         )
-    if version < VERSION:
+    if version < UNSEALED:
         raise CorruptLog(f"a record of version {version}, which never was")
 
 
@@ -167,7 +236,7 @@ def _encode_slowly(record: Record) -> bytes:
     except RecursionError:
         kinds = ", ".join(sorted({type(event).__name__ for event in record.events}))
         raise NotStorable(f"a value in {kinds} is nested too deeply to be stored.") from None
-    return line + b"\n"
+    return sealed(line)
 
 
 def _loose(event: ev.Event) -> dict[str, object]:
@@ -213,10 +282,9 @@ def _checked(value: object, path: str) -> dict[Any, object]:
     return dict(value)
 
 
-def _decode_slowly(line: bytes, *, unpickle: bool) -> Record:
+def _decode_slowly(line: bytes, *, has_seal: bool, unpickle: bool) -> Record:
     raw = _decode_loose(line)
-    if raw.v != VERSION:
-        _refuse_newer(line)
+    _check_version(line, raw.v, has_seal=has_seal)
     return Record(raw.first, raw.at, tuple(_tight(words, unpickle=unpickle) for words in raw.events))
 
 

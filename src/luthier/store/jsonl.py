@@ -25,6 +25,7 @@ from luthier.core.errors import BadArgument, Conflict, CorruptLog, StoreFailed, 
 from luthier.store import segments
 from luthier.store.base import Record
 from luthier.store.codec import encode
+from luthier.store.head import FILE_NAME, Head, HighWater, read_head, write_head
 from luthier.store.lock import Holder, WriterLock, holder
 from luthier.store.sync import Fsync, Syncer, fsync_named, sync_directory
 
@@ -52,9 +53,12 @@ class JsonlStore:
             :class:`~luthier.store.values.Opaque`.  Say False for a log of somebody else's.
         clock: tells the time in unix seconds.
 
+    Attributes:
+        losses: what the log was found to lack at its end when it was opened for writing, in words; empty as a rule.
+
     Raises:
         Conflict: another store, here or in another process, writes to this log.
-        CorruptLog: the log's last segment is damaged.
+        CorruptLog: the log's last segment is damaged before its end, or gone.
         StoreFailed: the directory cannot be written.
 
     >>> import tempfile; from luthier.core.events import Stalled
@@ -82,6 +86,8 @@ class JsonlStore:
         self._policy: Fsync = fsync
         self._segment_bytes, self._unpickle, self._clock = segment_bytes, unpickle, clock
         self._torn: list[segments.Torn] = []
+        self.losses: tuple[str, ...] = ()
+        self._water = HighWater(self.directory, 0)
         self._one_at_a_time = threading.Lock()
         self._fd = -1
         self._tip = (0, 0)  # events in the log, bytes in the segment
@@ -101,7 +107,7 @@ class JsonlStore:
             ) from error
         self._lock = WriterLock(self.directory / ".lock")
         try:
-            self._tip = self._find_end(), 0
+            self._tip = self._open_end(), 0
         except BaseException:
             self._lock.release()
             raise
@@ -143,7 +149,7 @@ class JsonlStore:
         for segment in segments.starting_at(segments.listed(self._events), after):
             due = min(segment.first, after) if expected is None else expected
             if segment.first != due:
-                raise CorruptLog(segments.gap(segment.path, 1, due, segment.first))
+                raise CorruptLog(self._gap(segment, due, torn))
             expected = segment.first
             for record in segments.records(segment, torn, unpickle=self._unpickle):
                 expected = record.end
@@ -174,17 +180,49 @@ class JsonlStore:
     def __del__(self) -> None:
         self.close()
 
-    def _find_end(self) -> int:
+    def _gap(self, segment: segments.Segment, due: int, torn: list[segments.Torn]) -> str:
+        if torn and segment.first > due and torn[-1].path != segment.path:
+            return segments.loss(torn[-1], segment, due)
+        return segments.gap(segment.path, 1, due, segment.first)
+
+    def _open_end(self) -> int:
+        """Return how many events the log holds; note what it lacks."""
         found = segments.listed(self._events)
+        end, head = self._find_end(found), read_head(self.directory)
+        losses = [str(torn) for torn in self._torn]
+        if head is not None and end < head.end:
+            path = self._events / segments.name(head.segment)
+            if all(segment.first != head.segment for segment in found):
+                raise CorruptLog(
+                    f"{path} is missing: the log held {head.end} events, and without it there are {end}. Put it back "
+                    f"from a copy; or, to go on from event {end}, delete {self.directory / FILE_NAME}."
+                )
+            losses.append(
+                f"{path}: the log held {head.end} events and now holds {end}: the last {head.end - end} are lost. The "
+                "experiment goes on from there"
+            )
+            write_head(self.directory, Head(found[-1].first if end > found[-1].first else 0, end))
+        self.losses = tuple(losses)
+        return end
+
+    def _find_end(self, found: list[segments.Segment]) -> int:
+        spent: list[segments.Segment] = []
+        end = 0
         for segment in reversed(found):
             end = segments.end(segment, self._torn)
             if end > segment.first:
-                return end
+                break
+            spent.append(segment)
+        else:
+            end = 0
+        if spent and spent[-1].first != end:
+            raise CorruptLog(self._gap(spent[-1], end, [t for t in self._torn if t.path != spent[-1].path]))
+        for segment in spent:
             if segment.path.stat().st_size:  # nothing but a torn line: out of the way of the segment to come
                 segment.path.replace(segment.path.with_suffix(".torn"))
             else:
                 segment.path.unlink()
-        return 0
+        return end
 
     def _begin_segment(self) -> None:
         self._end_segment()
@@ -196,9 +234,17 @@ class JsonlStore:
         self._path, self._tip = path, (self._tip[0], 0)
         if self._policy != "never":
             sync_directory(self._events)
+        water = self._water = HighWater(self.directory, self._tip[0])
         if self._policy == "interval":
             has_links = os.fstat(self._fd).st_nlink > 0  # some file systems do not count them
-            self._syncer = Syncer(self._fd, fsync_named if has_links else os.fsync)
+            force = fsync_named if has_links else os.fsync
+
+            def sync_and_tell(fd: int) -> None:  # holds no reference to the store, as the thread must not
+                end = water.end
+                force(fd)
+                water.tell(end)
+
+            self._syncer = Syncer(self._fd, sync_and_tell)
 
     def _end_segment(self) -> None:
         if self._fd < 0:
@@ -209,6 +255,7 @@ class JsonlStore:
             if syncer is not None:
                 syncer.close()
                 self._heed(syncer)
+            self._water.tell(self._water.end)
         finally:
             os.close(fd)
 
@@ -229,6 +276,7 @@ class JsonlStore:
             self._settle()
             raise failed from error
         self._tip = end, self._tip[1] + len(line)  # at once, so that no signal finds them half changed
+        self._water.end = end
         self._writing = False
         if self._syncer is not None:
             self._syncer.touch()

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from luthier.callbacks.folders import make_trial_dir
+from luthier.checkpoints.local import number_of
 from luthier.core.rng import rng_at
+from luthier.tune.leftovers import newer_where_gone
 from luthier.worker.assignment import Assignment, Checkpointing
 
 if TYPE_CHECKING:
     from luthier.core.events import Launched
     from luthier.core.state import TrialState
+    from luthier.core.terms import Ref
     from luthier.store.card import ExperimentCard
     from luthier.tune.blueprint import Blueprint
 
@@ -29,6 +32,9 @@ class Assigning:
     def __call__(self, order: Launched, trial: TrialState) -> Assignment:
         """Return the assignment of *order*, the directory made."""
         path = make_trial_dir(self._dir, trial.label.folder)
+        restore, next_checkpoint = self._there(order.restore), _next_checkpoint(trial)
+        if restore is not order.restore and restore is not None and restore.startswith(f"{trial.label.folder}/"):
+            next_checkpoint = max(next_checkpoint, number_of(restore) + 1)
         return Assignment(
             trial=trial.id,
             attempt=order.attempt,
@@ -40,11 +46,14 @@ class Assigning:
             trial_dir=path,
             experiment=self._card.name,
             experiment_dir=self._dir,
-            restore=order.restore,
+            restore=restore,
             seed=rng_at(self._card.seed, TRIAL, trial.number).seed32(),
-            next_checkpoint=_next_checkpoint(trial),
+            next_checkpoint=next_checkpoint,
             checkpointing=self._checkpointing,
         )
+
+    def _there(self, ref: Ref | None) -> Ref | None:
+        return ref if ref is None else newer_where_gone(ref, self._dir) or ref  # the trial says what it misses
 
 
 def _next_checkpoint(trial: TrialState) -> int:

@@ -26,6 +26,7 @@ from luthier.tune import kit, place
 from luthier.tune.adapt.callbacks import Callbacks
 from luthier.tune.assigning import Assigning
 from luthier.tune.history import History
+from luthier.tune.leftovers import clear_away, exits_with_newer
 from luthier.tune.naming import Naming
 from luthier.tune.past import events_of
 from luthier.tune.result import load_error
@@ -101,6 +102,8 @@ class Experiment:
             self.history,
         )
         with JsonlStore(self.directory) as store:
+            for loss in store.losses:
+                log.warning(loss)
             limits = blueprint.limits(self._card.seed, self._card.prefix)
             controller = Controller(store, blueprint.engine(limits, naming))
             naming.know(controller.experiment.trials)
@@ -126,6 +129,8 @@ class Experiment:
                     interrupted = self._interrupts.reason
                     loop = Loop(controller, self._executor, listeners, assigning, deadlines, interrupted)
                     reason = loop.run(run.grace_s)
+                failed = [t for t in controller.experiment.trials.values() if t.failures and t.status.final]
+                clear_away(failed, self.directory)
             finally:
                 self.history.forget()
                 for listener in listeners:
@@ -190,8 +195,11 @@ class Experiment:
 
     def _take_up(self, controller: Controller) -> None:
         """Settle what an earlier driver left behind: its workers are gone, and some trials run once more."""
+        for ended in exits_with_newer(controller.experiment, self.directory):
+            controller.handle(ended)
         for worker in list(controller.experiment.workers):
             controller.handle(ev.WorkerLost(worker))
+        clear_away((t for t in controller.experiment.trials.values() if t.attempt), self.directory)
         if self._rerun is None:
             return
         onward, anew = self._rerun(controller.experiment)

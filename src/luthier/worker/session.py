@@ -61,13 +61,15 @@ class Session:
         self._began = time.perf_counter()
 
     def check(self) -> None:
-        """See that the checkpoint to go on from is there.
+        """See that the checkpoint to go on from is there, and clear away what the attempt before this one left.
 
         Raises:
             BadArgument: it is not.
         """
         if self.checkpoint is not None and not os.path.isdir(self.checkpoint.path):
             raise BadArgument("restore", self.checkpoint.path, "a checkpoint that exists", "the directory is gone")
+        if self.assignment.attempt > 1:
+            self._sweep()
 
     def report(self, metrics: Mapping[Any, Any], checkpoint: Checkpoint | None = None) -> None:
         """Report from a function.
@@ -109,7 +111,8 @@ class Session:
         self._sweep()
         given = self.assignment
         fsync = given.checkpointing.fsync
-        return self._kept(keep(checkpoint, given.trial_dir, self._index, given.experiment_dir, fsync=fsync))
+        place = (given.trial_dir, self._index, given.experiment_dir)
+        return self._kept(keep(checkpoint, *place, fsync=fsync, note=self.progress.write))
 
     def fresh_directory(self) -> str:
         """Return a new hidden directory in the trial's own, for a checkpoint that :meth:`adopt` takes."""
@@ -120,7 +123,8 @@ class Session:
         """Make what :meth:`fresh_directory` gave a checkpoint; return its ref."""
         given = self.assignment
         fsync = given.checkpointing.fsync
-        return self._kept(take(folder, given.trial_dir, self._index, given.experiment_dir, fsync=fsync))
+        place = (given.trial_dir, self._index, given.experiment_dir)
+        return self._kept(take(folder, *place, fsync=fsync, note=self.progress.write))
 
     def offer(self, folder: str) -> None:
         """Let *folder* become the checkpoint of the next report."""
@@ -140,7 +144,6 @@ class Session:
         ref, index = placed
         self._index = index + 1
         self.checkpoint = Checkpoint(path_of(ref, self.assignment.experiment_dir))
-        self.progress.write(self.checkpoint.path)
         return ref
 
     def _sweep(self) -> None:
