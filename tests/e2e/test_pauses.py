@@ -242,7 +242,9 @@ def test_a_pause_waits_for_the_next_report_however_short_the_grace(tmp_path):
         done = restored.to_dict()["done"] if restored is not None else 0
         for i in range(done, 3):
             if config["x"] == 1 and i == 1:
-                time.sleep(1.5)  # a long step
+                with (tmp_path / "long steps").open("a") as file:
+                    file.write("began\n")
+                time.sleep(1.5)
             tune.report({"count": i + 1, "loss": 0.0}, checkpoint=tune.Checkpoint.from_dict({"done": i + 1}))
         for _ in range(200 if config["x"] == 0 else 0):
             time.sleep(0.01)
@@ -250,5 +252,6 @@ def test_a_pause_waits_for_the_next_report_however_short_the_grace(tmp_path):
 
     grid = fit(tmp_path, trainable, PausesOther(), xs=(0, 1), grace_s=0.1)
     assert counts(grid)[1] == [1, 2, 3]
+    assert (tmp_path / "long steps").read_text() == "began\n"  # and was not interrupted: nothing is done twice
     halted = [e for e in events_of(grid.experiment_path) if isinstance(e, ev.Halted)]
     assert len(halted) == 1
