@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import itertools
 import os
 import shutil
@@ -10,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from luthier.checkpoints.copying import copy_tree, sync, sync_tree
-from luthier.core.errors import BadArgument
+from luthier.core.errors import BadArgument, CheckpointFailed
 from luthier.core.terms import Ref
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 SAVING = ".saving_"  # a checkpoint that is being written
 FORGOTTEN = ".forgotten_"  # one that is being deleted
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _numbers = itertools.count()
 
 
@@ -64,9 +67,25 @@ def keep(
 
     Raises:
         BadArgument: its directory is not there.
-        OSError: it could not be copied; nothing is left behind.
+        CheckpointFailed: it could not be copied; nothing is left behind.
     """
-    return _placed(lambda hidden: _fill(checkpoint, hidden, fsync=fsync), trial_dir, index, experiment_dir, fsync=fsync)
+    try:
+        fill = functools.partial(_fill, checkpoint, fsync=fsync)
+        return _placed(fill, trial_dir, index, experiment_dir, fsync=fsync)
+    except OSError as error:
+        raise failed(checkpoint.path, trial_dir, error) from None
+
+
+def failed(source: str, trial_dir: str, error: OSError) -> CheckpointFailed:
+    """Return what to say where the checkpoint *source* could not be brought into *trial_dir*."""
+    text = f"the checkpoint {source} cannot be kept in {trial_dir}: {error.strerror or error}"
+    if error.errno in NO_ROOM:
+        with contextlib.suppress(OSError):
+            text += f" ({shutil.disk_usage(trial_dir).free / 1e6:.1f} MB free there)"
+        text += ". Make room, or let trials keep fewer checkpoints: CheckpointConfig(num_to_keep=...)"
+    elif error.filename is not None:
+        text += f": {error.filename}"
+    return CheckpointFailed(error.errno or 0, f"{text}.")
 
 
 def take(folder: str, trial_dir: str, index: int, experiment_dir: str, *, fsync: bool = False) -> tuple[Ref, int]:
@@ -159,7 +178,15 @@ def _placed(
         raise
     if fsync:
         sync(trial_dir)
-    return Ref(PurePath(os.path.relpath(path, experiment_dir)).as_posix()), index
+    return _ref_of(path, experiment_dir), index
+
+
+def _ref_of(path: str, experiment_dir: str) -> Ref:
+    """Return the ref of what lies at *path*: quickly where that is below *experiment_dir* as it is spelled."""
+    root = experiment_dir.rstrip(os.sep) + os.sep
+    if path.startswith(root) and f"{os.sep}." not in path[len(root) - 1 :]:
+        return Ref(path[len(root) :].replace(os.sep, "/"))
+    return Ref(PurePath(os.path.relpath(path, experiment_dir)).as_posix())
 
 
 def _hidden(folder: str, prefix: str) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from luthier.callbacks.folders import make_trial_dir
+from luthier.checkpoints.flaw import flaw_in
+from luthier.checkpoints.local import path_of
 from luthier.core.rng import rng_at
 from luthier.worker.assignment import Assignment, Checkpointing
 
 if TYPE_CHECKING:
     from luthier.core.events import Launched
     from luthier.core.state import TrialState
+    from luthier.core.terms import Ref
     from luthier.store.card import ExperimentCard
     from luthier.tune.blueprint import Blueprint
+
+log = logging.getLogger("luthier")
 
 TRIAL = 2  # stream of randomness; 0 and 1 are the engine's
 
@@ -29,6 +35,7 @@ class Assigning:
     def __call__(self, order: Launched, trial: TrialState) -> Assignment:
         """Return the assignment of *order*, the directory made."""
         path = make_trial_dir(self._dir, trial.label.folder)
+        restore = self._sound(order.restore, trial)
         return Assignment(
             trial=trial.id,
             attempt=order.attempt,
@@ -40,11 +47,25 @@ class Assigning:
             trial_dir=path,
             experiment=self._card.name,
             experiment_dir=self._dir,
-            restore=order.restore,
+            restore=restore,
             seed=rng_at(self._card.seed, TRIAL, trial.number).seed32(),
             next_checkpoint=_next_checkpoint(trial),
             checkpointing=self._checkpointing,
         )
+
+    def _sound(self, restore: Ref | None, trial: TrialState) -> Ref | None:
+        """Return *restore*, or where that cannot be loaded the trial's newest checkpoint that can; None for none."""
+        first = ""
+        for ref in () if restore is None else (restore, *(k.ref for k in reversed(trial.kept) if k.ref != restore)):
+            flaw = flaw_in(path_of(ref, self._dir))
+            if not flaw:
+                if first:
+                    log.warning("%s: it goes on from the one before, %s.", first, ref)
+                return ref
+            first = first or f"trial {trial.label.name}: its checkpoint {ref} {flaw}"
+        if first:
+            log.warning("%s, and there is no other one: it begins again from the start.", first)
+        return None
 
 
 def _next_checkpoint(trial: TrialState) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier import __version__
 from luthier.callbacks.console import Console
+from luthier.callbacks.disk_guard import DiskGuard
 from luthier.callbacks.plan import Plan
 from luthier.callbacks.rebuild import bring_up_to_date
 from luthier.callbacks.summary import summarize
@@ -113,6 +114,7 @@ class Experiment:
                 *self._files(),
                 MetricWatch(run.stop if isinstance(run.stop, dict) else ()),
                 UnsavedWatch(),
+                DiskGuard(self.directory, limits.keep),
                 console,
             ]
             if run.callbacks:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from luthier.checkpoints.base import Checkpoint
-from luthier.checkpoints.local import fresh, keep, path_of, sweep, take
+from luthier.checkpoints.local import failed, forget, fresh, keep, path_of, sweep, take
 from luthier.core.errors import BadArgument, BadArgumentType, LuthierError
 from luthier.core.events import Reported
 from luthier.core.terms import Verdict
@@ -103,6 +103,7 @@ class Session:
 
         Raises:
             BadArgument: it is no checkpoint, or its directory is gone.
+            CheckpointFailed: there is no room for it, say; nothing of it is left.
         """
         if not isinstance(checkpoint, Checkpoint):
             raise BadArgumentType("checkpoint", checkpoint, "a Checkpoint, e.g. Checkpoint.from_directory(folder)")
@@ -138,9 +139,13 @@ class Session:
 
     def _kept(self, placed: tuple[Ref, int]) -> Ref:
         ref, index = placed
-        self._index = index + 1
-        self.checkpoint = Checkpoint(path_of(ref, self.assignment.experiment_dir))
-        self.progress.write(self.checkpoint.path)
+        path = path_of(ref, self.assignment.experiment_dir)
+        try:
+            self.progress.write(path)
+        except OSError as error:
+            forget(ref, self.assignment.experiment_dir)
+            raise failed(path, self.assignment.trial_dir, error) from None
+        self._index, self.checkpoint = index + 1, Checkpoint(path)
         return ref
 
     def _sweep(self) -> None:
