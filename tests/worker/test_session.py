@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from luthier.checkpoints import local
 from luthier.checkpoints.base import Checkpoint
 from luthier.core.terms import Outcome, Verdict
 from luthier.worker.attempt import run_attempt
 from luthier.worker.context import get_context, get_trial_dir, get_trial_id, get_trial_name, get_trial_resources
+from luthier.worker.progress import Progress
 from luthier.worker.session import checkpoint_dir, current, get_checkpoint, report
 from tests.worker.recorder import Recorder
 
@@ -397,3 +399,19 @@ def test_a_thread_that_may_belong_to_several_trials_is_told(run):
         outcomes = [pool.submit(run, trainable).result for _ in range(2)]
         exits = [outcome()[0] for outcome in outcomes]
     assert all("several experiments run inline" in e.error for e in exits)
+
+
+def test_a_checkpoint_whose_note_has_no_room_is_not_there_either(run, tmp_path, monkeypatch):
+    def no_room(self, folder):
+        Path(local.progress_file(folder)).touch()  # the file was made, and then there was no room
+        raise OSError(28, "No space left on device")
+
+    source = tmp_path / "source"
+    source.mkdir()
+    monkeypatch.setattr(Progress, "write", no_room)
+    exited, channel = run(lambda config: report({"i": 0}, checkpoint=Checkpoint(source)))
+    assert exited.outcome is Outcome.ERROR
+    assert "CheckpointFailed: [Errno 28] the checkpoint" in exited.error
+    assert channel.reports == []
+    left = {p.name for p in (tmp_path / "experiment" / "t_0").iterdir()}
+    assert left == {"error.txt", "error.pkl"}
