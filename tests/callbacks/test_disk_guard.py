@@ -7,8 +7,9 @@ import pytest
 
 from luthier.callbacks.disk_guard import PAUSE, DiskGuard
 from luthier.core import events as ev
-from luthier.core.state import ExperimentState
-from luthier.core.terms import Ref, TrialId
+from luthier.core.keep import Kept
+from luthier.core.state import ExperimentState, TrialState
+from luthier.core.terms import Label, Ref, TrialId
 
 GB, GIB = 10**9, 1 << 30
 T = TrialId("t")
@@ -25,15 +26,18 @@ def guard(tmp_path, free, total=100 * GIB, keep=None):
     return DiskGuard(str(tmp_path), keep, lambda path: disk), disk
 
 
-def checkpoints(guard, tmp_path, count, size):
-    experiment = ExperimentState()
+def checkpoints(guard, tmp_path, count, size, before=0):
+    """Tell of *count* checkpoints, where *before* of them were made by an earlier driver."""
+    t = TrialState(T, 0, {}, {}, Label("t", "t", ""))
+    experiment = ExperimentState(trials={T: t})
     for i in range(count):
         ref = Ref(f"t/checkpoint_{i:06d}")
         folder = tmp_path / ref / "sub"
         folder.mkdir(parents=True)
         (folder / "model").write_bytes(b"x" * size)
-        experiment.owners[ref] = T
-        guard.on_events([ev.Reported(T, 1, i, {}, ref)], experiment)
+        t.kept = (*t.kept, Kept(ref))
+        if i >= before:
+            guard.on_events([ev.Reported(T, 1, i, {}, ref)], experiment)
     return experiment
 
 
@@ -70,12 +74,11 @@ def test_it_does_not_nag(tmp_path, warned):
 
 def test_checkpoints_that_fill_it_are_named(tmp_path, warned):
     watching, _ = guard(tmp_path, 100_000)
-    experiment = checkpoints(watching, tmp_path, 40, 5000)
+    experiment = checkpoints(watching, tmp_path, 40, 5000, before=7)
     watching.on_tick(1.0)
     assert "40 checkpoints take about 200 kB: CheckpointConfig(num_to_keep=1)" in warned()[0]
-    for ref in list(experiment.owners)[5:]:
-        del experiment.owners[ref]
-        watching.on_events([ev.Forgotten(T, ref)], experiment)
+    for kept in experiment.trials[T].kept[4:]:
+        watching.on_events([ev.Forgotten(T, kept.ref)], experiment)
     watching.on_tick(1.0 + 2 * PAUSE)
     assert "num_to_keep" not in warned()[1]  # they are the bulk no longer
 

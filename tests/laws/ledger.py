@@ -267,9 +267,13 @@ class Ledger:
             if self.limits.keep is not None and page.kept:
                 stay = self.best(page) | {page.kept[-1].ref} | self.pinned()
                 assert {k.ref for k in page.kept} <= stay, "what nobody wants any more goes"
-        starts = [r for p in self.pages.values() for r in (p.checkpoint, p.order and p.order.restore) if r is not None]
-        assert s.pins == Counter(starts)
-        assert s.owners == {k.ref: t for t, p in self.pages.items() for k in p.kept}
+        if self.limits.keep is None:
+            assert not s.pins and not s.owners, "where nothing ever goes nobody counts"
+        else:
+            pages = self.pages.values()
+            starts = [r for p in pages for r in (p.checkpoint, p.order and p.order.restore) if r is not None]
+            assert s.pins == Counter(starts)
+            assert s.owners == {k.ref: t for t, p in self.pages.items() for k in p.kept}
         for status, group in s.by_status.items():
             assert sorted(group) == sorted(t for t, p in self.pages.items() if p.status is status)
         assert s.held == len(self.held())

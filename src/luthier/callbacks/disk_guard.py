@@ -42,7 +42,7 @@ class DiskGuard(Silent):
     ) -> None:
         self._directory, self._keep, self._usage = directory, num_to_keep, usage
         self._next = self._quiet_until = 0.0
-        self._kept = 0  # checkpoints that were made and not forgotten
+        self._kept: int | None = None  # checkpoints that were made and not forgotten
         self._latest: dict[Ref, None] = {}
 
     def on_events(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
@@ -50,12 +50,14 @@ class DiskGuard(Silent):
         for event in events:
             match event:
                 case ev.Reported() | ev.Exited() if event.checkpoint is not None:
-                    self._kept = len(experiment.owners)
+                    if self._kept is None:  # the first that this process sees: there may be others from before
+                        self._kept = sum(len(t.kept) for t in experiment.trials.values()) - _made(events)
+                    self._kept += 1
                     self._latest[event.checkpoint] = None
                     if len(self._latest) > _SAMPLE:
                         del self._latest[next(iter(self._latest))]
-                case ev.Forgotten(_, checkpoint):
-                    self._kept = len(experiment.owners)
+                case ev.Forgotten(_, checkpoint) if self._kept is not None:
+                    self._kept -= 1
                     self._latest.pop(checkpoint, None)
 
     def on_tick(self, now: float) -> None:
@@ -82,13 +84,19 @@ class DiskGuard(Silent):
 
     def _advice(self, free: float) -> str:
         sizes = [size for size in (_size(os.path.join(self._directory, ref)) for ref in self._latest) if size]
-        estimate = self._kept * sum(sizes) / len(sizes) if sizes else 0.0
+        estimate = (self._kept or 0) * sum(sizes) / len(sizes) if sizes else 0.0
         if estimate <= _BULK * free:
             return ""
         kept = f"{self._kept} checkpoints take about {_spelled(estimate)}"
         if self._keep is None:
             return f" Its {kept}: CheckpointConfig(num_to_keep=1) would keep the best and the latest of each trial."
         return f" Its {kept}, at num_to_keep={self._keep}."
+
+
+def _made(events: Sequence[ev.Event]) -> int:
+    """Return how many more checkpoints there are after *events* than before."""
+    made = sum(isinstance(e, (ev.Reported, ev.Exited)) and e.checkpoint is not None for e in events)
+    return made - sum(isinstance(e, ev.Forgotten) for e in events)
 
 
 def _size(folder: str) -> int:

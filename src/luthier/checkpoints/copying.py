@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def _copy_content(reader: int, writer: int, size: int) -> None:
 
 
 def _cloned(reader: int, writer: int, _size: int) -> bool:
+    import fcntl
+
     fcntl.ioctl(writer, _CLONE, reader)
     return True
 
@@ -130,8 +133,4 @@ def _in_chunks(copy: Callable[[int, int], int], size: int) -> bool:
     return True
 
 
-_WAYS: list[Callable[[int, int, int], bool]] = []
-if os.name == "posix" and os.uname().sysname == "Linux":
-    import fcntl
-
-    _WAYS = [_cloned, _copied_by_range, _sent]
+_WAYS: list[Callable[[int, int, int], bool]] = [_cloned, _copied_by_range, _sent] if sys.platform == "linux" else []

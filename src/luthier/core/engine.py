@@ -63,7 +63,9 @@ class Engine:
         self.request: Request = {"cpu": 1.0} if request is None else request
         self.naming: Naming = naming or (lambda trial, _number, _config: Label(trial, trial, ""))
         keep_by = Goal(limits.keep_by, limits.keep_mode) if limits.keep_by else None
-        self.experiment = ExperimentState(tuple(goals), keep_by, num_trials=limits.num_trials)
+        self.experiment = ExperimentState(
+            tuple(goals), keep_by, forgets=limits.keep is not None, num_trials=limits.num_trials
+        )
         self._clock = 0  # events seen so far: the position of the next random choice
         self._out: list[ev.Event] = []
         self._starved = False  # the searcher said NOT_YET since something last happened
@@ -355,7 +357,7 @@ class Engine:
 
     def _record(self, event: ev.Event) -> None:
         self._out.append(event)
-        if self.limits.keep is None or not isinstance(event, AIMS):
+        if not self.experiment.forgets or not isinstance(event, AIMS):
             decisions = self.learn(event)
         else:
             t, s = self.experiment.trials[event.trial], self.experiment

@@ -77,11 +77,13 @@ class ExperimentState(msgspec.Struct):
     """A whole experiment.  ``waiting``, ``idle``, ``pins`` and ``owners`` only index what trials and workers say.
 
     ``pins`` counts the trials that are to start from a checkpoint, if they start again: what is in it must not go,
-    whosever it is.  ``owners`` says whose a checkpoint is, of all that are kept.
+    whosever it is.  ``owners`` says whose a checkpoint is, of all that are kept.  Where none ever goes (*forgets* is
+    False) nobody asks, and both stay empty.
     """
 
     goals: tuple[Goal, ...] = ()
     keep_by: Goal | None = None
+    forgets: bool = False
     trials: dict[TrialId, TrialState] = {}
     by_status: dict[Status, dict[TrialId, None]] = msgspec.field(default_factory=lambda: {s: {} for s in Status})
     waiting: dict[Shape, OrderedDict[TrialId, None]] = {}  # ordered: a plain dict is slow to pop at the front
@@ -246,12 +248,16 @@ def _keep(s: ExperimentState, t: TrialState, checkpoint: Ref) -> None:
         score = s.keep_by.score(t.metrics)
         rank = None if score is None else -score
     t.kept = (*t.kept, Kept(checkpoint, rank))
-    s.owners[checkpoint] = t.id
+    if s.forgets:
+        s.owners[checkpoint] = t.id
     _aim(s, t, checkpoint, t.order)
 
 
 def _aim(s: ExperimentState, t: TrialState, checkpoint: Ref | None, order: ev.Halted | None) -> None:
     """Let a trial start from *checkpoint*, if again, or from what *order* says; keep count of both."""
+    if not s.forgets:
+        t.checkpoint, t.order = checkpoint, order
+        return
     before = t.starts
     t.checkpoint, t.order = checkpoint, order
     for ref in t.starts:
