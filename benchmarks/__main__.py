@@ -10,7 +10,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks import quickstart, reports, simulating, startup, trials
+from benchmarks import checkpoints, quickstart, reports, simulating, startup, trials
 from benchmarks.machine import facts
 from benchmarks.measure import disk, installed
 from benchmarks.target import table
@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "reused": trials.reused,
     "inline": trials.inline,
     "reports": reports.bench,
+    "checkpoints": checkpoints.bench,
     "simulate": simulating.bench,
 }
 

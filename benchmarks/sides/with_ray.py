@@ -61,6 +61,22 @@ def reports(n: int, folder: str) -> dict[str, Any]:
     return {**done, "count": 2 * n}
 
 
+def checkpoints(n: int, folder: str) -> dict[str, Any]:
+    """1 trial, which reports a checkpoint of 1 MB *n* times."""
+    from benchmarks.sides.saving import timed
+
+    def train(config):
+        place = tune.get_context().get_trial_dir()
+        tune.report(timed(tune.report, tune.Checkpoint.from_directory, n, place))
+
+    _start(folder)
+    start = time.perf_counter()
+    run_config = tune.RunConfig(storage_path=folder, verbose=0)
+    results = tune.Tuner(train, run_config=run_config).fit()
+    found = {name: value for name, value in (results[0].metrics or {}).items() if name.endswith("_ms")}
+    return {**_done(len(results), 1, start, errors=results.num_errors), "count": n, **found}
+
+
 def _trials(n: int, folder: str, *, reuse: bool) -> dict[str, Any]:
     def objective(config):
         return {"loss": config["x"]}
@@ -93,6 +109,7 @@ WORKLOADS: dict[str, Callable[[int, str], dict[str, Any]]] = {
     "fresh": fresh,
     "reused": reused,
     "reports": reports,
+    "checkpoints": checkpoints,
 }
 
 if __name__ == "__main__":

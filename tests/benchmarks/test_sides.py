@@ -13,7 +13,8 @@ from benchmarks.sides.with_luthier import WORKLOADS
 from benchmarks.target import Target, table
 
 ROOT = Path(__file__).parents[2]
-SIZES = {"quickstart": 4, "fresh": 3, "reused": 5, "inline": 5, "reports": 7}
+SIZES = {"quickstart": 4, "fresh": 3, "reused": 5, "inline": 5, "reports": 7, "checkpoints": 3}
+TRIALS = {**SIZES, "reports": 2, "checkpoints": 1}
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -22,7 +23,7 @@ def test_every_workload_of_ours_does_what_it_counts(name: str, tmp_path: Path) -
     done = subprocess.run(command, check=True, cwd=ROOT, env=measure.environment(), capture_output=True, text=True)
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["count"] == (2 * SIZES[name] if name == "reports" else SIZES[name])
-    assert len(list(tmp_path.glob("*/*/result.json"))) == (2 if name == "reports" else SIZES[name])
+    assert len(list(tmp_path.glob("*/*/result.json"))) == TRIALS[name]
 
 
 def test_a_benchmark_without_peers_says_so_and_measures_ours(monkeypatch, capsys) -> None:
@@ -41,7 +42,8 @@ def test_an_unknown_benchmark_is_refused(capsys) -> None:
     with pytest.raises(SystemExit):
         main(["speed"])
     assert "'speed'" in capsys.readouterr().err
-    assert set(BENCHMARKS) == {"startup", "quickstart", "fresh", "reused", "inline", "reports", "simulate"}
+    names = {"startup", "quickstart", "fresh", "reused", "inline", "reports", "checkpoints", "simulate"}
+    assert set(BENCHMARKS) == names
 
 
 @pytest.mark.parametrize(

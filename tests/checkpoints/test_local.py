@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 
@@ -7,6 +8,7 @@ import pytest
 
 from luthier.checkpoints import copying, local
 from luthier.checkpoints.base import Checkpoint
+from luthier.core.errors import CheckpointFailed
 from luthier.core.terms import Ref
 
 
@@ -60,8 +62,11 @@ def test_half_a_copy_is_never_seen(source, trial_dir, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(copying, "_copy_file", spying)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(CheckpointFailed, match=r"No space.*MB free there.*num_to_keep") as caught:
         kept(source, trial_dir)
+    assert isinstance(caught.value, OSError)
+    assert str(source) in str(caught.value)
+    assert caught.value.errno == errno.ENOSPC
     assert seen == [[]]
     assert list(trial_dir.iterdir()) == []
 

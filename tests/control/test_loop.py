@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from typing import Any
 
 import pytest
 
 from luthier.control.controller import Controller
 from luthier.control.deadlines import Deadlines
 from luthier.control.loop import Loop
+from luthier.control.patience import Patience
 from luthier.core import events as ev
 from luthier.core.engine import Engine
 from luthier.core.limits import Limits
@@ -24,6 +27,7 @@ class Scripted:
     def __init__(self, script=()):
         self.script = deque(script)
         self.diary = []
+        self.can_give_up = True
 
     def join(self, handler):
         self.handler = handler
@@ -40,6 +44,10 @@ class Scripted:
 
     def answer(self, trial, attempt, verdict):
         self.diary.append(("answer", verdict))
+
+    def give_up(self, trial, attempt, reason):
+        self.diary.append(("give up", trial, attempt, reason))
+        return self.can_give_up
 
     def wake(self):
         pass
@@ -67,16 +75,11 @@ REPORT = ev.Reported(T, 1, 0, {"loss": 1.0})
 FINISHED = ev.Exited(T, 1, Outcome.FINISHED)
 
 
-def assigned(order, trial):
-    return trial.config  # all that the diary wants to know
-
-
-def build(script, *, budget=None, interrupted=lambda: None, store=None):
+def build(script, *, budget=None, interrupted=lambda: None, store=None, patience=None):
     controller = Controller(store or MemoryStore(), lambda: Engine(Limits(), Fixed([{"x": 1}]), Fifo()))
     executor, ears = Scripted(script), Ears()
-    loop = Loop(
-        controller, executor, [ears], assigned, Deadlines(budget, 0.0, 0.1), interrupted
-    )
+    assign: Any = lambda order, trial: trial.config
+    loop = Loop(controller, executor, [ears], assign, Deadlines(budget, 0.0, 0.1), interrupted, patience)
     return loop, controller, executor, ears
 
 
@@ -169,3 +172,27 @@ def test_what_cannot_be_stored_is_neither_carried_out_nor_told(broken_at):
     assert ("answer", Verdict.CONTINUE) not in executor.diary
     assert ("Launched", {"x": 1}) in executor.diary or broken_at == 0
     assert all(t.metrics == {} for t in controller.experiment.trials.values())
+
+
+def idle(*observed):
+    time.sleep(0.06)
+    return observed
+
+
+def test_who_is_overdue_is_given_up_once_all_it_said_was_heard():
+    # The report lay there meanwhile: that the driver was slow is not the trial's fault.
+    script = [lambda: idle(REPORT), idle, [FINISHED]]
+    loop, controller, executor, _ = build(script, patience=Patience(None, 0.05))
+    loop.run(grace=0.0)
+    assert [entry for entry in executor.diary if entry[0] in ("answer", "give up")] == [
+        ("answer", Verdict.CONTINUE),
+        ("give up", T, 1, "no report for 0.05 s (report_timeout_s)"),
+    ]
+    assert controller.experiment.trials[T].status is Status.DONE  # it was quicker after all
+
+
+def test_what_has_not_begun_gets_its_time_anew():
+    loop, _, executor, _ = build([idle, idle, [FINISHED]], patience=Patience(0.05))
+    executor.can_give_up = False
+    loop.run(grace=0.0)
+    assert [entry[0] for entry in executor.diary].count("give up") == 2

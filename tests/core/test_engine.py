@@ -545,7 +545,7 @@ def test_the_newest_are_kept():
 def test_the_best_and_the_latest_are_kept():
     e = engine(1, keep=2, keep_by="loss", keep_mode="min")
     join(e)
-    assert forgotten(e, ("a", 2.0), ("b", 1.0), ("c", 3.0), ("d", float("nan")), ("e", 0.5)) == ["a", "c", "d"]
+    assert forgotten(e, ("a", 2.0), ("b", 1.0), ("c", 3.0), ("d", float("nan")), ("e", 0.5)) == ["c", "a", "d"]
     events = leave(e, Outcome.FINISHED, checkpoint=Ref("f"))
     assert [x.checkpoint for x in events if isinstance(x, ev.Forgotten)] == ["b"]
 
@@ -559,6 +559,50 @@ def test_the_checkpoint_to_start_from_is_kept():
     assert leave(e, Outcome.HALTED)[-1].restore == "a"
     assert forgotten(e, (None, 1.0)) == []  # it would start from there again
     assert forgotten(e, ("c", 1.0)) == ["a", "b"]
+
+
+def test_the_best_one_and_the_latest_one_are_kept():
+    e = engine(1, keep=1, keep_by="loss", keep_mode="max")
+    join(e)
+    assert forgotten(e, ("a", 2.0), ("b", 1.0), ("c", 1.5), ("d", 2.0)) == ["b", "a", "c"]
+
+
+def donor_and_heir(**limits: Any) -> tuple[Engine, TrialId]:
+    """Return an engine in which trial 1 is told to go on from checkpoint "d0" of trial 0, and trial 1."""
+    e = engine(2, keep=1, **limits)
+    join(e, TWO)
+    heir = TrialId("t_00001")
+    report(e, checkpoint="d0", loss=1.0)
+    report(e, heir, checkpoint="h0", loss=2.0)
+    e._apply(Exploit(heir, {"x": 5}, Ref("d0")))
+    assert forgotten(e, ("d1", 1.0), ("d2", 1.0)) == ["d1"]
+    return e, heir
+
+
+def test_what_another_trial_is_to_start_from_is_kept_until_that_has_its_own():
+    e, heir = donor_and_heir(max_failures=2)
+    assert leave(e, Outcome.HALTED, heir)[-1].restore == "d0"  # launched
+    assert forgotten(e, ("d3", 1.0)) == ["d2"]
+    assert leave(e, Outcome.ERROR, heir)[-1].restore == "d0"  # and once more
+    leave(e, Outcome.FINISHED)
+    events = report(e, heir, checkpoint="h1", loss=0.0)
+    assert [(x.trial, x.checkpoint) for x in events if isinstance(x, ev.Forgotten)] == [(heir, "h0"), (T0, "d0")]
+
+
+@pytest.mark.parametrize("how", ["told otherwise", "finished", "told to stop"])
+def test_what_another_trial_will_not_start_from_after_all_goes(how):
+    e, heir = donor_and_heir()
+    if how == "told otherwise":
+        e._apply(Exploit(heir, {"x": 6}, Ref("h0")))  # not while it lets go: the first order stands
+        events = leave(e, Outcome.HALTED, heir)
+        assert not [x for x in events if isinstance(x, ev.Forgotten)]
+        e._apply(Exploit(heir, {"x": 6}, Ref("h0")))
+        events = leave(e, Outcome.HALTED, heir)
+    elif how == "finished":
+        events = leave(e, Outcome.FINISHED, heir)
+    else:
+        events = e.handle(ev.StopRequested("enough"))
+    assert [(x.trial, x.checkpoint) for x in events if isinstance(x, ev.Forgotten)] == [(T0, "d0")]
 
 
 # -- the door ----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ The ledger reads events one by one and objects to any that breaks a law; afterwa
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +84,24 @@ class Ledger:
     def finished(self) -> bool:
         enough = self.num_trials is not None and len(self.pages) >= self.num_trials
         return not self.live() and (self.stopping or (not self.enqueued and (self.exhausted or enough)))
+
+    def pinned(self) -> set[str | None]:
+        """Return what any trial would be restored from, its own and others'."""
+        return {
+            ref
+            for page in self.pages.values()
+            for ref in (page.checkpoint, None if page.order is None else page.order.restore)
+        }
+
+    def best(self, page: Page) -> set[str]:
+        """Return as many as are to be kept, of the best: those that fewer are better than, or as good and newer."""
+        assert self.limits.keep is not None
+        worth = [-math.inf if k.rank is None or math.isnan(k.rank) else k.rank for k in page.kept]
+        better = [
+            sum(other > mine or (other == mine and j > i) for j, other in enumerate(worth))
+            for i, mine in enumerate(worth)
+        ]
+        return {k.ref for k, above in zip(page.kept, better, strict=True) if above < self.limits.keep}
 
     # -- reading -------------------------------------------------------------------------------------------------------
     def read(self, event: ev.Event) -> None:
@@ -185,14 +205,15 @@ class Ledger:
             if e.status is F:
                 assert not self.limits.elastic, "refused what may yet come"
                 assert not any(self.fits(page.resources, w) for w in self.workers.values()), "refused what would fit"
-        page.status = e.status
+        page.status, page.order = e.status, None
 
     def _forgotten(self, e: ev.Forgotten) -> None:
         page = self.pages[e.trial]
         assert self.limits.keep is not None and len(page.kept) > self.limits.keep, "forgets no more than it must"
         assert e.checkpoint in [k.ref for k in page.kept], "forgets what was there"
-        assert e.checkpoint not in (page.checkpoint, page.kept[-1].ref), "the latest checkpoint is never forgotten"
-        assert page.order is None or e.checkpoint != page.order.restore, "nor the one that it is to be restored from"
+        assert e.checkpoint != page.kept[-1].ref, "the latest checkpoint is never forgotten"
+        assert e.checkpoint not in self.best(page), "nor one of the best"
+        assert e.checkpoint not in self.pinned(), "nor one that any trial is to be restored from"
         page.kept = [k for k in page.kept if k.ref != e.checkpoint]
 
     def _save(self, page: Page, ref: str | None) -> None:
@@ -243,6 +264,16 @@ class Ledger:
             for name in ("checkpoint", "order", "failures", "losses"):
                 assert getattr(trial, name) == getattr(page, name), f"{t}.{name}"
             assert repr(list(trial.kept)) == repr(page.kept)
+            if self.limits.keep is not None and page.kept:
+                stay = self.best(page) | {page.kept[-1].ref} | self.pinned()
+                assert {k.ref for k in page.kept} <= stay, "what nobody wants any more goes"
+        if self.limits.keep is None:
+            assert not s.pins and not s.owners, "where nothing ever goes nobody counts"
+        else:
+            pages = self.pages.values()
+            starts = [r for p in pages for r in (p.checkpoint, p.order and p.order.restore) if r is not None]
+            assert s.pins == Counter(starts)
+            assert s.owners == {k.ref: t for t, p in self.pages.items() for k in p.kept}
         for status, group in s.by_status.items():
             assert sorted(group) == sorted(t for t, p in self.pages.items() if p.status is status)
         assert s.held == len(self.held())

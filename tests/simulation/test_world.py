@@ -83,7 +83,7 @@ def launches(world: World) -> list[tuple[int, str | None]]:
     return [(e.attempt, e.restore) for e in world.log if isinstance(e, ev.Launched)]
 
 
-@pytest.mark.parametrize(("save_every", "restore"), [(1, "t_00000@2"), (5, "t_00000@2"), (0, None)])
+@pytest.mark.parametrize(("save_every", "restore"), [(1, "t_00000.1@2"), (5, "t_00000.1@2"), (0, None)])
 def test_a_pause_saves_and_a_resumed_trial_goes_on(save_every, restore):
     world = World(engine(1, Orders(Pause(TrialId("t_00000")))), flat, length=4, save_every=save_every)
     world.run()

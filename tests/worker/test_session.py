@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from luthier.checkpoints import local
 from luthier.checkpoints.base import Checkpoint
 from luthier.core.terms import Outcome, Verdict
 from luthier.worker.attempt import run_attempt
 from luthier.worker.context import get_context, get_trial_dir, get_trial_id, get_trial_name, get_trial_resources
+from luthier.worker.progress import Progress
 from luthier.worker.session import checkpoint_dir, current, get_checkpoint, report
 from tests.worker.recorder import Recorder
 
@@ -407,3 +409,19 @@ def test_what_a_dead_attempt_left_goes_even_if_nothing_is_saved_again(run, tmp_p
         (folder / f".checkpoint_00000{index}.json").write_text("{}")
     run(lambda config: 1, attempt=2, next_checkpoint=1, restore="t_0/checkpoint_000000")
     assert sorted(p.name for p in folder.iterdir() if p.is_dir()) == ["checkpoint_000000"]
+
+
+def test_a_checkpoint_whose_note_has_no_room_is_not_there_either(run, tmp_path, monkeypatch):
+    def no_room(self, folder):
+        Path(local.progress_file(folder)).touch()  # the file was made, and then there was no room
+        raise OSError(28, "No space left on device")
+
+    source = tmp_path / "source"
+    source.mkdir()
+    monkeypatch.setattr(Progress, "write", no_room)
+    exited, channel = run(lambda config: report({"i": 0}, checkpoint=Checkpoint(source)))
+    assert exited.outcome is Outcome.ERROR
+    assert "CheckpointFailed: [Errno 28] the checkpoint" in exited.error
+    assert channel.reports == []
+    left = {p.name for p in (tmp_path / "experiment" / "t_0").iterdir()}
+    assert left == {"error.txt", "error.pkl"}

@@ -56,7 +56,7 @@ class Checkpoint:
         if self._filesystem is not None and _is_local(self._filesystem):
             self._filesystem = None
         if self._filesystem is None:
-            text = os.path.abspath(Path(text).expanduser())
+            text = os.path.abspath(os.path.expanduser(text) if text.startswith("~") else text)
         self.path = text
 
     @property

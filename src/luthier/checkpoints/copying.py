@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from pathlib import Path
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CHUNK = 1 << 30
+_BUFFER = 1 << 20
+_CLONE = 0x40049409  # FICLONE, as linux/fs.h has it
+_FINAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # no other way of copying helps against these
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 
 def copy_tree(source: str, target: str, *, fsync: bool = False) -> None:
     """Copy what is in *source* into *target*, which is made if need be; links are followed.
 
-    Where the file system can share blocks between files (btrfs, xfs), it does.
+    Where the file system can share blocks between files (btrfs, xfs), it does; elsewhere the kernel copies.
     """
-    os.makedirs(target, exist_ok=True)
-    avoid = os.path.realpath(target)
+    try:
+        os.mkdir(target)
+    except (FileExistsError, FileNotFoundError):
+        os.makedirs(target, exist_ok=True)
+    avoid = ""
     with os.scandir(source) as entries:
         for entry in entries:
-            into = os.path.join(target, entry.name)
+            into = f"{target}{os.sep}{entry.name}"
             if entry.is_dir():
+                avoid = avoid or os.path.realpath(target)
                 if os.path.realpath(entry.path) != avoid:  # a directory that is copied into itself
                     copy_tree(entry.path, into, fsync=fsync)
             else:
@@ -48,28 +63,74 @@ def sync_tree(folder: str) -> None:
 
 
 def _copy_file(source: str, target: str, *, fsync: bool) -> None:
-    with Path(source).open("rb", buffering=0) as reader, Path(target).open("wb", buffering=0) as writer:
-        if not _copied_by_kernel(reader.fileno(), writer.fileno()):
-            reader.seek(0)
-            writer.seek(0)
-            shutil.copyfileobj(reader, writer, 1 << 20)
+    if not hasattr(os, "fchmod"):  # Windows
+        shutil.copy(source, target)
         if fsync:
-            os.fsync(writer.fileno())
-    shutil.copymode(source, target)
-
-
-def _copied_by_kernel(reader: int, writer: int) -> bool:
-    """Copy everything inside the kernel where that can be done; say whether it was."""
-    copy = getattr(os, "copy_file_range", None)
-    left = os.fstat(reader).st_size
-    if copy is None or not left:
-        return False  # files in /proc and /sys have no size, yet something to read
+            sync(target)
+        return
+    reader = os.open(source, _READ)
     try:
-        while left > 0:
-            copied = copy(reader, writer, min(left, _CHUNK))
-            if not copied:
-                return False
-            left -= copied
-    except OSError:  # other file systems, old kernels; a full disk says so again below
-        return False
+        found = os.fstat(reader)
+        writer = os.open(target, _CREATE, 0o600)
+        try:
+            _copy_content(reader, writer, found.st_size)
+            os.fchmod(writer, stat.S_IMODE(found.st_mode))
+            if fsync:
+                os.fsync(writer)
+        except OSError as error:
+            error.filename, error.filename2 = error.filename or source, error.filename2 or target
+            raise
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+
+
+def _copy_content(reader: int, writer: int, size: int) -> None:
+    """Copy all of a file by the first way that works: shared blocks, then inside the kernel, then through here."""
+    if size:  # files in /proc and /sys have no size, yet something to read
+        for way in _WAYS:
+            try:
+                if way(reader, writer, size):
+                    return
+            except OSError as error:
+                if error.errno in _FINAL:
+                    raise
+            os.lseek(reader, 0, os.SEEK_SET)
+            if os.lseek(writer, 0, os.SEEK_CUR):
+                os.lseek(writer, 0, os.SEEK_SET)
+                os.ftruncate(writer, 0)  # only then: ext4 writes a file that was cut to the disk when it is closed
+    while chunk := os.read(reader, _BUFFER):
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(writer, view) :]
+
+
+def _cloned(reader: int, writer: int, _size: int) -> bool:
+    import fcntl
+
+    fcntl.ioctl(writer, _CLONE, reader)
     return True
+
+
+def _copied_by_range(reader: int, writer: int, size: int) -> bool:
+    if not hasattr(os, "copy_file_range"):  # a Python that was built for an old system
+        return False
+    return _in_chunks(lambda count, _at: os.copy_file_range(reader, writer, count), size)
+
+
+def _sent(reader: int, writer: int, size: int) -> bool:
+    return _in_chunks(lambda count, at: os.sendfile(writer, reader, at, count), size)
+
+
+def _in_chunks(copy: Callable[[int, int], int], size: int) -> bool:
+    done = 0
+    while done < size:
+        copied = copy(min(size - done, _CHUNK), done)
+        if not copied:
+            return False
+        done += copied
+    return True
+
+
+_WAYS: list[Callable[[int, int, int], bool]] = [_cloned, _copied_by_range, _sent] if sys.platform == "linux" else []

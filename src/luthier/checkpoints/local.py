@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import itertools
 import os
 import shutil
@@ -10,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from luthier.checkpoints.copying import copy_tree, sync, sync_tree
-from luthier.core.errors import BadArgument
+from luthier.core.errors import BadArgument, CheckpointFailed
 from luthier.core.terms import Ref
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 SAVING = ".saving_"  # a checkpoint that is being written
 FORGOTTEN = ".forgotten_"  # one that is being deleted
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _numbers = itertools.count()
 
 
@@ -72,13 +75,25 @@ def keep(
 
     Raises:
         BadArgument: its directory is not there.
-        OSError: it could not be copied; nothing is left behind.
+        CheckpointFailed: it could not be copied; nothing is left behind.
     """
+    try:
+        fill = functools.partial(_fill, checkpoint, fsync=fsync)
+        return _placed(fill, trial_dir, index, experiment_dir, fsync=fsync, note=note)
+    except OSError as error:
+        raise failed(checkpoint.path, trial_dir, error) from None
 
-    def fill(hidden: str) -> None:
-        _fill(checkpoint, hidden, fsync=fsync)
 
-    return _placed(fill, trial_dir, index, experiment_dir, fsync=fsync, note=note)
+def failed(source: str, trial_dir: str, error: OSError) -> CheckpointFailed:
+    """Return what to say where the checkpoint *source* could not be brought into *trial_dir*."""
+    text = f"the checkpoint {source} cannot be kept in {trial_dir}: {error.strerror or error}"
+    if error.errno in NO_ROOM:
+        with contextlib.suppress(OSError):
+            text += f" ({shutil.disk_usage(trial_dir).free / 1e6:.1f} MB free there)"
+        text += ". Make room, or let trials keep fewer checkpoints: CheckpointConfig(num_to_keep=...)"
+    elif error.filename is not None:
+        text += f": {error.filename}"
+    return CheckpointFailed(error.errno or 0, f"{text}.")
 
 
 def take(
@@ -91,9 +106,13 @@ def take(
     note: Callable[[str], object] | None = None,
 ) -> tuple[Ref, int]:
     """Move *folder*, which is ours and lies in *trial_dir*, to where a checkpoint belongs; as :func:`keep`."""
-    if fsync:
-        sync_tree(folder)
-    return _placed(lambda hidden: os.rename(folder, hidden), trial_dir, index, experiment_dir, fsync=fsync, note=note)
+    try:
+        if fsync:
+            sync_tree(folder)
+        fill = functools.partial(os.rename, folder)
+        return _placed(fill, trial_dir, index, experiment_dir, fsync=fsync, note=note)
+    except OSError as error:
+        raise failed(folder, trial_dir, error) from None
 
 
 def fresh(trial_dir: str) -> str:
@@ -220,13 +239,14 @@ def _placed(
     fsync: bool,
     note: Callable[[str], object] | None,
 ) -> tuple[Ref, int]:
-    hidden = _hidden(trial_dir, SAVING)
+    hidden, noted = _hidden(trial_dir, SAVING), ""
     try:
         fill(hidden)
         while True:
             path = os.path.join(trial_dir, directory_of(index))
             if not os.path.lexists(path):
                 if note is not None:
+                    noted = progress_file(path)
                     note(path)
                 with contextlib.suppress(FileExistsError, NotADirectoryError):
                     os.rename(hidden, path)
@@ -234,10 +254,21 @@ def _placed(
             index += 1
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
+        if noted:
+            with contextlib.suppress(OSError):
+                os.unlink(noted)
         raise
     if fsync:
         sync(trial_dir)
-    return Ref(PurePath(os.path.relpath(path, experiment_dir)).as_posix()), index
+    return _ref_of(path, experiment_dir), index
+
+
+def _ref_of(path: str, experiment_dir: str) -> Ref:
+    """Return the ref of what lies at *path*: quickly where that is below *experiment_dir* as it is spelled."""
+    root = experiment_dir.rstrip(os.sep) + os.sep
+    if path.startswith(root) and f"{os.sep}." not in path[len(root) - 1 :]:
+        return Ref(path[len(root) :].replace(os.sep, "/"))
+    return Ref(PurePath(os.path.relpath(path, experiment_dir)).as_posix())
 
 
 def _hidden(folder: str, prefix: str) -> str:

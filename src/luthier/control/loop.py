@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
+from luthier.control.patience import Patience
 from luthier.core import events as ev
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Loop:
         assign: makes an assignment (and the trial's directory) of a launch.
         deadlines: what time brings.
         interrupted: asked once a round; a reason ends the loop early, with all that was recorded kept.
+        patience: how long attempts may take; endless where None.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Loop:
         assign: Assign,
         deadlines: Deadlines,
         interrupted: Callable[[], str | None] = lambda: None,
+        patience: Patience | None = None,
     ) -> None:
         self._controller, self._executor, self._listeners = controller, executor, tuple(listeners)
         self._assign, self._deadlines, self._interrupted = assign, deadlines, interrupted
+        self._patience = Patience() if patience is None else patience
         self._workers: Sequence[ev.WorkerJoined] = ()
         self._ticked = 0.0
 
@@ -68,12 +72,14 @@ class Loop:
         while True:
             for stimulus in inbox:
                 self._step(stimulus)
+            self._give_up_the_overdue()
             self._tick(time.time())
             if self._controller.finished:
                 return None
             if reason := self._interrupted():
                 return reason
-            inbox = self._executor.poll(self._deadlines.wait(time.monotonic()))
+            now = time.monotonic()
+            inbox = self._executor.poll(min(self._deadlines.wait(now), self._patience.wait(now)))
             if due := self._deadlines.due(time.monotonic()):
                 inbox = [*inbox, *due]
 
@@ -95,11 +101,20 @@ class Loop:
             self._answer(stimulus)  # first of all: a trial waits
         self._tell(self._act(events))
 
+    def _give_up_the_overdue(self) -> None:
+        """Have attempts ended whose time is up: only now that all they said was heard, however long that lay there."""
+        now = time.monotonic()
+        for trial, attempt, reason in self._patience.due(now):
+            if not self._executor.give_up(trial, attempt, reason):
+                self._patience.begin(trial, attempt, now)  # it waits for something, and has not even begun
+
     def _answer(self, report: ev.Reported) -> None:
         verdict = self._controller.verdict(report.trial, report.attempt)
         self._executor.answer(report.trial, report.attempt, verdict)
 
     def _act(self, events: Sequence[ev.Event]) -> Sequence[ev.Event]:
+        if not self._patience.endless:
+            self._patience.heed(events, time.monotonic())
         for event in events:
             match event:
                 case ev.Launched(trial):

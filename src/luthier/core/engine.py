@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ASK, DECIDE = 0, 1  # streams of randomness
 NEWS = (ev.Proposed, ev.Reported, ev.Exited, ev.Ended, ev.Stalled)
 QUIET = (ev.Reported, ev.Halted, ev.Forgotten)  # they set nothing free, and nobody waits because of them
+AIMS = (ev.Reported, ev.Exited, ev.Halted, ev.Requeued, ev.Ended)  # they may change what a trial would start from
 LIVE = (Status.PENDING, Status.RUNNING, Status.HALTING, Status.PAUSED)
 
 
@@ -62,11 +63,14 @@ class Engine:
         self.request: Request = {"cpu": 1.0} if request is None else request
         self.naming: Naming = naming or (lambda trial, _number, _config: Label(trial, trial, ""))
         keep_by = Goal(limits.keep_by, limits.keep_mode) if limits.keep_by else None
-        self.experiment = ExperimentState(tuple(goals), keep_by, num_trials=limits.num_trials)
+        self.experiment = ExperimentState(
+            tuple(goals), keep_by, forgets=limits.keep is not None, num_trials=limits.num_trials
+        )
         self._clock = 0  # events seen so far: the position of the next random choice
         self._out: list[ev.Event] = []
         self._starved = False  # the searcher said NOT_YET since something last happened
         self._full = False  # when last looked, there was no room for another
+        self._crowded: dict[TrialId, None] = {}  # trials that may have checkpoints too many
 
     @classmethod
     def replay(cls, make: Callable[[], Engine], log: Iterable[ev.Event]) -> Engine:
@@ -86,12 +90,11 @@ class Engine:
         Raises:
             PolicyError: the searcher or the scheduler raised.
         """
-        self._out = []
+        self._out, self._crowded = [], {}
         match stimulus:
             case ev.Reported(trial, attempt, seq):
                 if self._current(trial, attempt) and seq > self.experiment.trials[trial].seq:
                     self._record(stimulus)
-                    self._prune(self.experiment.trials[trial])
             case ev.Exited(trial, attempt):
                 if self._current(trial, attempt):
                     self._exit(stimulus)
@@ -113,6 +116,7 @@ class Engine:
                 assert_never(never)
         if self._out and not (self._full and all(isinstance(event, QUIET) for event in self._out)):
             self._settle()
+        self._prune()
         return tuple(self._out)
 
     def verdict(self, trial: TrialId, attempt: int) -> Verdict:
@@ -152,7 +156,6 @@ class Engine:
     def _exit(self, event: ev.Exited) -> None:
         t = self.experiment.trials[event.trial]
         self._record(event)
-        self._prune(t)
         order, limits = t.order, self.limits
         if event.outcome is Outcome.FINISHED:
             self._record(ev.Ended(t.id, Status.DONE))
@@ -191,11 +194,11 @@ class Engine:
                 restore = None if event.from_scratch else t.checkpoint
                 self._record(ev.Requeued(t.id, t.config, restore, t.resources))
 
-    def _prune(self, t: TrialState) -> None:
-        if self.limits.keep is not None and len(t.kept) > self.limits.keep:
-            spared = (t.checkpoint, t.order.restore if t.order is not None else None)  # it starts from there, if again
-            for ref in unwanted(t.kept, self.limits.keep, spared):
-                self._record(ev.Forgotten(t.id, ref))
+    def _prune(self) -> None:
+        """Let checkpoints go, now that all is said: none that any trial would start from."""
+        for trial in self._crowded:
+            for ref in unwanted(self.experiment.trials[trial].kept, self.limits.keep, self.experiment.pins):
+                self._record(ev.Forgotten(trial, ref))
 
     def _apply(self, decision: Decision) -> None:  # noqa: C901, PLR0912 (one table of cases)
         if isinstance(decision, Finish):
@@ -354,7 +357,18 @@ class Engine:
 
     def _record(self, event: ev.Event) -> None:
         self._out.append(event)
-        for decision in self.learn(event):
+        if not self.experiment.forgets or not isinstance(event, AIMS):
+            decisions = self.learn(event)
+        else:
+            t, s = self.experiment.trials[event.trial], self.experiment
+            before, kept = t.starts, len(t.kept)
+            decisions = self.learn(event)
+            if len(t.kept) > kept:
+                self._crowded[t.id] = None
+            for ref in before:  # what nobody starts from any more may have stayed for that alone
+                if ref not in s.pins and ref in s.owners:
+                    self._crowded[s.owners[ref]] = None
+        for decision in decisions:
             self._apply(decision)
 
     def learn(self, event: ev.Event) -> Iterable[Decision]:

@@ -90,5 +90,13 @@ class StoreFull(StoreFailed):
     """The log could not be written because there is no room left (disk, quota or file size limit)."""
 
 
+class CheckpointFailed(LuthierError, OSError):
+    """A checkpoint could not be brought to where it stays; nothing of it is left there.
+
+    >>> CheckpointFailed(28, "no room").errno
+    28
+    """
+
+
 class NotAnExperiment(LuthierError, ValueError):
     """A directory that holds no experiment of Luthier's, or one whose card is damaged."""

@@ -9,7 +9,7 @@ import msgspec
 from luthier.core.terms import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Container, Sequence
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
@@ -19,19 +19,21 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     rank: float | None = None
 
 
-def unwanted(kept: Sequence[Kept], keep: int | None, spared: Collection[Ref | None] = ()) -> list[Ref]:
-    """Return which of *kept* (oldest first) go when *keep* may stay; the latest and the *spared* always stay.
+def unwanted(kept: Sequence[Kept], keep: int | None, spared: Container[Ref] = ()) -> list[Ref]:
+    """Return which of *kept* (oldest first) go where the *keep* best are to stay.
 
-    Unranked checkpoints are the worst, older ones worse than newer ones.  NaN counts as unranked.
+    The latest and the *spared* stay as well, beside the best: with ``keep=1`` the best one and the latest one.  (So it
+    is in Ray Tune.)  Of equals the newer is the better; unranked ones are the worst, and NaN counts as unranked.
 
-    >>> unwanted([Kept("a", 0.9), Kept("b", 0.1), Kept("c", 0.5)], 2)
+    >>> unwanted([Kept("a", 0.9), Kept("b", 0.1), Kept("c", 0.5)], 1)
     ['b']
     """
     if keep is None or len(kept) <= keep:
         return []
-    *older, _latest = kept
-    order = sorted((i for i in range(len(older)) if older[i].ref not in spared), key=lambda i: (_worth(older[i]), i))
-    return [older[i].ref for i in sorted(order[: len(kept) - keep])]
+    worst_first = sorted(range(len(kept)), key=lambda i: (_worth(kept[i]), i))
+    latest = len(kept) - 1
+    gone = sorted(i for i in worst_first[: len(kept) - keep] if i != latest)
+    return [kept[i].ref for i in gone if kept[i].ref not in spared]
 
 
 def _worth(checkpoint: Kept) -> float:

@@ -68,7 +68,6 @@ class TrialView(Protocol):
         """What it asks of a worker."""
 
 
-
 class ExperimentView(Protocol):
     """What a policy may see of an experiment (read-only)."""
 

@@ -44,6 +44,12 @@ class TrialState(msgspec.Struct):
     losses: int = 0
     reason: str = ""
 
+    @property
+    def starts(self) -> tuple[Ref, ...]:
+        """The checkpoints that it may be restored from: its last one, and the one that its order names."""
+        own, given = self.checkpoint, None if self.order is None else self.order.restore
+        return (() if own is None else (own,)) + (() if given is None else (given,))
+
 
 class WorkerState(msgspec.Struct):
     """One worker: what it has and what of it is free."""
@@ -68,15 +74,23 @@ class WorkerState(msgspec.Struct):
 
 
 class ExperimentState(msgspec.Struct):
-    """A whole experiment.  ``waiting`` and ``idle`` only index what trials and workers say."""
+    """A whole experiment.  ``waiting``, ``idle``, ``pins`` and ``owners`` only index what trials and workers say.
+
+    ``pins`` counts the trials that are to start from a checkpoint, if they start again: what is in it must not go,
+    whosever it is.  ``owners`` says whose a checkpoint is, of all that are kept.  Where none ever goes (*forgets* is
+    False) nobody asks, and both stay empty.
+    """
 
     goals: tuple[Goal, ...] = ()
     keep_by: Goal | None = None
+    forgets: bool = False
     trials: dict[TrialId, TrialState] = {}
     by_status: dict[Status, dict[TrialId, None]] = msgspec.field(default_factory=lambda: {s: {} for s in Status})
     waiting: dict[Shape, OrderedDict[TrialId, None]] = {}  # ordered: a plain dict is slow to pop at the front
     workers: dict[WorkerId, WorkerState] = {}
     idle: dict[WorkerId, None] = {}
+    pins: dict[Ref, int] = {}
+    owners: dict[Ref, TrialId] = {}
     enqueued: list[Config] = []
     num_trials: int | None = None
     exhausted: bool = False
@@ -147,6 +161,7 @@ def evolve(s: ExperimentState, event: ev.Event) -> None:
         case ev.Forgotten(trial, checkpoint):
             t = s.trials[trial]
             t.kept = tuple(k for k in t.kept if k.ref != checkpoint)
+            s.owners.pop(checkpoint, None)
         case ev.SpaceExhausted():
             s.exhausted = True
         case ev.StopRequested():
@@ -181,11 +196,11 @@ def _evolve_trial(
             if checkpoint is not None:
                 _keep(s, t, checkpoint)
         case ev.Launched(_, attempt, worker, config):
-            t.attempt, t.seq, t.worker, t.config, t.order = attempt, -1, worker, config, None
+            t.attempt, t.seq, t.worker, t.config = attempt, -1, worker, config
             s.workers[worker].held[t.id] = None
             _recount(s, s.workers[worker])
         case ev.Halted():
-            t.order = event
+            _aim(s, t, t.checkpoint, event)
         case ev.Exited(_, _, outcome, error, checkpoint):
             t.failures += outcome is Outcome.ERROR
             t.losses += outcome is Outcome.LOST or (outcome is Outcome.HALTED and t.order is None)
@@ -199,10 +214,12 @@ def _evolve_trial(
         case ev.Requeued(_, config, restore, resources):
             if t.status.final:  # a rerun has its lives back
                 t.failures = t.losses = 0
-            t.config, t.checkpoint, t.resources, t.order = config, restore, resources, None
+            t.config, t.resources = config, resources
+            _aim(s, t, restore, None)
         case ev.Ended(_, status, reason):
             to = status
             t.reason = reason or t.reason
+            _aim(s, t, t.checkpoint, None)
         case ev.Paused():
             pass
         case never:
@@ -230,8 +247,25 @@ def _keep(s: ExperimentState, t: TrialState, checkpoint: Ref) -> None:
     if s.keep_by is not None:
         score = s.keep_by.score(t.metrics)
         rank = None if score is None else -score
-    t.checkpoint = checkpoint
     t.kept = (*t.kept, Kept(checkpoint, rank))
+    if s.forgets:
+        s.owners[checkpoint] = t.id
+    _aim(s, t, checkpoint, t.order)
+
+
+def _aim(s: ExperimentState, t: TrialState, checkpoint: Ref | None, order: ev.Halted | None) -> None:
+    """Let a trial start from *checkpoint*, if again, or from what *order* says; keep count of both."""
+    if not s.forgets:
+        t.checkpoint, t.order = checkpoint, order
+        return
+    before = t.starts
+    t.checkpoint, t.order = checkpoint, order
+    for ref in t.starts:
+        s.pins[ref] = s.pins.get(ref, 0) + 1
+    for ref in before:
+        s.pins[ref] -= 1
+        if not s.pins[ref]:
+            del s.pins[ref]
 
 
 def _recount(s: ExperimentState, w: WorkerState) -> None:

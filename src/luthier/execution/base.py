@@ -38,6 +38,13 @@ class Executor(Protocol):
     def answer(self, trial: TrialId, attempt: int, verdict: Verdict) -> None:
         """Give the verdict to the attempt that waits for it in ``report``."""
 
+    def give_up(self, trial: TrialId, attempt: int, reason: str) -> bool:
+        """End an attempt whose time is up, without waiting for it to let go; its exit is an error that begins *reason*.
+
+        Returns whether that was possible: not for one that has not begun, nor for one that cannot be ended from
+        outside.  One that is gone already counts as ended.
+        """
+
     def wake(self) -> None:
         """Make a waiting :meth:`poll` return soon (may be called from any thread or signal handler)."""
 

@@ -37,6 +37,8 @@ class Child:
         progressed: whether the last :meth:`receive` found anything.
         waits_to_send: whether the selector is to tell when there is room to send.
         halted: whether its attempt was ordered to let go.
+        given_up: why its attempt is being ended although nobody ordered that; empty where it is not.
+        mark: how long its ``stderr`` was when it was asked where it stands.
         held: the end of its attempt, kept back until the process is gone.
         deadline: when it will be pressed harder (monotonic seconds).
         pressed: how hard it was pressed to end: 0 not at all, 1 asked by signal, 2 killed.
@@ -50,9 +52,11 @@ class Child:
         "deadline",
         "eof",
         "first",
+        "given_up",
         "gpus",
         "halted",
         "held",
+        "mark",
         "number",
         "pressed",
         "progressed",
@@ -70,7 +74,8 @@ class Child:
         self.first: bytes | bytearray = b""
         self.born = self.eof = self.progressed = self.waits_to_send = self.halted = False
         self.deadline = math.inf
-        self.pressed = 0
+        self.pressed = self.mark = 0
+        self.given_up = ""
         self._inbox, self._outbox = bytearray(), bytearray()
         sock.setblocking(False)  # noqa: FBT003 (the standard library has it so)
 

@@ -17,6 +17,7 @@ import msgspec
 from luthier.execution.child import BrokenFrame, Child
 from luthier.execution.nursery import Nursery, Start
 from luthier.worker import orders
+from luthier.worker.capture import WHERE
 from luthier.worker.frames import Unloadable, decode
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ class Crew:
         """Have a process asked by SIGTERM in *seconds*, unless that is to happen sooner, and killed soon after."""
         child.deadline = min(child.deadline, monotonic() + seconds)
         self._due = min(self._due, child.deadline)
+
+    def ask_where(self, child: Child) -> None:
+        """Have a process write to its ``stderr`` what each of its threads is doing."""
+        if WHERE is not None:
+            self._nursery.signal(child.number, WHERE)
 
     def kill(self, child: Child) -> None:
         """Kill a process, and all that it has started, at once."""

@@ -111,6 +111,10 @@ class InlineExecutor:
         """Keep the verdict for the report that waits for it."""
         self._verdicts[trial, attempt] = verdict
 
+    def give_up(self, trial: TrialId, attempt: int, reason: str) -> bool:
+        """Do nothing: a thread cannot be ended from outside, least of all one's own."""
+        return False
+
     def wake(self) -> None:
         """Make a :meth:`poll` that has nothing to run return."""
         self._woken.set()

@@ -14,12 +14,13 @@ from luthier.checkpoints.local import forget
 from luthier.core.errors import BadArgument, BadArgumentType, LuthierError, NotStorable
 from luthier.core.events import Exited, Forgotten, Halted, Launched, Reported, WorkerJoined
 from luthier.core.resources import checked
-from luthier.core.terms import Outcome, Verdict, WorkerId
+from luthier.core.terms import Outcome, Then, Verdict, WorkerId
 from luthier.execution.crew import Crew, Gone
 from luthier.execution.devices import Devices, gpu_ids, machine_resources
 from luthier.execution.environment import threads_of
 from luthier.execution.nursery import unloadable
 from luthier.execution.obituary import obituary
+from luthier.execution.stack import stack_in
 from luthier.execution.transcript import Transcript
 from luthier.worker.frames import VERDICT_BYTES, encode_assignment
 from luthier.worker.picklable import pickled
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from luthier.worker.assignment import Assignment
 
 _CARE = 0.25  # seconds between two looks at what trials print
+_WHERE = 0.5  # seconds that a process has to write where it stands
 _STRAGGLERS = 16  # processes that may be ending while their trials count as ended already
 _REST = 5.0  # seconds for killed processes to be gone when closing
 
@@ -57,6 +59,8 @@ class ProcessExecutor:
         echo: whether what trials print is printed here too, after their names.
         grace: seconds that a trial has to let go once it was ordered to; then it is asked by SIGTERM, which raises in
             it as ``report`` would, and two seconds later it is killed.
+        patience: the same for a trial that is to go on later, whose work since its last checkpoint would be lost: it
+            has so long to come to its next report.
         transcript_limit: bytes that a trial's ``stdout`` and ``stderr`` may have each (the end is kept); None for any.
         env: added to the environment of trials.
 
@@ -74,6 +78,7 @@ class ProcessExecutor:
         start: Literal["auto", "fork", "spawn", "direct"] = "auto",
         echo: bool = False,
         grace: float = 10.0,
+        patience: float = 600.0,
         transcript_limit: int | None = 100 << 20,
         env: Mapping[str, str] | None = None,
     ) -> None:
@@ -81,12 +86,15 @@ class ProcessExecutor:
             raise BadArgumentType("trainable", trainable, "a function or a class that a trial can run")
         if not grace >= 0:
             raise BadArgument("grace", grace, "seconds >= 0")
+        if not patience >= 0:
+            raise BadArgument("patience", patience, "seconds >= 0")
         if transcript_limit is not None and transcript_limit < 1:
             raise BadArgument("transcript_limit", transcript_limit, "bytes >= 1, or None for no limit")
         self._trainable = trainable  # what travels with it may lie in files that live as long as it does
         self._experiment_dir = str(experiment_dir)
         self._resources = machine_resources() if resources is None else checked(resources, "resources")
-        self._reuse, self._echo, self._grace, self._limit = reuse, echo, grace, transcript_limit
+        self._reuse, self._echo, self._limit = reuse, echo, transcript_limit
+        self._grace = {Then.STOP: grace, Then.PAUSE: max(grace, patience), Then.REQUEUE: max(grace, patience)}
         ids = gpu_ids()
         wanted = math.ceil(self._resources.get("gpu", 0.0))
         self._has_gpus = bool(ids or wanted)
@@ -112,8 +120,8 @@ class ProcessExecutor:
                 if assignment is None:
                     raise LuthierError(f"{order!r} came without its assignment")
                 self._place(assignment)
-            case Halted(trial, attempt):
-                self._halt(trial, attempt)
+            case Halted(trial, attempt, then):
+                self._halt(trial, attempt, self._grace[then])
             case Forgotten(_, checkpoint):
                 forget(checkpoint, self._experiment_dir)
 
@@ -175,10 +183,10 @@ class ProcessExecutor:
         other = next((key for key in self._idle if gpus and set(gpus) & set(key[1] or ())), next(iter(self._idle)))
         for child in self._idle.pop(other):
             self._crew.dismiss(child)
-            self._crew.press(child, self._grace)
+            self._crew.press(child, self._grace[Then.STOP])
         return None
 
-    def _halt(self, trial: TrialId, attempt: int) -> None:
+    def _halt(self, trial: TrialId, attempt: int, grace: float) -> None:
         for assignment in self._waiting:
             if (assignment.trial, assignment.attempt) == (trial, attempt):
                 self._waiting.remove(assignment)
@@ -191,7 +199,21 @@ class ProcessExecutor:
             self._end(child.assignment, Exited(trial, attempt, Outcome.HALTED))
         else:
             child.halted = True
-            self._crew.press(child, self._grace)
+            self._crew.press(child, grace)
+
+    def give_up(self, trial: TrialId, attempt: int, reason: str) -> bool:
+        """See :meth:`Executor.give_up <luthier.execution.base.Executor.give_up>`; the error shows where it hung."""
+        child = self._running(trial, attempt)
+        if child is None:
+            return not any((a.trial, a.attempt) == (trial, attempt) for a in self._waiting)
+        if not child.born:
+            return False
+        if child.held is None and not child.given_up:
+            child.given_up = reason
+            child.mark = 0 if child.transcript is None else child.transcript.size_of_stderr()
+            self._crew.ask_where(child)
+            self._crew.press(child, _WHERE)
+        return True
 
     def _running(self, trial: TrialId, attempt: int) -> Child | None:
         child = self._attempts.get(trial)
@@ -244,15 +266,18 @@ class ProcessExecutor:
             self._attend()
 
     def _exited(self, child: Child, assignment: Assignment, event: Exited) -> None:
-        if child.pressed and event.outcome is Outcome.ERROR:  # it was no longer asked kindly
+        if child.given_up and not child.halted and (child.pressed or event.outcome is Outcome.HALTED):
+            event = msgspec.structs.replace(event, outcome=Outcome.ERROR, error=_overdue(child))
+        elif child.pressed and event.outcome is Outcome.ERROR:  # it was no longer asked kindly
             event = msgspec.structs.replace(event, outcome=Outcome.HALTED)
+        child.given_up = ""
         if child.transcript is not None:
             child.transcript.attend(last=True)
         if self._reuse and not (child.pressed or self._closed or event.outcome is Outcome.ERROR):
             child.deadline = math.inf
             self._idle.setdefault((child.threads, child.gpus), []).append(child)
         else:
-            self._crew.press(child, self._grace)
+            self._crew.press(child, self._grace[Then.STOP])
             leaving = sum(c.assignment is None for c in self._crew.children.values())
             if child.gpus or leaving >= _STRAGGLERS:
                 child.held = event  # the memory of a device is free when the process is gone
@@ -278,7 +303,7 @@ class ProcessExecutor:
             if child.pressed and child.halted:
                 event = Exited(*attempt, Outcome.HALTED, "it did not let go in time and was killed")
             else:
-                event = Exited(*attempt, Outcome.ERROR, _reason(child, gone))
+                event = Exited(*attempt, Outcome.ERROR, _overdue(child) if child.given_up else _reason(child, gone))
         child.assignment = None
         self._end(assignment, event)
 
@@ -338,6 +363,12 @@ def _reason(child: Child, gone: Gone) -> str:
     if child.pressed:
         return "the trial's process closed its connection to the driver without a result, and was killed"
     return obituary(gone.status, gone.peak, None if child.transcript is None else child.transcript.stderr)
+
+
+def _overdue(child: Child) -> str:
+    """Return why an attempt was given up, and where its process stood."""
+    stack = "" if child.transcript is None else stack_in(child.transcript.stderr, child.mark)
+    return f"{child.given_up}\nThere it stood, the innermost call first:\n{stack}" if stack else child.given_up
 
 
 def _start_of(start: str) -> Start:

@@ -40,6 +40,10 @@ class Transcript:
         self._seen = {path: _size(path) for path in (self.stdout, self.stderr)} if echo else {}
         self._begun = {self.stdout: b"", self.stderr: b""}  # lines that have no end yet
 
+    def size_of_stderr(self) -> int:
+        """Return how many bytes have been written to ``stderr``, and are still there."""
+        return _size(self.stderr)
+
     def attend(self, *, last: bool = False) -> None:
         """Echo what is new and cut what is too long; *last* when nothing more will come."""
         for path in (self.stdout, self.stderr):

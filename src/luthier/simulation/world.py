@@ -161,7 +161,7 @@ class World:
 
     def _save(self, attempt: Attempt) -> Ref:
         attempt.saved = attempt.step
-        return Ref(f"{attempt.trial}@{attempt.step}")
+        return Ref(f"{attempt.trial}.{attempt.number}@{attempt.step}")  # no attempt before it has saved under that name
 
     def _step(self, attempt: Attempt) -> None:
         if (self.failure_rate or self.loss_rate) and self._goes_wrong(attempt):

@@ -37,6 +37,24 @@ class IsolatedExecutorContract(ExecutorContract):
 
     isolated: ClassVar[bool] = True
 
+    def test_an_attempt_that_hangs_can_be_given_up(self, executor_for: Make, experiment_dir: Path) -> None:
+        def trainable(config: Config) -> None:
+            report({"i": 0})
+            time.sleep(3600)
+
+        executor = executor_for(trainable, resources={"cpu": 1.0}, reuse=False)
+        rig = Rig(executor, experiment_dir)
+
+        def give_up() -> None:
+            if rig.reports():
+                assert executor.give_up(rig.trial(0).id, 1, "no report for 7 s")
+            assert executor.give_up(rig.trial(0).id, 99, "nobody has this number")
+
+        rig.run(each_round=give_up)
+        assert rig.exited().outcome is Outcome.ERROR
+        assert rig.exited().error.splitlines()[0] == "no report for 7 s"
+        assert rig.trial(0).status is Status.FAILED
+
     @pytest.mark.parametrize(
         ("die", "why"),
         [

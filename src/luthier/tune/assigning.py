@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from luthier.callbacks.folders import make_trial_dir
-from luthier.checkpoints.local import number_of
+from luthier.checkpoints.flaw import flaw_in
+from luthier.checkpoints.local import number_of, path_of
 from luthier.core.rng import rng_at
 from luthier.tune.leftovers import newer_where_gone
 from luthier.worker.assignment import Assignment, Checkpointing
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from luthier.core.terms import Ref
     from luthier.store.card import ExperimentCard
     from luthier.tune.blueprint import Blueprint
+
+log = logging.getLogger("luthier")
 
 TRIAL = 2  # stream of randomness; 0 and 1 are the engine's
 
@@ -32,7 +36,7 @@ class Assigning:
     def __call__(self, order: Launched, trial: TrialState) -> Assignment:
         """Return the assignment of *order*, the directory made."""
         path = make_trial_dir(self._dir, trial.label.folder)
-        restore, next_checkpoint = self._there(order.restore), _next_checkpoint(trial)
+        restore, next_checkpoint = self._sound(order.restore, trial), _next_checkpoint(trial)
         if restore is not order.restore and restore is not None and restore.startswith(f"{trial.label.folder}/"):
             next_checkpoint = max(next_checkpoint, number_of(restore) + 1)
         return Assignment(
@@ -52,8 +56,21 @@ class Assigning:
             checkpointing=self._checkpointing,
         )
 
-    def _there(self, ref: Ref | None) -> Ref | None:
-        return ref if ref is None else newer_where_gone(ref, self._dir) or ref  # the trial says what it misses
+    def _sound(self, restore: Ref | None, trial: TrialState) -> Ref | None:
+        """Return *restore*, or where that cannot be loaded the trial's newest checkpoint that can; None for none."""
+        if restore is not None:
+            restore = newer_where_gone(restore, self._dir) or restore
+        first = ""
+        for ref in () if restore is None else (restore, *(k.ref for k in reversed(trial.kept) if k.ref != restore)):
+            flaw = flaw_in(path_of(ref, self._dir))
+            if not flaw:
+                if first:
+                    log.warning("%s: it goes on from the one before, %s.", first, ref)
+                return ref
+            first = first or f"trial {trial.label.name}: its checkpoint {ref} {flaw}"
+        if first:
+            log.warning("%s, and there is no other one: it begins again from the start.", first)
+        return None
 
 
 def _next_checkpoint(trial: TrialState) -> int:

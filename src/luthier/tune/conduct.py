@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from luthier import __version__
 from luthier.callbacks.console import Console
+from luthier.callbacks.disk_guard import DiskGuard
 from luthier.callbacks.plan import Plan
 from luthier.callbacks.rebuild import bring_up_to_date
 from luthier.callbacks.summary import summarize
+from luthier.callbacks.unsaved import UnsavedWatch
 from luthier.control.controller import Controller
 from luthier.control.deadlines import Deadlines
 from luthier.control.interrupts import Interrupts
 from luthier.control.loop import Loop
+from luthier.control.patience import Patience
 from luthier.core import events as ev
 from luthier.core.errors import shown_shortly
 from luthier.core.terms import Status
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("luthier")
 
 TICK_S = 0.5
+PATIENCE_S = 600.0  # for a trial that is to be paused, to come to its next report, where no report_timeout_s is given
 SPOKEN = {"FIFOScheduler": "", "AsyncHyperBandScheduler": "ASHA"}  # what people call them
 
 
@@ -112,6 +116,8 @@ class Experiment:
             listeners: list[Listener] = [
                 *self._files(),
                 MetricWatch(run.stop if isinstance(run.stop, dict) else ()),
+                UnsavedWatch(),
+                DiskGuard(self.directory, limits.keep),
                 console,
             ]
             if run.callbacks:
@@ -127,7 +133,8 @@ class Experiment:
             try:
                 with self._interrupts:
                     interrupted = self._interrupts.reason
-                    loop = Loop(controller, self._executor, listeners, assigning, deadlines, interrupted)
+                    patience = self._patience()
+                    loop = Loop(controller, self._executor, listeners, assigning, deadlines, interrupted, patience)
                     reason = loop.run(run.grace_s)
                 failed = [t for t in controller.experiment.trials.values() if t.failures and t.status.final]
                 clear_away(failed, self.directory)
@@ -175,9 +182,11 @@ class Experiment:
         if run.executor == "inline":
             from luthier.execution.inline import InlineExecutor
 
-            return InlineExecutor(blueprint.trainable, blueprint.capacity, experiment_dir=self.directory)
+            reuse = blueprint.tune.reuse_actors
+            return InlineExecutor(blueprint.trainable, blueprint.capacity, experiment_dir=self.directory, reuse=reuse)
         from luthier.execution.process import ProcessExecutor
 
+        assert run.failure_config is not None  # noqa: S101 (set by RunConfig)
         return ProcessExecutor(
             blueprint.trainable,
             experiment_dir=self.directory,
@@ -186,7 +195,22 @@ class Experiment:
             start=run.start_method,
             echo=run.echo,
             grace=run.grace_s,
+            patience=run.failure_config.report_timeout_s or PATIENCE_S,
         )
+
+    def _patience(self) -> Patience:
+        """Return how long attempts may take."""
+        failure = self.blueprint.run.failure_config
+        assert failure is not None  # noqa: S101 (set by RunConfig)
+        limits = (failure.trial_timeout_s, failure.report_timeout_s)
+        if self.blueprint.run.executor != "inline":
+            return Patience(*limits)
+        if limits != (None, None):
+            log.warning(
+                "trial_timeout_s and report_timeout_s have no effect on trials that run inline: nobody can end them "
+                'from outside. RunConfig(executor="process") makes them work.'
+            )
+        return Patience()
 
     def _files(self) -> list[Listener]:
         from luthier.callbacks.files import result_files

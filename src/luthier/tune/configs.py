@@ -85,6 +85,10 @@ class FailureConfig:
     Attributes:
         max_failures: how often a trial is tried again, from its last checkpoint; -1 for any number of times.
         fail_fast: True ends the experiment at the first trial that fails; ``"raise"`` raises its error, too.
+        trial_timeout_s: seconds that one attempt at a trial may take; then it is ended, and has failed.  (Luthier's
+            own, as is the next one.  A trial that runs inline cannot be ended; there they have no effect.)
+        report_timeout_s: seconds that a trial may take for its first report, and from one to the next; then it hangs:
+            it is ended, and has failed.  The error shows where it stood.
 
     >>> FailureConfig(max_failures=2).max_failures
     2
@@ -92,6 +96,8 @@ class FailureConfig:
 
     max_failures: int = 0
     fail_fast: bool | str = False
+    trial_timeout_s: float | None = field(default=None, kw_only=True)
+    report_timeout_s: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         _whole("max_failures", self.max_failures, least=0, special=-1, special_means="any number of times")
@@ -101,6 +107,12 @@ class FailureConfig:
             raise BadArgument(
                 "max_failures", self.max_failures, "one of the two", f"fail_fast is {self.fail_fast!r} already"
             )
+        for name in ("trial_timeout_s", "report_timeout_s"):
+            given = getattr(self, name)
+            if given is not None and (isinstance(given, bool) or not isinstance(given, (int, float))):
+                raise BadArgumentType(name, given, "a number of seconds, or None for no limit")
+            if given is not None and not given > 0:
+                raise BadArgument(name, given, "a number of seconds > 0, or None for no limit")
 
 
 @dataclass

@@ -6,11 +6,15 @@ import contextlib
 import faulthandler
 import io
 import os
+import signal
 import sys
 
 from luthier.worker.prctl import flush_c_streams
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+
+# The signal on which a process writes its stacks to stderr, whatever it is doing: one that users have no use for.
+WHERE = int(signal.SIGRTMAX) - 7 if hasattr(signal, "SIGRTMAX") else None
 
 
 def capture_output(trial_dir: str) -> None:
@@ -36,6 +40,8 @@ def prepare_output() -> None:
             fresh = open(descriptor, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
             setattr(sys, name, fresh)
     faulthandler.enable(2)
+    if WHERE is not None:
+        faulthandler.register(WHERE, 2, all_threads=True)
 
 
 def flush_output() -> None:

@@ -82,8 +82,11 @@ class Progress:
     def write(self, folder: str) -> None:
         """Note beside the checkpoint *folder* how far the trial has come; who goes on from it counts on from there."""
         totals = {name: getattr(self, name) for name in TOTALS}
-        with open(progress_file(folder), "wb") as file:
-            file.write(msgspec.json.encode(totals))
+        file = os.open(progress_file(folder), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            os.write(file, msgspec.json.encode(totals))
+        finally:
+            os.close(file)
 
     def read(self, folder: str) -> None:
         """Count on from what :meth:`write` noted beside *folder*, if it did."""

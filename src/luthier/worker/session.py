@@ -105,6 +105,7 @@ class Session:
 
         Raises:
             BadArgument: it is no checkpoint, or its directory is gone.
+            CheckpointFailed: there is no room for it, say; nothing of it is left.
         """
         if not isinstance(checkpoint, Checkpoint):
             raise BadArgumentType("checkpoint", checkpoint, "a Checkpoint, e.g. Checkpoint.from_directory(folder)")
