@@ -49,6 +49,7 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
     ev.Stalled(),
     ev.StopRequested("time is up"),
     ev.Reopened(20, (T0, TrialId("t1")), from_scratch=True),
+    ev.Reopened(-1, lost=(W0,), ended=(T0,), stopping=True, note="num_samples 10 -> -1"),
     ev.WorkerLost(W0),
 )
 
