@@ -9,8 +9,6 @@ from luthier.core.engine import ENDING
 from luthier.core.terms import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from luthier.core.terms import TrialId
     from luthier.store.base import Record
 
@@ -55,12 +53,6 @@ class Sessions:
         self._last = record.at
         if opens or self.reasons or any(isinstance(event, ev.StopRequested) for event in record.events):
             self._look(record)
-
-    def heard(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Yield *records*, each of them added on the way."""
-        for record in records:
-            self.add(record)
-            yield record
 
     def _look(self, record: Record) -> None:
         for event in record.events:

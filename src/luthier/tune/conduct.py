@@ -39,13 +39,9 @@ from luthier.tune.source import PART, source_of
 from luthier.tune.watch import MetricWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from luthier.callbacks.base import Listener
-    from luthier.core.events import Event
     from luthier.core.state import ExperimentState
     from luthier.execution.base import Executor
-    from luthier.store.base import Record
     from luthier.tune.blueprint import Blueprint
 
 log = logging.getLogger("luthier")
@@ -116,7 +112,7 @@ class Experiment:
             store = stack.enter_context(JsonlStore(self.directory))
             limits = blueprint.limits(self._card.seed, self._card.prefix)
             sessions = Sessions()
-            controller = Controller(_Heard(store, sessions), blueprint.engine(limits, naming))
+            controller = Controller(store, blueprint.engine(limits, naming), sessions.add)
             naming.know(controller.experiment.trials)
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
@@ -259,24 +255,8 @@ class Experiment:
             raise load_error(os.path.join(self.directory, t.label.folder), t.reason)
 
 
-class _Heard:
-    """A log whose records are noted in *sessions* as they are read: restoring reads it once."""
-
-    def __init__(self, store: JsonlStore, sessions: Sessions) -> None:
-        self._store, self._sessions = store, sessions
-
-    def append(self, events: Sequence[Event], after: int) -> int:
-        return self._store.append(events, after)
-
-    def read(self, after: int = 0) -> Iterator[Record]:
-        return self._sessions.heard(self._store.read(after))
-
-    def close(self) -> None:
-        self._store.close()
-
-
 def _refuse_read_only(directory: str) -> None:
-    if not os.access(directory, os.W_OK | os.X_OK):
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         msg = (
             f"{directory} is read-only: its results can be read (Tuner.restore(...).get_results(), "
             f"tune.ExperimentAnalysis, luthier show), but to go on, copy it to where you may write."

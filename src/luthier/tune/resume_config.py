@@ -8,21 +8,11 @@ from enum import Enum
 from luthier.core.errors import BadArgument
 
 
-class ResumeType(Enum):
-    """What becomes of a trial.
-
-    ``RESUME``: it goes on from its last checkpoint; ``RESTART``: it begins anew; ``SKIP``: it stays as it is, and if it
-    has not come to its end it counts as terminated.
-    """
-
-    RESUME = "resume"
-    RESTART = "restart"
-    SKIP = "skip"
-
-
 @dataclass
 class ResumeConfig:
     """What becomes of the trials of an experiment that is restored, by how far they came.
+
+    Each is a :class:`ResumeType`, or its value as text.
 
     Attributes:
         finished: of those that came to their end, or were stopped.
@@ -32,6 +22,17 @@ class ResumeConfig:
     >>> ResumeConfig(errored="restart").errored
     <ResumeType.RESTART: 'restart'>
     """
+
+    class ResumeType(Enum):
+        """What becomes of a trial.
+
+        ``RESUME``: it goes on from its last checkpoint; ``RESTART``: it begins anew; ``SKIP``: it stays as it is, and
+        if it has not come to its end it counts as terminated.
+        """
+
+        RESUME = "resume"
+        RESTART = "restart"
+        SKIP = "skip"
 
     finished: ResumeType | str = ResumeType.SKIP
     unfinished: ResumeType | str = ResumeType.RESUME
@@ -47,4 +48,4 @@ class ResumeConfig:
                 raise BadArgument(field.name, given, f"one of ResumeConfig.ResumeType, or {words}") from None
 
 
-ResumeConfig.ResumeType = ResumeType  # type: ignore[attr-defined]  # where Ray Tune has it
+ResumeType = ResumeConfig.ResumeType

@@ -66,7 +66,7 @@ class Resumption:
             once_more += [t for t in _cut_short(s, sessions) if t not in {*onward, *anew}]
         controller.handle(
             ev.Reopened(
-                num_trials=None if num_trials == s.num_trials else -1 if num_trials is None else num_trials,
+                num_trials=-1 if num_trials is None and s.num_trials is not None else num_trials,
                 rerun=tuple(onward),
                 lost=tuple(s.workers),
                 ended=tuple(ended),

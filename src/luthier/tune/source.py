@@ -60,7 +60,9 @@ def found_again(directory: str, card: ExperimentCard) -> tuple[Any, str]:
             if found is not None:
                 return found, f"{source['module']}:{source['qualname']}"
             why = f"{source['module']} has no {source['qualname']} any more"
-        except Exception as error:  # noqa: BLE001 (whatever the module does when it is imported)
+        except BadArgument as error:
+            why = error.why
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the module does when it is imported)
             why = f"{type(error).__name__}: {error}"
     kept = kit.load(directory, (kit.TRAINABLE,))
     if kit.TRAINABLE in kept:
@@ -93,7 +95,7 @@ def named(place: str) -> Any:
         found = _looked_up(importlib.import_module(module), name)
     except BadArgument:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadArgument("trainable", place, wanted, f"{type(error).__name__}: {error}") from error
     if found is None:
         raise BadArgument("trainable", place, wanted, f"{module} has no {name}")
