@@ -87,6 +87,8 @@ class Ledger:
     # -- reading -------------------------------------------------------------------------------------------------------
     def read(self, event: ev.Event) -> None:
         self.length += 1
+        if isinstance(event, (ev.WorkerJoined, ev.Reported, ev.Enqueued)):  # what was reopened has been dealt with
+            self.reopened = set()
         getattr(self, "_" + type(event).__name__.lower())(event)
 
     def _workerjoined(self, e: ev.WorkerJoined) -> None:
@@ -168,13 +170,12 @@ class Ledger:
         page = self.pages[e.trial]
         if page.status is E:
             self._after_exit(e)
-        elif page.status is Z and e.trial not in self.reopened:
+        elif page.status is Z:
             assert not self.stopping
             page.status = P
-        elif e.trial in self.reopened and page.status in (P, Z):
-            assert self.from_scratch and e.restore is None, "what goes on is left alone"
-            assert (e.config, e.resources) == (page.config, page.resources) and not self.stopping
-            page.status = P
+        elif page.status is P:
+            assert e.trial in self.reopened and self.from_scratch, "what waits is left alone, unless it begins anew"
+            assert (e.config, e.restore, e.resources) == (page.config, None, page.resources) and not self.stopping
             self.reopened.discard(e.trial)
         else:
             assert e.trial in self.reopened and page.status.final, "only a reopened experiment reruns"

@@ -95,7 +95,7 @@ def run(
         restore: not supported yet.
         resume: whether the experiment of that *name* goes on: True or ``"LOCAL"`` (it must be there), ``"AUTO"`` (or
             else a new one begins); ``+ERRORED`` behind it lets failed trials go on, ``+RESTART_ERRORED`` lets them
-            begin anew, ``+ERRORED_ONLY`` and ``+RESTART_ERRORED_ONLY`` do so with them alone.  Other arguments are as for
+            begin anew, ``+ERRORED_ONLY`` and ``+RESTART_ERRORED_ONLY`` do so with them alone.  Else as in
             ``Tuner.restore``: what is left at its default stays as it was.
         resume_config: which trials go on, instead of these suffixes.
         reuse_actors: whether a process goes on with the next trial.
