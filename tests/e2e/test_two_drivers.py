@@ -18,7 +18,8 @@ from click.testing import CliRunner
 
 from luthier import tune
 from luthier.cli.commands import luthier
-from luthier.core.errors import Conflict, StoreFailed
+from luthier.core.errors import Conflict, ExperimentExists, StoreFailed
+from luthier.store.card import ExperimentCard
 from tests.tune.restoring import inline
 
 DRIVER = """
@@ -89,6 +90,25 @@ def test_the_lock_of_a_dead_driver_is_taken_over(driver, tmp_path):
     grid = tune.Tuner.restore(tmp_path / "e", slow).fit()
     assert [list(r.metrics_dataframe["step"]) for r in grid] == [[1, 1, 2, 3]]
     assert grid.num_terminated == 1
+
+
+def test_two_that_begin_at_once_under_one_name(tmp_path, monkeypatch):
+    from luthier.tune import place
+
+    checked = place.new_directory
+
+    def slowly(run, name):
+        """Look whether the name is free; somebody else takes it before anything is written."""
+        found = checked(run, name)
+        monkeypatch.undo()
+        tune.Tuner(slow, tune_config=tune.TuneConfig(seed=1), run_config=inline(tmp_path)).fit()
+        return found
+
+    monkeypatch.setattr(place, "new_directory", slowly)
+    with pytest.raises(ExperimentExists, match="holds an experiment already"):
+        tune.Tuner(slow, tune_config=tune.TuneConfig(seed=2), run_config=inline(tmp_path)).fit()
+    assert ExperimentCard.read(tmp_path / "e").seed == 1
+    assert tune.ExperimentAnalysis(tmp_path / "e").trials[0].status == "TERMINATED"
 
 
 def test_a_driver_that_stands_still_still_holds_it(driver, tmp_path):

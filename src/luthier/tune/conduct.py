@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +25,7 @@ from luthier.core.terms import Status
 from luthier.execution.descriptors import hold_standard_descriptors
 from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
+from luthier.store.lock import WriterLock
 from luthier.store.sessions import Sessions
 from luthier.tune import kit, place
 from luthier.tune.adapt.callback_states import CallbackStates
@@ -175,11 +177,16 @@ class Experiment:
             version=__version__,
             space=shown_shortly(blueprint.param_space, 10_000),
         )
-        lost = kit.save(self.directory, self._parts())
+        lock = WriterLock(Path(self.directory, ".lock"))  # two that begin at once under one name
+        try:
+            place.refuse_taken(self.directory, name)
+            lost = kit.save(self.directory, self._parts())
+            card.write(self.directory)
+        finally:
+            lock.release()
         if "param_space" in lost or "tune_config" in lost or "run_config" in lost:
             names = ", ".join(name for name in lost if name != kit.TRAINABLE)
             log.warning("%s cannot be pickled: Tuner.restore(...) will ask for it again.", names)
-        card.write(self.directory)
         return card
 
     def _parts(self) -> dict[str, Any]:

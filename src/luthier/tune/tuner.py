@@ -163,12 +163,13 @@ class Tuner:
         """
         if storage_filesystem is not None:
             raise BadArgument("storage_filesystem", storage_filesystem, "nothing: only local paths work so far")
-        past = Past(path)
-        parts = kit.load(past.directory)
-        if trainable_name(trainable) != past.card.trainable:
+        directory = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        about = card.ExperimentCard.read(directory)
+        parts = kit.load(directory)
+        if trainable_name(trainable) != about.trainable:
             why = f"its name is {trainable_name(trainable)!r}; other code is fine, under the name of before"
-            raise BadArgument("trainable", trainable, f"the one that was trained, {past.card.trainable!r}", why)
-        extension = extended(past.card, parts.get("tune_config"), parts.get("run_config"), tune_config, run_config)
+            raise BadArgument("trainable", trainable, f"the one that was trained, {about.trainable!r}", why)
+        extension = extended(about, parts.get("tune_config"), parts.get("run_config"), tune_config, run_config)
         tuner = cls(
             trainable,
             param_space=_space_of(parts, param_space),
@@ -178,7 +179,7 @@ class Tuner:
         errored = ResumeType.RESUME if resume_errored else ResumeType.RESTART if restart_errored else ResumeType.SKIP
         unfinished = ResumeType.RESUME if resume_unfinished else ResumeType.SKIP
         config = _resume_config or ResumeConfig(unfinished=unfinished, errored=errored)
-        tuner._directory = past.directory
+        tuner._directory = directory
         tuner._resumption = Resumption(config, extension.changes, extension.lifts)
         return tuner
 
