@@ -447,6 +447,7 @@ def test_summary(tmp_path):
         "Results are in a dir",
         "  luthier show 'a dir'",
         "To go on where it stopped:",
+        "  luthier resume 'a dir'",
         "  Tuner.restore('a dir', trainable).fit()",
     ]
 

@@ -310,6 +310,32 @@ def test_an_experiment_is_opened_again():
     assert e.experiment.trials[T0].checkpoint is None and e.experiment.num_trials == 2
 
 
+def test_another_driver_takes_over():
+    e = engine(3, num_trials=3, max_concurrent=2, max_losses=0)
+    join(e, TWO)
+    report(e, checkpoint="c0", loss=1.0)
+    report(e, T1, checkpoint="c1", loss=1.0)
+    events = e.handle(ev.Reopened(-1, lost=(W,), ended=(T1, T2)))
+    assert names(events) == ["Reopened", "Exited", "Requeued", "Exited", "Requeued", "Ended"]
+    assert [x.outcome for x in events if isinstance(x, ev.Exited)] == [Outcome.LEFT] * 2  # nobody's fault
+    assert events[-1] == ev.Ended(T1, Status.STOPPED, "not to go on")
+    assert not e.experiment.workers and not e.experiment.idle and e.experiment.num_trials is None
+    assert e.handle(ev.Reopened(3, rerun=(T0, T0), from_scratch=True)) == (
+        ev.Reopened(3, (T0, T0), from_scratch=True),
+        ev.Requeued(T0, {"x": 0}, None, ONE),
+    )
+    assert join(e)[-1] == ev.Launched(T0, 2, W, {"x": 0}, ONE)
+
+
+def test_an_end_that_was_asked_for_still_comes_under_another_driver():
+    e = engine(1)
+    join(e)
+    e.handle(ev.StopRequested("time is up"))
+    assert e.experiment.trials[T0].status is Status.HALTING
+    assert names(e.handle(ev.Reopened(rerun=(T0,), lost=(W,), stopping=True))) == ["Reopened", "Exited", "Ended"]
+    assert e.finished
+
+
 # -- decisions ---------------------------------------------------------------------------------------------------------
 
 

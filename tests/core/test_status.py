@@ -12,7 +12,7 @@ from luthier.core.terms import FINAL, HELD, Status
 
 # What may happen in which status: written down a second time, on purpose.
 MAY = {
-    "pending": "Launched Ended",
+    "pending": "Launched Requeued Ended",
     "running": "Reported Halted Exited",
     "halting": "Reported Halted Exited",
     "exited": "Requeued Paused Ended",

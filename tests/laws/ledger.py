@@ -55,6 +55,7 @@ class Ledger:
     exhausted: bool = False
     stopping: bool = False
     reopened: set[str] = field(default_factory=set)
+    from_scratch: bool = False
     length: int = 0
 
     def __post_init__(self):
@@ -106,6 +107,8 @@ class Ledger:
     # -- reading -------------------------------------------------------------------------------------------------------
     def read(self, event: ev.Event) -> None:
         self.length += 1
+        if isinstance(event, (ev.WorkerJoined, ev.Reported, ev.Enqueued)):  # what was reopened has been dealt with
+            self.reopened = set()
         getattr(self, "_" + type(event).__name__.lower())(event)
 
     def _workerjoined(self, e: ev.WorkerJoined) -> None:
@@ -123,11 +126,12 @@ class Ledger:
         self.stopping = True
 
     def _reopened(self, e: ev.Reopened) -> None:
-        self.stopping = self.exhausted = False
-        self.num_trials = self.num_trials if e.num_trials is None else e.num_trials
-        self.reopened = {t for t in e.rerun if t in self.pages and self.pages[t].status.final}
-        for t in self.reopened:
-            self.pages[t].checkpoint = None if e.from_scratch else self.pages[t].checkpoint
+        self.stopping, self.exhausted = e.stopping, False
+        if e.num_trials is not None:
+            self.num_trials = e.num_trials if e.num_trials >= 0 else None
+        for worker in e.lost:
+            self.workers.pop(worker, None)
+        self.reopened, self.from_scratch = {t for t in e.rerun if t in self.pages}, e.from_scratch
 
     def _spaceexhausted(self, e: ev.SpaceExhausted) -> None:
         assert not self.exhausted
@@ -189,9 +193,14 @@ class Ledger:
         elif page.status is Z:
             assert not self.stopping
             page.status = P
+        elif page.status is P:
+            assert e.trial in self.reopened and self.from_scratch, "what waits is left alone, unless it begins anew"
+            assert (e.config, e.restore, e.resources) == (page.config, None, page.resources) and not self.stopping
+            self.reopened.discard(e.trial)
         else:
             assert e.trial in self.reopened and page.status.final, "only a reopened experiment reruns"
-            assert (e.config, e.restore, e.resources) == (page.config, page.checkpoint, page.resources)
+            restore = None if self.from_scratch else page.checkpoint
+            assert (e.config, e.restore, e.resources) == (page.config, restore, page.resources)
             page.status, page.failures, page.losses = P, 0, 0
             self.reopened.discard(e.trial)
         page.config, page.checkpoint, page.resources, page.order = e.config, e.restore, dict(e.resources), None

@@ -190,6 +190,29 @@ class Laws(RuleBasedStateMachine):
         events = self.send(ev.Reopened(wanted, rerun, scratch))
         assert ended <= {e.trial for e in events if isinstance(e, ev.Requeued)}, "what was named runs once more"
 
+    @rule(
+        skip=st.lists(index, max_size=2),
+        which=st.lists(index, max_size=2),
+        scratch=st.booleans(),
+        endless=st.booleans(),
+        lift=st.booleans(),
+    )
+    def another_driver_takes_over(self, skip, which, scratch, endless, lift):
+        """All workers went with the driver of before; some trials are not to go on, some begin anew."""
+        trials = [*self.ledger.pages, "t_nobody"]
+        ended: Any = tuple(trials[i % len(trials)] for i in skip)
+        rerun: Any = tuple(trials[i % len(trials)] for i in which)
+        lost: Any = (*self.ledger.workers, "w_nobody")
+        most = -1 if endless and self.searcher_name not in ENDLESS else None
+        stopping = self.ledger.stopping and not lift
+        losses = {t: p.losses for t, p in self.ledger.pages.items()}
+        events = self.send(ev.Reopened(most, rerun, scratch, lost, ended, stopping, "another driver"))
+        assert not self.ledger.workers and not self.ledger.held()
+        assert all(e.outcome is Outcome.LEFT for e in events if isinstance(e, ev.Exited)), "it is nobody's fault"
+        assert all(p.losses <= losses[t] for t, p in self.ledger.pages.items())
+        live = {t for t in ended if t in self.ledger.pages and not self.ledger.pages[t].status.final}
+        assert live <= set(rerun), "what was named does not go on"
+
     @rule()
     def restarts(self):
         """Law 4: a rebuilt engine is the engine, in what it knows and in what it does from now on."""

@@ -98,6 +98,7 @@ values = st.recursive(
 )
 free = st.dictionaries(keys, values, max_size=4) | st.dictionaries(hashable, values, max_size=2)
 amounts = st.dictionaries(text, st.floats(allow_nan=False) | st.integers(0, 8).map(float), max_size=3)
+many = st.lists(text, max_size=3).map(tuple)
 names, counts, refs = text, st.integers(0, 2**40), st.none() | text
 AN_EVENT: dict[type, tuple[st.SearchStrategy[object], ...]] = {
     ev.WorkerJoined: (names, amounts),
@@ -106,7 +107,7 @@ AN_EVENT: dict[type, tuple[st.SearchStrategy[object], ...]] = {
     ev.Exited: (names, counts, st.sampled_from(Outcome), text, refs),
     ev.Enqueued: (free,),
     ev.StopRequested: (text,),
-    ev.Reopened: (st.none() | counts, st.lists(names, max_size=3).map(tuple), st.booleans()),
+    ev.Reopened: (st.none() | counts, many, st.booleans(), many, many, st.booleans(), text),
     ev.Proposed: (names, counts, free, amounts, st.builds(Label, names, names, names), st.booleans()),
     ev.SpaceExhausted: (text,),
     ev.Stalled: (),

@@ -11,7 +11,7 @@ import pytest
 from luthier.core import events as ev
 from luthier.store import codec
 from luthier.store.base import Record
-from luthier.testing.stores import ONE_OF_EACH, T0
+from luthier.testing.stores import GROWN, ONE_OF_EACH, T0
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TODAY = 2
@@ -77,3 +77,10 @@ def test_a_log_is_written_as_it_was():
         if pickle not in line:
             assert codec.encode(record) == line
     assert sum(pickle in line for line in lines(TODAY)) == 1
+
+
+def test_fields_that_came_later_are_written_and_read():
+    (line,) = (GOLDEN / "grown-v2.jsonl").read_bytes().splitlines(keepends=True)
+    record = Record(0, 1_750_000_000.25, GROWN)
+    assert codec.encode(record) == line
+    assert codec.decode(line) == record

@@ -98,5 +98,6 @@ def summary_lines(summary: Summary) -> list[str]:
     lines.append(f"  luthier show {shlex.quote(summary.directory)}")
     if summary.interrupted:
         lines.append("To go on where it stopped:")
+        lines.append(f"  luthier resume {shlex.quote(summary.directory)}")
         lines.append(f"  Tuner.restore({summary.directory!r}, trainable).fit()")
     return lines

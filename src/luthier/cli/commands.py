@@ -8,6 +8,7 @@ from luthier import __version__
 from luthier.cli.demo import demo
 from luthier.cli.log import log
 from luthier.cli.ls import ls
+from luthier.cli.resume import resume
 from luthier.cli.show import show
 
 _EPILOG = """\b
@@ -18,8 +19,9 @@ Examples:
   luthier show NAME --filter "loss < 0.5" --sort loss --limit 5
   luthier show NAME --output trials.csv     all trials as a table
   luthier log NAME                          what happened, in order
+  luthier resume NAME                       go on with it after a crash or Ctrl-C
 
-All of them only read, and may be used while the experiment runs.
+ls, show and log only read, and may be used while the experiment runs.
 """
 
 
@@ -29,5 +31,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (demo, ls, show, log):
+for verb in (demo, ls, show, log, resume):
     luthier.add_command(verb)

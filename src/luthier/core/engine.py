@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Naming: TypeAlias = Callable[[TrialId, int, Config], Label]
 
 ASK, DECIDE = 0, 1  # streams of randomness
+ENDING = "the experiment is stopping"  # why a trial ends that would have gone on
 NEWS = (ev.Proposed, ev.Reported, ev.Exited, ev.Ended, ev.Stalled)
 QUIET = (ev.Reported, ev.Halted, ev.Forgotten)  # they set nothing free, and nobody waits because of them
 AIMS = (ev.Reported, ev.Exited, ev.Halted, ev.Requeued, ev.Ended)  # they may change what a trial would start from
@@ -168,7 +169,7 @@ class Engine:
         elif t.losses > limits.max_losses:
             self._record(ev.Ended(t.id, Status.FAILED, f"lost {t.losses} times in a row without a report; {t.reason}"))
         elif self.experiment.stopping:
-            self._record(ev.Ended(t.id, Status.STOPPED, "the experiment is stopping"))
+            self._record(ev.Ended(t.id, Status.STOPPED, ENDING))
         elif order and order.config is not None:
             self._record(ev.Requeued(t.id, order.config, order.restore, order.resources or t.resources))
         else:
@@ -187,10 +188,17 @@ class Engine:
                 self._apply(Stop(trial, reason))
 
     def _reopen(self, event: ev.Reopened) -> None:
+        held = [(w, t.id, t.attempt) for w in event.lost for t in self.experiment.holders(w)]
         self._record(event)
-        for trial in event.rerun:
+        for worker, trial, attempt in held:
+            self._exit(ev.Exited(trial, attempt, Outcome.LEFT, f"worker {worker} went with its driver"))
+        for trial in event.ended:
+            if trial in self.experiment.trials:
+                self._apply(Stop(trial, "not to go on"))
+        waits = (Status.PENDING, Status.PAUSED) if event.from_scratch else ()
+        for trial in dict.fromkeys(event.rerun):
             t = self.experiment.trials.get(trial)
-            if t is not None and t.status.final:
+            if t is not None and (t.status.final or t.status in waits) and not self.experiment.stopping:
                 restore = None if event.from_scratch else t.checkpoint
                 self._record(ev.Requeued(t.id, t.config, restore, t.resources))
 

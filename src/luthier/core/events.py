@@ -67,14 +67,21 @@ class StopRequested(_Event, frozen=True, gc=False):
 
 
 class Reopened(_Event, frozen=True):
-    """The experiment goes on: with another number of trials, and with *rerun* (ended trials) once more.
+    """The experiment goes on: with another number of trials (-1 for no limit), and with *rerun* once more.
 
-    Reruns start from their last checkpoint, or anew where *from_scratch*.
+    Reruns start from their last checkpoint, or anew where *from_scratch*; then *rerun* may name trials that wait or
+    pause, too.  *lost* are workers that went with the driver of before, which is nobody's fault.  Trials in *ended*
+    are not to go on, if they have not come to their end.  *stopping*: an end that was asked for is still to come.
+    *note* says in words what else is new.
     """
 
     num_trials: int | None = None
     rerun: tuple[TrialId, ...] = ()
     from_scratch: bool = False
+    lost: tuple[WorkerId, ...] = ()
+    ended: tuple[TrialId, ...] = ()
+    stopping: bool = False
+    note: str = ""
 
 
 # -- decided: we told the world --------------------------------------------------------------------------------------

@@ -169,9 +169,12 @@ def evolve(s: ExperimentState, event: ev.Event) -> None:
         case ev.Enqueued(config):
             s.enqueued.append(config)
         case ev.Reopened(num_trials):
-            s.stopping = s.exhausted = False
+            s.stopping, s.exhausted = event.stopping, False
             if num_trials is not None:
-                s.num_trials = num_trials
+                s.num_trials = None if num_trials < 0 else num_trials
+            for worker in event.lost:
+                s.workers.pop(worker, None)
+                s.idle.pop(worker, None)
         case ev.Stalled():
             pass
         case never:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TRANSITIONS: Mapping[tuple[Status, type[ev.Event]], Status] = {
     (Status.PENDING, ev.Launched): Status.RUNNING,
+    (Status.PENDING, ev.Requeued): Status.PENDING,  # only where the experiment was reopened: it begins anew
     (Status.PENDING, ev.Ended): Status.STOPPED,  # or FAILED, as the event says
     (Status.RUNNING, ev.Reported): Status.RUNNING,
     (Status.RUNNING, ev.Halted): Status.HALTING,

@@ -125,8 +125,8 @@ class ExperimentRow(msgspec.Struct):
                 self.exhausted = True
             case ev.StopRequested(reason):
                 self.stopped = reason or "asked to stop"
-            case ev.Reopened():
-                self.exhausted, self.stopped = False, ""
+            case ev.Reopened(stopping=stopping):
+                self.exhausted, self.stopped = False, self.stopped if stopping else ""
             case ev.Reported() | ev.Exited() | ev.Launched() | ev.Halted() | ev.Requeued() | ev.Paused() | ev.Ended():
                 row = self.trials[event.trial]
                 row.updated = at

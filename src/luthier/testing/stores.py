@@ -51,6 +51,10 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
     ev.Reopened(20, (T0, TrialId("t1")), from_scratch=True),
     ev.WorkerLost(W0),
 )
+# Events that have grown fields since: old logs lack them.
+GROWN: tuple[ev.Event, ...] = (
+    ev.Reopened(-1, lost=(W0,), ended=(T0,), stopping=True, note="num_samples 10 -> -1"),
+)
 
 
 def _events(store: EventStore, after: int = 0) -> list[ev.Event]:
@@ -74,10 +78,10 @@ class StoreContract:
 
     def test_what_was_appended_is_read_in_order(self, store: EventStore) -> None:
         end = 0
-        for i, event in enumerate(ONE_OF_EACH):
+        for i, event in enumerate((*ONE_OF_EACH, *GROWN)):
             end = store.append([event], after=end)
             assert end == i + 1
-        assert _events(store) == list(ONE_OF_EACH)
+        assert _events(store) == [*ONE_OF_EACH, *GROWN]
 
     def test_a_batch_stays_a_batch(self, store: EventStore) -> None:
         assert store.append(ONE_OF_EACH[:3], after=0) == 3

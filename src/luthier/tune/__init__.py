@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from luthier.tune.registry import register_env, register_trainable
     from luthier.tune.result import Result
     from luthier.tune.result_grid import ResultGrid
+    from luthier.tune.resume_config import ResumeConfig
     from luthier.tune.schedulers import create_scheduler
     from luthier.tune.searching import create_searcher
     from luthier.tune.spaces import (
@@ -60,6 +61,7 @@ __all__ = [
     "PlacementGroupFactory",
     "Result",
     "ResultGrid",
+    "ResumeConfig",
     "RunConfig",
     "Stopper",
     "SyncConfig",
@@ -107,6 +109,7 @@ _HOMES = {
     "luthier.tune.registry": ("register_env", "register_trainable"),
     "luthier.tune.result": ("Result",),
     "luthier.tune.result_grid": ("ResultGrid",),
+    "luthier.tune.resume_config": ("ResumeConfig",),
     "luthier.tune.tune": ("run",),
     "luthier.tune.schedulers": ("create_scheduler",),
     "luthier.tune.searching": ("create_searcher",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -131,7 +132,13 @@ class Blueprint:
     def budget_s(self) -> float | None:
         """Seconds that the experiment may take, or None."""
         budget = self.tune.time_budget_s
-        return budget.total_seconds() if isinstance(budget, timedelta) else budget
+        if isinstance(budget, timedelta):
+            budget = budget.total_seconds()
+        return None if budget == math.inf else budget
+
+    def param_keys(self) -> list[str]:
+        """Return the names of the parameters, those in nested dicts joined by ``/``, in order."""
+        return keys_of(self.param_space)
 
     def max_concurrent(self) -> int | None:
         """Return how many trials may run at once, apart from what fits."""
@@ -146,6 +153,19 @@ class Blueprint:
         """Return what makes the engine of an experiment in which nothing has happened yet."""
         goals = () if self.goal is None else (self.goal,)
         return lambda: Engine(limits, self.searcher(limits.seed), self.scheduler(), goals, self.request, naming)
+
+
+def keys_of(param_space: Mapping[str, Any] | None, prefix: str = "") -> list[str]:
+    """Return the names of what is in *param_space*, those in nested dicts joined by ``/``, in order.
+
+    >>> keys_of({"lr": 0.1, "model": {"width": 8}, "depth": {"grid_search": [1, 2]}})
+    ['depth', 'lr', 'model/width']
+    """
+    keys: list[str] = []
+    for key, value in (param_space or {}).items():
+        nested = isinstance(value, dict) and value and set(value) != {"grid_search"}
+        keys += keys_of(value, f"{prefix}{key}/") if nested else [f"{prefix}{key}"]
+    return sorted(keys)
 
 
 def _goal(tune: TuneConfig) -> Goal | None:

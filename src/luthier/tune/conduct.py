@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from luthier import __version__
 from luthier.callbacks.console import Console
@@ -19,13 +23,15 @@ from luthier.control.deadlines import Deadlines
 from luthier.control.interrupts import Interrupts
 from luthier.control.loop import Loop
 from luthier.control.patience import Patience
-from luthier.core import events as ev
-from luthier.core.errors import shown_shortly
+from luthier.core.errors import StoreFailed, shown_shortly
 from luthier.core.terms import Status
 from luthier.execution.descriptors import hold_standard_descriptors
 from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
+from luthier.store.lock import WriterLock
+from luthier.store.sessions import Sessions
 from luthier.tune import kit, place
+from luthier.tune.adapt.callback_states import CallbackStates
 from luthier.tune.adapt.callbacks import Callbacks
 from luthier.tune.assigning import Assigning
 from luthier.tune.history import History
@@ -34,11 +40,11 @@ from luthier.tune.naming import Naming
 from luthier.tune.past import events_of
 from luthier.tune.result import load_error
 from luthier.tune.result_grid import ResultGrid
+from luthier.tune.resumption import Resumption
+from luthier.tune.source import PART, source_of
 from luthier.tune.watch import MetricWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from luthier.callbacks.base import Listener
     from luthier.core.state import ExperimentState
     from luthier.execution.base import Executor
@@ -57,18 +63,20 @@ class Experiment:
     Args:
         blueprint: what to run.
         directory: an experiment's directory to go on in; a new one is made where None.
-        rerun: of an experiment that goes on: which of its ended trials run once more, by their state.
-        from_scratch: whether these begin anew instead of from their last checkpoint.
+        resumption: of an experiment that goes on: which of its trials do, and what is new about it.
+
+    Raises:
+        StoreFailed: *directory* cannot be written to.
     """
 
     def __init__(
         self,
         blueprint: Blueprint,
         directory: str | None = None,
-        rerun: Callable[[ExperimentState], tuple[list[Any], list[Any]]] | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
         self.blueprint = blueprint
-        self._rerun = rerun
+        self._resumption = None if directory is None else resumption or Resumption()
         hold_standard_descriptors()
         if directory is None:
             name, self.directory = place.new_directory(blueprint.run, blueprint.name)
@@ -81,6 +89,7 @@ class Experiment:
         else:
             self.directory = directory
             self._card = ExperimentCard.read(directory)
+            _refuse_read_only(directory)
             self._executor = self._make_executor()
         self.history = History(lambda: events_of(self.directory))
         self._interrupts = Interrupts(self._executor.wake)
@@ -105,11 +114,14 @@ class Experiment:
             blueprint.tune.trial_dirname_creator,
             self.history,
         )
-        with JsonlStore(self.directory) as store:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._executor.close, 0.0)  # whatever happens; the loop has closed it before, if all is well
+            store = stack.enter_context(JsonlStore(self.directory))
             for loss in store.losses:
                 log.warning(loss)
             limits = blueprint.limits(self._card.seed, self._card.prefix)
-            controller = Controller(store, blueprint.engine(limits, naming))
+            sessions = Sessions()
+            controller = Controller(store, blueprint.engine(limits, naming), sessions.add)
             naming.know(controller.experiment.trials)
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
@@ -120,14 +132,22 @@ class Experiment:
                 DiskGuard(self.directory, limits.keep),
                 console,
             ]
+            states = CallbackStates(run.callbacks or (), self.directory)
             if run.callbacks:
-                listeners.insert(0, callbacks)
+                listeners[:0] = [callbacks, states]
             if controller.experiment.trials:
                 bring_up_to_date(self.directory, store.read)
-            self._take_up(controller)
+            deadlines = Deadlines(blueprint.budget_s, time.monotonic() - sessions.used, TICK_S)
+            if self._resumption is not None:
+                due = deadlines.due(time.monotonic())
+                for ended in exits_with_newer(controller.experiment, self.directory):
+                    controller.handle(ended)
+                self._resumption.take_up(controller, sessions, limits.num_trials, due)
+                clear_away((t for t in controller.experiment.trials.values() if t.attempt), self.directory)
+                self._write_again()
+            states.restore()
             console.start(self._plan(controller.experiment))
             callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())
-            deadlines = Deadlines(blueprint.budget_s, time.monotonic(), TICK_S)
             assigning = Assigning(blueprint, self._card, self.directory)
             reason: str | None = "failed"
             try:
@@ -135,7 +155,7 @@ class Experiment:
                     interrupted = self._interrupts.reason
                     patience = self._patience()
                     loop = Loop(controller, self._executor, listeners, assigning, deadlines, interrupted, patience)
-                    reason = loop.run(run.grace_s)
+                    reason = None if controller.finished else loop.run(run.grace_s)
                 failed = [t for t in controller.experiment.trials.values() if t.failures and t.status.final]
                 clear_away(failed, self.directory)
             finally:
@@ -172,10 +192,34 @@ class Experiment:
             version=__version__,
             space=shown_shortly(blueprint.param_space, 10_000),
         )
-        parts = {"param_space": blueprint.param_space, "tune_config": blueprint.tune, "run_config": blueprint.run}
-        kit.save(self.directory, parts)
-        card.write(self.directory)
+        lock = WriterLock(Path(self.directory, ".lock"))  # two that begin at once under one name
+        try:
+            place.refuse_taken(self.directory, name)
+            lost = kit.save(self.directory, self._parts())
+            card.write(self.directory)
+        finally:
+            lock.release()
+        if "param_space" in lost or "tune_config" in lost or "run_config" in lost:
+            names = ", ".join(name for name in lost if name != kit.TRAINABLE)
+            log.warning("%s cannot be pickled: Tuner.restore(...) will ask for it again.", names)
         return card
+
+    def _parts(self) -> dict[str, Any]:
+        blueprint = self.blueprint
+        return {
+            "param_space": blueprint.param_space,
+            "param_keys": blueprint.param_keys(),
+            "tune_config": blueprint.tune,
+            "run_config": blueprint.run,
+            PART: source_of(blueprint.trainable),
+            kit.TRAINABLE: blueprint.trainable,
+        }
+
+    def _write_again(self) -> None:
+        """Note how the experiment goes on: what is new is in the log by now."""
+        self._card = msgspec.structs.replace(self._card, num_samples=self.blueprint.tune.num_samples)
+        kit.save(self.directory, self._parts())
+        self._card.write(self.directory)
 
     def _make_executor(self) -> Executor:
         blueprint, run = self.blueprint, self.blueprint.run
@@ -217,20 +261,6 @@ class Experiment:
 
         return list(result_files(self.directory))
 
-    def _take_up(self, controller: Controller) -> None:
-        """Settle what an earlier driver left behind: its workers are gone, and some trials run once more."""
-        for ended in exits_with_newer(controller.experiment, self.directory):
-            controller.handle(ended)
-        for worker in list(controller.experiment.workers):
-            controller.handle(ev.WorkerLost(worker))
-        clear_away((t for t in controller.experiment.trials.values() if t.attempt), self.directory)
-        if self._rerun is None:
-            return
-        onward, anew = self._rerun(controller.experiment)
-        controller.handle(ev.Reopened(rerun=tuple(onward)))
-        if anew:
-            controller.handle(ev.Reopened(rerun=tuple(anew), from_scratch=True))
-
     def _total(self) -> int | None:
         total = getattr(self.blueprint.searcher(), "total", None)
         return total if isinstance(total, int) else None
@@ -262,3 +292,12 @@ class Experiment:
         for trial in experiment.by_status[Status.FAILED]:
             t = experiment.trials[trial]
             raise load_error(os.path.join(self.directory, t.label.folder), t.reason)
+
+
+def _refuse_read_only(directory: str) -> None:
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        msg = (
+            f"{directory} is read-only: its results can be read (Tuner.restore(...).get_results(), "
+            f"tune.ExperimentAnalysis, luthier show), but to go on, copy it to where you may write."
+        )
+        raise StoreFailed(msg)

@@ -26,6 +26,16 @@ def remove_if_empty(directory: str) -> None:
         os.rmdir(directory)
 
 
+def refuse_taken(directory: str, name: str) -> None:
+    """Raise ExperimentExists if *directory* holds an experiment."""
+    if os.path.exists(os.path.join(directory, FILE_NAME)):
+        msg = (
+            f"name={name!r}: {directory} holds an experiment already. Go on with it by "
+            f"tune.Tuner.restore({directory!r}, trainable), or give another name (or none)."
+        )
+        raise ExperimentExists(msg)
+
+
 def new_directory(run: RunConfig, trainable_name: str) -> tuple[str, str]:
     """Make the experiment's directory; return its name and its path.
 
@@ -51,12 +61,7 @@ def new_directory(run: RunConfig, trainable_name: str) -> tuple[str, str]:
                 "storage_path", storage, "a directory that you may write to", f"{error.strerror}: {error.filename}"
             ) from error
         break
-    if os.path.exists(os.path.join(directory, FILE_NAME)):
-        msg = (
-            f"name={name!r}: {directory} holds an experiment already. Go on with it by "
-            f"tune.Tuner.restore({directory!r}, trainable), or give another name (or none)."
-        )
-        raise ExperimentExists(msg)
+    refuse_taken(directory, name)
     if not os.access(directory, os.W_OK | os.X_OK):
         raise BadArgument("storage_path", storage, "a directory that you may write to", f"{directory} is read-only")
     return made, directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
 
@@ -16,7 +17,9 @@ from luthier.tune.configs import (
     default_executor,
 )
 from luthier.tune.error import TuneError
+from luthier.tune.place import storage_of
 from luthier.tune.registry import resolve
+from luthier.tune.resume import parsed
 from luthier.tune.tuner import Tuner
 from luthier.worker.resources import with_resources
 
@@ -90,8 +93,11 @@ def run(
         max_failures: how often a failed trial is tried again.
         fail_fast: whether the first trial that fails ends the experiment; ``"raise"`` raises its error.
         restore: not supported yet.
-        resume: not supported yet; use ``Tuner.restore``.
-        resume_config: not supported yet.
+        resume: whether the experiment of that *name* goes on: True or ``"LOCAL"`` (it must be there), ``"AUTO"`` (or
+            else a new one begins); ``+ERRORED`` behind it lets failed trials go on, ``+RESTART_ERRORED`` lets them
+            begin anew, ``+ERRORED_ONLY`` and ``+RESTART_ERRORED_ONLY`` do so with them alone.  Else as in
+            ``Tuner.restore``: what is left at its default stays as it was.
+        resume_config: which trials go on, instead of these suffixes.
         reuse_actors: whether a process goes on with the next trial.
         raise_on_failed_trial: whether to raise at the end if a trial failed.
         callbacks: :class:`~luthier.tune.Callback` objects.
@@ -118,8 +124,6 @@ def run(
     """
     later = {
         "restore": restore,
-        "resume": resume,
-        "resume_config": resume_config,
         "export_formats": export_formats,
         "loggers": loggers,
     }
@@ -165,7 +169,19 @@ def run(
         chdir_to_trial_dir=chdir_to_trial_dir,
         seed=seed,
     )
-    tuner = Tuner(trainable, param_space=config, tune_config=tune_config, run_config=run_config)
+    resuming = parsed(resume, resume_config)
+    directory = None if resuming is None else _to_resume(run_config, resume, must=resuming.must)
+    if directory is None or resuming is None:
+        tuner = Tuner(trainable, param_space=config, tune_config=tune_config, run_config=run_config)
+    else:
+        tuner = Tuner.restore(
+            directory,
+            trainable,
+            param_space=config,
+            _resume_config=resuming.config,
+            tune_config=tune_config,
+            run_config=run_config,
+        )
     grid = tuner.fit()
     analysis = ExperimentAnalysis(grid.experiment_path)
     if raise_on_failed_trial and grid.num_errors:
@@ -173,6 +189,24 @@ def run(
         msg = f"Trials did not complete: {failed}"
         raise TuneError(msg) from grid.errors[0]
     return analysis
+
+
+def _to_resume(run_config: RunConfig, resume: bool | str | None, *, must: bool) -> str | None:
+    """Return the directory of the experiment that goes on; None where a new one is to be begun.
+
+    Raises:
+        BadArgument: it *must* be there, and is not.
+    """
+    if run_config.name is None:
+        if must:
+            raise BadArgument("name", None, "the name of the experiment that is to go on", f"resume is {resume!r}")
+        return None
+    directory = os.path.join(storage_of(run_config), run_config.name)
+    if Tuner.can_restore(directory):
+        return directory
+    if must:
+        raise BadArgument("resume", resume, "'AUTO' to begin a new one then", f"there is no experiment in {directory}")
+    return None
 
 
 def _old_checkpointing(keep: int | None, score: str | None, frequency: int, *, at_end: bool) -> CheckpointConfig:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from luthier.core.errors import BadArgument
-from luthier.core.terms import Status
+from luthier.core.errors import BadArgument, shown_shortly
+from luthier.core.space import Space
+from luthier.store import card
 from luthier.tune import kit
-from luthier.tune.blueprint import Blueprint
+from luthier.tune.blueprint import Blueprint, keys_of
 from luthier.tune.conduct import Experiment
 from luthier.tune.configs import RunConfig, TuneConfig
 from luthier.tune.error import TuneError
+from luthier.tune.extension import extended
 from luthier.tune.past import Past
 from luthier.tune.registry import trainable_name
 from luthier.tune.result_grid import ResultGrid
+from luthier.tune.resume_config import ResumeConfig, ResumeType
+from luthier.tune.resumption import Resumption
 
 if TYPE_CHECKING:
-    from luthier.core.state import ExperimentState
+    from collections.abc import Mapping
+
     from luthier.tune.running import Running
+
+log = logging.getLogger("luthier")
 
 
 class Tuner:
@@ -58,7 +67,8 @@ class Tuner:
             TuneConfig() if tune_config is None else tune_config,
             RunConfig() if run_config is None else run_config,
         )
-        self._again: _Again | None = None
+        self._directory: str | None = None  # of the experiment that was begun or restored
+        self._resumption: Resumption | None = None
         self._results: ResultGrid | None = None
 
     @overload
@@ -78,12 +88,8 @@ class Tuner:
             LuthierError: a searcher, scheduler or stopper raised, or the log could not be written; what was recorded
                 stays.
         """
-        again = self._again
-        if again is None:
-            experiment = Experiment(self._blueprint)
-        else:
-            experiment = Experiment(self._blueprint, again.directory, again.rerun)
-        self._again = _Again(experiment.directory)
+        experiment = Experiment(self._blueprint, self._directory, self._resumption)
+        self._directory, self._resumption = experiment.directory, None
         if background:
             from luthier.tune.running import Running
 
@@ -98,10 +104,10 @@ class Tuner:
             TuneError: there is none.
         """
         if self._results is None:
-            if self._again is None:
+            if self._directory is None:
                 msg = "There are no results yet: call fit() first, or Tuner.restore(path, trainable)."
                 raise TuneError(msg)
-            past = Past(self._again.directory)
+            past = Past(self._directory)
             return ResultGrid(past.directory, past.experiment, past.history)
         return self._results
 
@@ -114,37 +120,67 @@ class Tuner:
         resume_errored: bool = False,
         restart_errored: bool = False,
         param_space: dict[str, Any] | None = None,
-        storage_filesystem: Any = None,  # noqa: ARG003
+        storage_filesystem: Any = None,
+        _resume_config: ResumeConfig | None = None,
+        *,
+        tune_config: TuneConfig | None = None,
+        run_config: RunConfig | None = None,
     ) -> Tuner:
         """Return a Tuner that goes on with the experiment in *path*.
 
+        Searcher, scheduler, stoppers, seed, and what is left of the time budget are as the log says; trials that ended
+        well are not run again.  Nothing is written before :meth:`fit`.
+
         Args:
-            path: the experiment's directory.
-            trainable: what was trained; it must have the same name as before.
-            resume_unfinished: whether trials that had not ended go on.
+            path: the experiment's directory; it may have been moved or copied since.
+            trainable: what was trained.  Its code may have changed, its name may not.
+            resume_unfinished: whether trials that had not ended go on from their last checkpoint; else they count as
+                terminated.
             resume_errored: whether trials that failed go on from their last checkpoint.
             restart_errored: whether trials that failed begin anew.
-            param_space: the search space, where it could not be kept; it must have the same keys.
+            param_space: the search space once more, with the same names: where it could not be kept, or where what it
+                holds is to be replaced.  Trials that were proposed keep their configs; the searcher draws new ones from
+                this space, and hears of the old ones as if they had come from it.
             storage_filesystem: not supported yet.
+            _resume_config: what becomes of the trials, by how far they came; goes before the three flags.
+            tune_config: what is new about how to tune: more samples, another time budget (``math.inf`` for none), more
+                or fewer trials at once.  What is left at its default stays as it was.
+            run_config: what is new about the run: another stop condition (``{}`` for none), more ``max_failures``,
+                other callbacks.  What is left at its default stays as it was; *path* says where the experiment is.
 
         Raises:
             NotAnExperiment: there is no experiment.
-            BadArgument: trainable or space are others than before.
+            BadArgument: something is given that may not change, or is missing; the text says why.
+
+        >>> from luthier import tune
+        >>> def train(config):
+        ...     return {"loss": config["x"]}
+        >>> run_config = tune.RunConfig(verbose=0, executor="inline")
+        >>> path = tune.Tuner(train, param_space={"x": 1}, run_config=run_config).fit().experiment_path
+        >>> more = tune.Tuner.restore(path, train, tune_config=tune.TuneConfig(num_samples=3))
+        >>> len(more.fit())
+        3
         """
-        past = Past(path)
-        parts = kit.load(past.directory)
-        if trainable_name(trainable) != past.card.trainable:
-            raise BadArgument("trainable", trainable, f"the one that was trained, {past.card.trainable!r}")
-        space = parts.get("param_space") if param_space is None else param_space
-        if param_space is not None and "param_space" in parts and set(param_space) != set(parts["param_space"] or {}):
-            raise BadArgument("param_space", sorted(param_space), f"the keys of before, {sorted(parts['param_space'])}")
-        if param_space is None and "param_space" not in parts:
-            raise BadArgument("param_space", None, "the search space of before", "it holds what could not be pickled")
-        run = parts.get("run_config") or RunConfig()
-        tuner = cls(trainable, param_space=space, tune_config=parts.get("tune_config"), run_config=run)
-        tuner._again = _Again(
-            past.directory, unfinished=resume_unfinished, errored=resume_errored, anew=restart_errored
+        if storage_filesystem is not None:
+            raise BadArgument("storage_filesystem", storage_filesystem, "nothing: only local paths work so far")
+        directory = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        about = card.ExperimentCard.read(directory)
+        parts = kit.load(directory)
+        if trainable_name(trainable) != about.trainable:
+            why = f"its name is {trainable_name(trainable)!r}; other code is fine, under the name of before"
+            raise BadArgument("trainable", trainable, f"the one that was trained, {about.trainable!r}", why)
+        extension = extended(about, parts.get("tune_config"), parts.get("run_config"), tune_config, run_config)
+        tuner = cls(
+            trainable,
+            param_space=_space_of(parts, param_space),
+            tune_config=extension.tune,
+            run_config=extension.run,
         )
+        errored = ResumeType.RESUME if resume_errored else ResumeType.RESTART if restart_errored else ResumeType.SKIP
+        unfinished = ResumeType.RESUME if resume_unfinished else ResumeType.SKIP
+        config = _resume_config or ResumeConfig(unfinished=unfinished, errored=errored)
+        tuner._directory = directory
+        tuner._resumption = Resumption(config, extension.changes, extension.lifts)
         return tuner
 
     @classmethod
@@ -154,17 +190,37 @@ class Tuner:
         >>> Tuner.can_restore("/nowhere")
         False
         """
-        return os.path.exists(os.path.join(os.path.expanduser(os.fspath(path)), kit.FILE_NAME))
+        directory = os.path.expanduser(os.fspath(path))
+        return all(os.path.isfile(os.path.join(directory, name)) for name in (kit.FILE_NAME, card.FILE_NAME))
 
 
-class _Again:
-    """Which trials of an experiment go on."""
+def _space_of(parts: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the search space: what is given, if that may be, or else what was kept.
 
-    def __init__(self, directory: str, *, unfinished: bool = True, errored: bool = False, anew: bool = False) -> None:
-        self.directory = directory
-        self._unfinished, self._errored, self._anew = unfinished, errored, anew
+    Raises:
+        BadArgument: it was not kept and is not given, or the given one is another one.
+    """
+    if given is None:
+        if "param_space" not in parts:
+            raise BadArgument("param_space", None, "the search space of before", "it holds what could not be pickled")
+        kept: dict[str, Any] | None = parts["param_space"]
+        return kept
+    keys = keys_of(given)
+    if keys != parts.get("param_keys", keys):
+        why = f"it has {', '.join(keys) or 'nothing'}, and parameters can neither be added nor taken away"
+        raise BadArgument("param_space", sorted(given), f"the names of before: {', '.join(parts['param_keys'])}", why)
+    if "param_space" in parts:
+        was, now = Space(parts["param_space"] or {}), Space(given)
+        if was.grid_size != now.grid_size:
+            why = f"its grid has {now.grid_size} points where it had {was.grid_size}, by which trials are numbered"
+            raise BadArgument("param_space", sorted(given), "a grid of the same size", why)
+        if _spelled(parts["param_space"]) != _spelled(given):
+            log.warning(
+                "param_space is not what it was: trials that were proposed keep their configs, and new ones are drawn "
+                "from what is given now."
+            )
+    return dict(given)
 
-    def rerun(self, experiment: ExperimentState) -> tuple[list[Any], list[Any]]:
-        """Return which ended trials go on from their checkpoints, and which begin anew."""
-        failed = list(experiment.by_status[Status.FAILED])
-        return (failed if self._errored and not self._anew else []), (failed if self._anew else [])
+
+def _spelled(param_space: object) -> str:
+    return re.sub(r" at 0x[0-9a-f]+", "", shown_shortly(param_space, 100_000))
