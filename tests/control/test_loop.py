@@ -15,6 +15,7 @@ from luthier.core.limits import Limits
 from luthier.core.terms import Outcome, Status, TrialId, Verdict, WorkerId
 from luthier.schedulers.fifo import Fifo
 from luthier.search.fixed import Fixed
+from luthier.store.base import Record
 from luthier.store.memory import MemoryStore
 
 
@@ -165,3 +166,14 @@ def test_what_cannot_be_stored_is_neither_carried_out_nor_told(broken_at):
     assert ("answer", Verdict.CONTINUE) not in executor.diary
     assert ("Launched", {"x": 1}) in executor.diary or broken_at == 0
     assert all(t.metrics == {} for t in controller.experiment.trials.values())
+
+
+def test_a_witness_sees_what_is_in_the_log_once_and_nothing_that_comes():
+    store = MemoryStore()
+    make = lambda: Engine(Limits(), Fixed([{"x": 1}]), Fifo())
+    Controller(store, make).handle(ev.WorkerJoined(WorkerId("w"), {"cpu": 1.0}))
+    seen: list[Record] = []
+    controller = Controller(store, make, seen.append)
+    assert seen == list(store.read())
+    controller.handle(ev.StopRequested("enough"))
+    assert len(seen) == 1

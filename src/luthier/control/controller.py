@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from luthier.core.events import Event, Observed
     from luthier.core.state import ExperimentState
     from luthier.core.terms import TrialId, Verdict
-    from luthier.store.base import EventStore
+    from luthier.store.base import EventStore, Record
 
 TRIES = 3
 
@@ -24,14 +24,17 @@ class Controller:
     Args:
         store: the experiment's log.
         make: builds the engine of an experiment in which nothing has happened yet.
+        witness: sees each record that is in the log already, so that nobody else must read it once more.
     """
 
     engine: Engine
 
-    def __init__(self, store: EventStore, make: Callable[[], Engine]) -> None:
+    def __init__(
+        self, store: EventStore, make: Callable[[], Engine], witness: Callable[[Record], None] | None = None
+    ) -> None:
         self.store, self._make = store, make
         self._length = 0
-        self._reload()
+        self._reload(witness)
 
     def handle(self, stimulus: Observed) -> tuple[Event, ...]:
         """Return the events that *stimulus* led to, once they are safe.
@@ -78,9 +81,11 @@ class Controller:
         """Say whether the attempt may carry on."""
         return self.engine.verdict(trial, attempt)
 
-    def _reload(self) -> None:
+    def _reload(self, witness: Callable[[Record], None] | None = None) -> None:
         self.engine, self._length = self._make(), 0
         for record in self.store.read():
+            if witness is not None:
+                witness(record)
             for event in record.events:
                 self.engine.learn(event)
             self._length += len(record.events)

@@ -63,6 +63,7 @@ class Engine:
         self.naming: Naming = naming or (lambda trial, _number, _config: Label(trial, trial, ""))
         keep_by = Goal(limits.keep_by, limits.keep_mode) if limits.keep_by else None
         self.experiment = ExperimentState(tuple(goals), keep_by, num_trials=limits.num_trials)
+        self._dice = rng_at(limits.seed, DECIDE)
         self._clock = 0  # events seen so far: the position of the next random choice
         self._out: list[ev.Event] = []
         self._starved = False  # the searcher said NOT_YET since something last happened
@@ -367,7 +368,7 @@ class Engine:
         try:
             self.searcher.tell(event, self.experiment)
             policy = self.scheduler
-            return self.scheduler.decide(event, self.experiment, rng_at(self.limits.seed, DECIDE, self._clock))
+            return self.scheduler.decide(event, self.experiment, self._dice.split(self._clock))
         except Exception as error:
             msg = f"{type(policy).__name__} raised {type(error).__name__} on {type(event).__name__}: {error}"
             raise PolicyError(msg) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from luthier import __version__
 from luthier.callbacks.console import Console
 from luthier.callbacks.plan import Plan
-from luthier.callbacks.rebuild import bring_up_to_date
+from luthier.callbacks.rebuild import Expected, bring_up_to_date
 from luthier.callbacks.summary import summarize
 from luthier.control.controller import Controller
 from luthier.control.deadlines import Deadlines
@@ -102,7 +102,8 @@ class Experiment:
         )
         with JsonlStore(self.directory) as store:
             limits = blueprint.limits(self._card.seed, self._card.prefix)
-            controller = Controller(store, blueprint.engine(limits, naming))
+            files = Expected()
+            controller = Controller(store, blueprint.engine(limits, naming), files.hear)
             naming.know(controller.experiment.trials)
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
@@ -114,7 +115,7 @@ class Experiment:
             if run.callbacks:
                 listeners.insert(0, callbacks)
             if controller.experiment.trials:
-                bring_up_to_date(self.directory, store.read)
+                bring_up_to_date(self.directory, store.read, files)
             self._take_up(controller)
             console.start(self._plan(controller.experiment))
             callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from luthier.core.goal import Goal
@@ -18,23 +19,35 @@ if TYPE_CHECKING:
 
 
 class Past:
-    """What the log in *directory* says, without any policy.
+    """What the log in *directory* says, without any policy; it is read when somebody asks.
+
+    The experiment may be running: what is told is how far it was when it was asked.
 
     Attributes:
         directory: the experiment's directory.
         card: what the experiment is.
-        experiment: its state after the last event.
-        history: its results.
+
+    Raises:
+        NotAnExperiment: there is none.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = os.path.abspath(os.path.expanduser(os.fspath(directory)))
         self.card = ExperimentCard.read(self.directory)
+
+    @cached_property
+    def experiment(self) -> ExperimentState:
+        """Its state after the last event."""
         goals = tuple(Goal(metric, mode) for metric, mode in zip(self.card.metrics, self.card.modes, strict=True))
-        self.experiment = ExperimentState(goals)
+        experiment = ExperimentState(goals)
         for event in events_of(self.directory):
-            evolve(self.experiment, event)
-        self.history = History(lambda: events_of(self.directory))
+            evolve(experiment, event)
+        return experiment
+
+    @cached_property
+    def history(self) -> History:
+        """Its results."""
+        return History(lambda: events_of(self.directory))
 
 
 def events_of(directory: str) -> Iterator[Event]:
