@@ -15,7 +15,6 @@ from luthier.core.limits import Limits
 from luthier.core.terms import Outcome, Status, TrialId, Verdict, WorkerId
 from luthier.schedulers.fifo import Fifo
 from luthier.search.fixed import Fixed
-from luthier.store.base import Record
 from luthier.store.memory import MemoryStore
 
 
@@ -172,7 +171,7 @@ def test_a_witness_sees_what_is_in_the_log_once_and_nothing_that_comes():
     store = MemoryStore()
     make = lambda: Engine(Limits(), Fixed([{"x": 1}]), Fifo())
     Controller(store, make).handle(ev.WorkerJoined(WorkerId("w"), {"cpu": 1.0}))
-    seen: list[Record] = []
+    seen: list[object] = []
     controller = Controller(store, make, seen.append)
     assert seen == list(store.read())
     controller.handle(ev.StopRequested("enough"))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from luthier.core.goal import Goal
 from luthier.core.state import ExperimentState, evolve
 from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
+from luthier.store.segments import listed
 from luthier.tune.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from luthier.core.events import Event
+    from luthier.core.state import TrialState
 
 
 class Past:
@@ -48,6 +51,25 @@ class Past:
     def history(self) -> History:
         """Its results."""
         return History(lambda: events_of(self.directory))
+
+    @cached_property
+    def by_folder(self) -> dict[str, TrialState]:
+        """Its trials by the names of their directories."""
+        return {trial.label.folder: trial for trial in self.experiment.trials.values()}
+
+
+def past_of(directory: str) -> Past:
+    """Return what the log in *directory* says: the same object as last time, where nothing was added since.
+
+    Whoever asks for one trial after another has the log read once.
+    """
+    segments = listed(Path(directory, "events"))
+    return _past(directory, tuple((segment.first, segment.path.stat().st_size) for segment in segments))
+
+
+@lru_cache(maxsize=1)
+def _past(directory: str, _extent: tuple[tuple[int, int], ...]) -> Past:
+    return Past(directory)
 
 
 def events_of(directory: str) -> Iterator[Event]:
