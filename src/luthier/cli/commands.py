@@ -6,6 +6,7 @@ import click
 
 from luthier import __version__
 from luthier.cli.demo import demo
+from luthier.cli.export import export
 from luthier.cli.log import log
 from luthier.cli.ls import ls
 from luthier.cli.show import show
@@ -16,7 +17,8 @@ Examples:
   luthier ls ~/luthier_results              the experiments there
   luthier show ~/luthier_results/NAME       its trials, the best one, what failed
   luthier show NAME --filter "loss < 0.5" --sort loss --limit 5
-  luthier show NAME --output trials.csv     all trials as a table
+  luthier show NAME --follow                as it runs, second by second
+  luthier export NAME trials.csv            all trials as a table; --history: all results
   luthier log NAME                          what happened, in order
 
 All of them only read, and may be used while the experiment runs.
@@ -29,5 +31,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (demo, ls, show, log):
+for verb in (demo, ls, show, log, export):
     luthier.add_command(verb)
