@@ -398,3 +398,18 @@ def test_rows_that_the_log_lacks_go_and_are_told(story, caplog):
     caplog.clear()
     assert bring_up_to_date(story.directory, lambda: shorter) == 0
     assert caplog.text == ""
+
+
+def test_a_table_with_cells_of_several_lines_is_counted_by_rows(story):
+    trial = story.start(1)
+    story.report(trial, note='two\nlines, and a "quote"')
+    story.report(trial, note="one")
+    story.close()
+    assert behind(story.directory, story.records) == set()
+    table = story.folder(trial) / "progress.csv"
+    whole = table.read_bytes()
+    table.write_bytes(whole.replace(b"lines", b"li\nnes"))
+    assert behind(story.directory, story.records) == set()
+    for damaged in (whole[:-1], whole[: whole.rindex(b"\none") + 1], whole + b"another\n"):
+        table.write_bytes(damaged)
+        assert behind(story.directory, story.records) == {trial}

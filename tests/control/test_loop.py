@@ -196,3 +196,14 @@ def test_what_has_not_begun_gets_its_time_anew():
     executor.can_give_up = False
     loop.run(grace=0.0)
     assert [entry[0] for entry in executor.diary].count("give up") == 2
+
+
+def test_a_witness_sees_what_is_in_the_log_once_and_nothing_that_comes():
+    store = MemoryStore()
+    make = lambda: Engine(Limits(), Fixed([{"x": 1}]), Fifo())
+    Controller(store, make).handle(ev.WorkerJoined(WorkerId("w"), {"cpu": 1.0}))
+    seen: list[object] = []
+    controller = Controller(store, make, seen.append)
+    assert seen == list(store.read())
+    controller.handle(ev.StopRequested("enough"))
+    assert len(seen) == 1

@@ -45,7 +45,7 @@ E, S, K, T, R = "engine.py", "state.py", "keep.py", "status.py", "resources.py"
 MUTANTS = (
     # law 2
     Mutant("asks at another position", E, "rng_at(self.limits.seed, ASK, number)", "rng_at(self.limits.seed, ASK, self._clock)"),
-    Mutant("decides without position", E, "rng_at(self.limits.seed, DECIDE, self._clock)", "rng_at(self.limits.seed, DECIDE, 0)"),
+    Mutant("decides without position", E, "self._dice.split(self._clock)", "self._dice.split(0)"),
     Mutant("ignores the seed", E, "rng_at(self.limits.seed, ASK, number)", "rng_at(0, ASK, number)"),
     # laws 4 and 5
     Mutant("replay does not count", E, "        self._clock += 1\n        if not isinstance(event, NEWS):", "        self._clock += bool(self._out)\n        if not isinstance(event, NEWS):"),

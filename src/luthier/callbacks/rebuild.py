@@ -65,10 +65,15 @@ def behind(experiment_dir: str | os.PathLike[str], records: Iterable[Record]) ->
 
     Rows are counted and columns compared; that is quicker than to make them anew.
     """
-    return set(_excess(experiment_dir, records))
+    expected = Expected()
+    for record in records:
+        expected.hear(record)
+    return set(expected.excess(experiment_dir))
 
 
-def bring_up_to_date(experiment_dir: str | os.PathLike[str], read: Callable[[], Iterable[Record]]) -> int:
+def bring_up_to_date(
+    experiment_dir: str | os.PathLike[str], read: Callable[[], Iterable[Record]], expected: Expected | None = None
+) -> int:
     """Rebuild the files that are behind the log, or ahead of it; return of how many trials.
 
     Results are written there after they are in the log.  Where there are more of them, the log has lost some, which is
@@ -76,9 +81,14 @@ def bring_up_to_date(experiment_dir: str | os.PathLike[str], read: Callable[[], 
 
     Args:
         experiment_dir: the experiment's directory.
-        read: gives its log from the beginning, such as ``store.read``; called twice where something is behind.
+        read: gives its log from the beginning, such as ``store.read``.
+        expected: what the files are to hold, where the log has been read already; it is read for that otherwise.
     """
-    excess = _excess(experiment_dir, read())
+    if expected is None:
+        expected = Expected()
+        for record in read():
+            expected.hear(record)
+    excess = expected.excess(experiment_dir)
     ahead = sum(rows for rows in excess.values() if rows > 0)
     if ahead:
         _log.warning(
@@ -89,53 +99,89 @@ def bring_up_to_date(experiment_dir: str | os.PathLike[str], read: Callable[[], 
     return rebuild(experiment_dir, read(), excess.keys()) if excess else 0
 
 
-def _excess(experiment_dir: str | os.PathLike[str], records: Iterable[Record]) -> dict[TrialId, int]:
-    """Return the trials whose files differ from the log, and how many rows more than the log each has."""
-    told: dict[TrialId, _Told] = {}
-    for record in records:
+class Expected:
+    """What the result files of all trials are to hold, gathered record by record."""
+
+    def __init__(self) -> None:
+        self._tables: dict[TrialId, _Table] = {}
+        self._columns: dict[tuple[object, ...], dict[str, None]] = {}  # by the names in a report
+
+    def hear(self, record: Record) -> None:
+        """Take in the next record of the log."""
         for event in record.events:
-            if isinstance(event, ev.Proposed):
-                told[event.trial] = _Told(event.label.folder)
-            elif isinstance(event, ev.Reported):
-                told[event.trial].add(event)
-    return {trial: t.excess for trial, t in told.items() if not t.is_in(os.fspath(experiment_dir))}
+            if isinstance(event, ev.Reported):
+                table = self._tables[event.trial]
+                table.rows += 1
+                names = tuple(event.metrics)
+                nested = dict in map(type, event.metrics.values())
+                if nested or names != table.names:
+                    table.names = names
+                    table.columns |= self._columns_of(event, None if nested else (event.checkpoint is None, *names))
+            elif isinstance(event, ev.Proposed):
+                self._tables[event.trial] = _Table(event.label.folder)
+
+    def excess(self, experiment_dir: str | os.PathLike[str]) -> dict[TrialId, int]:
+        """Return the trials whose files in *experiment_dir* hold something else, and how many rows more each has."""
+        directory = os.fspath(experiment_dir)
+        return {trial: table.excess for trial, table in self._tables.items() if not table.is_in(directory)}
+
+    def _columns_of(self, event: ev.Reported, key: tuple[object, ...] | None) -> dict[str, None]:
+        columns = None if key is None else self._columns.get(key)
+        if columns is None:
+            columns = dict.fromkeys(RowText(event.trial, {}, "").encode(event, 0.0)[1])
+            if key is not None:
+                self._columns[key] = columns
+        return columns
 
 
-class _Told:
+class _Table:
     """How many rows a trial's files must have, and under which columns."""
 
-    __slots__ = ("columns", "excess", "folder", "keys", "rows")
+    __slots__ = ("columns", "excess", "folder", "names", "rows")
 
     def __init__(self, folder: str) -> None:
         self.folder, self.rows = folder, 0
         self.excess = 0  # rows in the file that the log has not, once looked at
         self.columns: dict[str, None] = {}
-        self.keys: list[str] | None = None
-
-    def add(self, event: ev.Reported) -> None:
-        self.rows += 1
-        keys = list(event.metrics)
-        if keys != self.keys or dict in map(type, event.metrics.values()):
-            self.keys = keys
-            _, cells = RowText(event.trial, {}, "").encode(event, 0.0)
-            self.columns |= dict.fromkeys(cells)
+        self.names: tuple[str, ...] | None = None
 
     def is_in(self, directory: str) -> bool:
-        folder = os.path.join(directory, self.folder)
+        folder = f"{directory}{os.sep}{self.folder}{os.sep}"
         try:
-            with open(os.path.join(folder, JSON), "rb") as file:
-                lines, last = 0, b"\n"
-                while block := file.read(1 << 20):
-                    lines, last = lines + block.count(b"\n"), block[-1:]
+            lines = _lines_in(folder + JSON)
             self.excess = lines - self.rows
-            table = os.path.join(folder, CSV)
             if not self.rows and not lines:
                 return True
-            if lines != self.rows or last != b"\n" or header_of(table)[0] != list(self.columns):
-                return False
-            with open(table, encoding="utf-8", newline="") as text:
-                return sum(1 for _ in csv.reader(text)) == self.rows + 1
+            return (
+                lines == self.rows
+                and header_of(folder + CSV)[0] == list(self.columns)
+                and _rows_in(folder + CSV) == self.rows + 1
+            )
         except FileNotFoundError:
             return not self.rows
         except (OSError, UnicodeDecodeError, csv.Error):
             return False
+
+
+def _lines_in(path: str) -> int:
+    """Return how many lines the file at *path* has; -1 where the last one is cut short."""
+    lines, last = 0, b"\n"
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(1 << 20):
+            lines, last = lines + block.count(b"\n"), block[-1:]
+    return lines if last == b"\n" else -1
+
+
+def _rows_in(path: str) -> int:
+    """Return how many rows the table at *path* has, its header among them; -1 where the last one is cut short."""
+    lines, last, simple = 0, b"\n", True
+    with open(path, "rb") as file:
+        for last in file:
+            lines += 1
+            simple = simple and not last.count(b'"') % 2  # or a cell of several lines begins or ends here
+    if not last.endswith(b"\n"):
+        return -1
+    if simple:
+        return lines
+    with open(path, encoding="utf-8", newline="") as text:
+        return sum(1 for _ in csv.reader(text))

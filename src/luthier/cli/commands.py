@@ -6,6 +6,7 @@ import click
 
 from luthier import __version__
 from luthier.cli.demo import demo
+from luthier.cli.export import export
 from luthier.cli.log import log
 from luthier.cli.ls import ls
 from luthier.cli.resume import resume
@@ -17,7 +18,8 @@ Examples:
   luthier ls ~/luthier_results              the experiments there
   luthier show ~/luthier_results/NAME       its trials, the best one, what failed
   luthier show NAME --filter "loss < 0.5" --sort loss --limit 5
-  luthier show NAME --output trials.csv     all trials as a table
+  luthier show NAME --follow                as it runs, second by second
+  luthier export NAME trials.csv            all trials as a table; --history: all results
   luthier log NAME                          what happened, in order
   luthier resume NAME                       go on with it after a crash or Ctrl-C
 
@@ -31,5 +33,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (demo, ls, show, log, resume):
+for verb in (demo, ls, show, log, export, resume):
     luthier.add_command(verb)

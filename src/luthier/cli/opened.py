@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from luthier.core.terms import SPOKEN, Status
 from luthier.store.card import FILE_NAME, ExperimentCard
 from luthier.store.jsonl import JsonlStore
 from luthier.store.views import ExperimentRow
+
+if TYPE_CHECKING:
+    from luthier.store.base import Record
 
 # The public words for where a trial stands; STOPPED tells early stopping from coming to an end.
 LABELS = {**SPOKEN, Status.STOPPED: "STOPPED"}
@@ -47,16 +50,24 @@ class Opened:
             self.card = ExperimentCard.read(self.directory, unpickle=False)
             goals = tuple(Goal(metric, mode) for metric, mode in zip(self.card.metrics, self.card.modes, strict=True))
             self.experiment, self.row = ExperimentState(goals), ExperimentRow()
-            store = JsonlStore(self.directory, readonly=True, unpickle=False)
-            for record in store.read():
-                for event in record.events:
-                    evolve(self.experiment, event)
-                self.row.add(record)
-            self.running = store.writer() is not None
+            self._store = JsonlStore(self.directory, readonly=True, unpickle=False)
+            self.running = self.is_running()
+            for record in self._store.read():
+                self.add(record)
         except (NotAnExperiment, NewerFormat) as error:
             raise Refused(str(error)) from error
         except (CorruptLog, IllegalEvent, KeyError, ValueError, OSError) as error:
             raise Refused(f"{self.directory} cannot be read: {type(error).__name__}: {error}") from error
+
+    def add(self, record: Record) -> None:
+        """Fold the next record of the log in."""
+        for event in record.events:
+            evolve(self.experiment, event)
+        self.row.add(record)
+
+    def is_running(self) -> bool:
+        """Return whether somebody writes to it now."""
+        return self._store.writer() is not None
 
     @property
     def goal(self) -> Goal | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,10 @@ from luthier.callbacks.failures import failure_lines
 from luthier.callbacks.row_text import plain
 from luthier.callbacks.spelling import counted, duration, flat, plain_text, short
 from luthier.callbacks.summary import Summary, summarize
+from luthier.cli.follow import follow as follow_on
 from luthier.cli.opened import Opened, Refused
 from luthier.cli.selection import Condition, column_of, parsed, sorted_rows
+from luthier.cli.table_file import check_target, write_table
 from luthier.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -39,9 +40,15 @@ def _conditions(_context: Context, _parameter: Parameter, texts: Iterable[str]) 
 @click.option("--columns", metavar="A,B,...", default=None, help="Show these columns.")
 @click.option("--filter", "conditions", metavar="CONDITION", multiple=True, callback=_conditions,
               help='Only trials for which this holds, e.g. "loss < 0.5"; may be given several times.')  # fmt: skip
-@click.option("--output", type=click.Path(dir_okay=False), default=None, help="Write all columns to this .csv file.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False),
+    default=None,
+    help="Write all columns to this file: .csv, .json, .jsonl or .parquet.",
+)
 @click.option("--failures", is_flag=True, help="Show what went wrong, with the first traceback of each kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print all there is as JSON.")
+@click.option("--follow", is_flag=True, help="Go on showing it as it runs, each second, until it ends or Ctrl-C.")
 def show(
     *,
     experiment: str,
@@ -53,6 +60,7 @@ def show(
     output: str | None,
     failures: bool,
     as_json: bool,
+    follow: bool,
 ) -> None:
     """Show the trials of EXPERIMENT (its directory), the best one, and what failed.
 
@@ -65,10 +73,16 @@ def show(
       luthier show NAME --filter "loss < 0.5" --filter "config/layers == 2" --sort time_total_s
       luthier show NAME --output trials.csv
       luthier show NAME --failures
+      luthier show NAME --follow
     """  # noqa: D301 (a backspace tells click to keep the lines)
-    if output is not None and not output.lower().endswith(".csv"):
-        raise Refused(f"--output {output}: give a name that ends with .csv")
+    if output is not None:
+        check_target("--output", output)
+    if follow and (sort or desc or limit or columns or conditions or output or failures or as_json):
+        raise Refused("--follow shows an experiment as its driver does: give no other option beside it")
     opened = Opened(experiment)
+    if follow and opened.running:
+        follow_on(opened)
+        return
     summary = summarize(opened.experiment, elapsed=opened.elapsed, directory=str(opened.directory))
     if failures:
         _print_failures(summary)
@@ -77,7 +91,9 @@ def show(
     rows = [row for row in trials if all(condition.holds(row, trials) for condition in conditions)]
     rows = _sorted(opened, rows, trials, sort, descending=desc)
     if output is not None:
-        _write(output, rows[:limit])
+        chosen_rows = rows[:limit]
+        count = write_table("--output", output, lambda: chosen_rows)
+        click.echo(f"{counted(count, 'trial')} in {output}", err=True)
         return
     if as_json:
         click.echo(json.dumps(_told(opened, summary, rows[:limit]), indent=2, default=str))
@@ -154,18 +170,6 @@ def _print_failures(summary: Summary) -> None:
         if group.folder:
             click.echo(f"  in {plain_text(str(Path(summary.directory) / group.folder / 'error.txt'))}")
         click.echo("")
-
-
-def _write(output: str, rows: Sequence[dict[str, Any]]) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    try:
-        with Path(output).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(names)
-            table.writerows([plain(row.get(name)) for name in names] for row in rows)
-    except OSError as error:
-        raise Refused(f"--output {output} cannot be written: {error.strerror}") from error
-    click.echo(f"{counted(len(rows), 'trial')} in {output}", err=True)
 
 
 def _told(opened: Opened, summary: Summary, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class Engine:
         self.experiment = ExperimentState(
             tuple(goals), keep_by, forgets=limits.keep is not None, num_trials=limits.num_trials
         )
+        self._dice = rng_at(limits.seed, DECIDE)
         self._clock = 0  # events seen so far: the position of the next random choice
         self._out: list[ev.Event] = []
         self._starved = False  # the searcher said NOT_YET since something last happened
@@ -389,7 +390,7 @@ class Engine:
         try:
             self.searcher.tell(event, self.experiment)
             policy = self.scheduler
-            return self.scheduler.decide(event, self.experiment, rng_at(self.limits.seed, DECIDE, self._clock))
+            return self.scheduler.decide(event, self.experiment, self._dice.split(self._clock))
         except Exception as error:
             msg = f"{type(policy).__name__} raised {type(error).__name__} on {type(event).__name__}: {error}"
             raise PolicyError(msg) from error

@@ -153,7 +153,9 @@ class JsonlStore:
             expected = segment.first
             for record in segments.records(segment, torn, unpickle=self._unpickle):
                 expected = record.end
-                if expected > after:
+                if record.first >= after:
+                    yield record
+                elif expected > after:
                     yield record.since(after)
         self._torn = torn
 

@@ -86,7 +86,7 @@ class ExperimentAnalysis:
     @property
     def best_dataframe(self) -> pd.DataFrame:
         """All results of the best trial."""
-        return self.trial_dataframes[self.best_trial.trial_id]
+        return self._result(self.best_trial).metrics_dataframe
 
     @property
     def best_result_df(self) -> pd.DataFrame:

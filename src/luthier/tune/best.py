@@ -45,15 +45,18 @@ def ranked(
     if scope not in SCOPES:
         raise BadArgument("scope", scope, f"one of {', '.join(SCOPES)}")
     scored: list[tuple[float, int, TrialState]] = []
+    values: dict[str, float] | None = None if scope == "last" else history.values(goal, scope, only_finite=only_finite)
     for t in trials:
         if scope == "last":
             value = number(lookup(t.metrics, goal.metric))
             if value is None and t.metrics:  # reported before, maybe, only not in the last result
-                value = history.value(t.id, goal, scope, only_finite=only_finite)
+                if values is None:
+                    values = history.values(goal, scope, only_finite=only_finite)
+                value = values.get(t.id)
             if value is not None and only_finite and not math.isfinite(value):
                 value = None
         else:
-            value = history.value(t.id, goal, scope, only_finite=only_finite)
+            value = values.get(t.id) if values is not None else None
         if value is not None:
             score = float("inf") if math.isnan(value) else -value if goal.mode == "max" else value
             scored.append((score, t.number, t))

@@ -15,7 +15,7 @@ from luthier import __version__
 from luthier.callbacks.console import Console
 from luthier.callbacks.disk_guard import DiskGuard
 from luthier.callbacks.plan import Plan
-from luthier.callbacks.rebuild import bring_up_to_date
+from luthier.callbacks.rebuild import Expected, bring_up_to_date
 from luthier.callbacks.summary import summarize
 from luthier.callbacks.unsaved import UnsavedWatch
 from luthier.control.controller import Controller
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from luthier.callbacks.base import Listener
     from luthier.core.state import ExperimentState
     from luthier.execution.base import Executor
+    from luthier.store.base import Record
     from luthier.tune.blueprint import Blueprint
 
 log = logging.getLogger("luthier")
@@ -120,8 +121,13 @@ class Experiment:
             for loss in store.losses:
                 log.warning(loss)
             limits = blueprint.limits(self._card.seed, self._card.prefix)
-            sessions = Sessions()
-            controller = Controller(store, blueprint.engine(limits, naming), sessions.add)
+            sessions, files = Sessions(), Expected()
+
+            def witness(record: Record) -> None:
+                sessions.add(record)
+                files.hear(record)
+
+            controller = Controller(store, blueprint.engine(limits, naming), witness)
             naming.know(controller.experiment.trials)
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
@@ -136,7 +142,7 @@ class Experiment:
             if run.callbacks:
                 listeners[:0] = [callbacks, states]
             if controller.experiment.trials:
-                bring_up_to_date(self.directory, store.read)
+                bring_up_to_date(self.directory, store.read, files)
             deadlines = Deadlines(blueprint.budget_s, time.monotonic() - sessions.used, TICK_S)
             if self._resumption is not None:
                 due = deadlines.due(time.monotonic())

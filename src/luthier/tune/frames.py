@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from luthier.core.goal import Goal, lookup, number
 from luthier.tune.flat import flattened
 from luthier.tune.trial import row
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from luthier.core.goal import Goal
     from luthier.core.state import TrialState
     from luthier.tune.history import History
 
@@ -25,9 +25,10 @@ def frame(trials: Iterable[TrialState], history: History, directory: str, goal: 
     """
     import pandas as pd
 
+    best = None if goal is None else history.best(goal)
     rows = []
     for t in trials:
-        metrics = t.metrics if goal is None else best_ever(history.results(t.id), goal)
+        metrics = t.metrics if best is None else best.get(t.id)
         if not metrics:
             continue
         whole = row(t, metrics)
@@ -37,16 +38,3 @@ def frame(trials: Iterable[TrialState], history: History, directory: str, goal: 
         flat["logdir"] = os.path.join(directory, t.label.folder)
         rows.append(flat)
     return pd.DataFrame(rows)
-
-
-def best_ever(results: Iterable[dict[str, Any]], goal: Goal) -> dict[str, Any]:
-    """Return the result that is best under *goal*; empty where none has the metric."""
-    best: dict[str, Any] = {}
-    best_score: float | None = None
-    for metrics in results:
-        if number(lookup(metrics, goal.metric)) is None:
-            continue
-        score = goal.score(metrics)
-        if score is not None and (best_score is None or score < best_score):
-            best, best_score = metrics, score
-    return best

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from typing import TYPE_CHECKING, Any
 
 from luthier.core import events as ev
@@ -10,7 +11,7 @@ from luthier.core.goal import lookup, number
 from luthier.tune.flat import flattened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from luthier.core.goal import Goal
     from luthier.core.terms import Ref
@@ -22,7 +23,7 @@ class History:
     """The results of every trial, in their order.
 
     Args:
-        read: returns the events of the log; called once, when something is first asked.
+        read: returns the events of the log; called when something is asked that is not in memory.
 
     >>> history = History(lambda: [ev.Reported("t", 1, 0, {"loss": 2.0}), ev.Reported("t", 1, 1, {"loss": 1.0})])
     >>> history.analysis("t")["loss"]["avg"]
@@ -57,16 +58,44 @@ class History:
                     series.setdefault(name, []).append(found)
         return {name: _figures(values) for name, values in series.items()}
 
-    def value(self, trial: str, goal: Goal, scope: str, *, only_finite: bool = True) -> float | None:
-        """Return the trial's value under *goal* in *scope*, or None where it has none."""
-        values = [v for v in (number(lookup(m, goal.metric)) for m in self.results(trial)) if v is not None]
-        if only_finite and scope in ("all", "last"):
-            values = [v for v in values if math.isfinite(v)] if scope == "all" else values[-1:]
-        if not values:
-            return None
-        figures = _figures(values)
-        result = figures[goal.mode] if scope == "all" else figures[scope]
-        return None if only_finite and not math.isfinite(result) else result
+    def best(self, goal: Goal) -> dict[str, dict[str, Any]]:
+        """Return the best result that each trial ever had under *goal*; without the trials that never had the metric.
+
+        Only the best are kept in memory.
+        """
+        best: dict[str, tuple[float, dict[str, Any]]] = {}
+        for report in self._all():
+            if (score := goal.score(report.metrics)) is not None:
+                known = best.get(report.trial)
+                if known is None or score < known[0]:
+                    best[report.trial] = score, report.metrics
+        return {trial: metrics for trial, (_, metrics) in best.items()}
+
+    def values(self, goal: Goal, scope: str, *, only_finite: bool = True) -> dict[str, float]:
+        """Return the value of each trial under *goal* in *scope*; without the trials that have none.
+
+        Only the metric's own values are kept in memory.
+        """
+        series: dict[str, array[float]] = {}
+        for report in self._all():
+            value = number(lookup(report.metrics, goal.metric))
+            if value is not None and (scope != "all" or not only_finite or math.isfinite(value)):
+                series.setdefault(report.trial, array("d")).append(value)
+        found: dict[str, float] = {}
+        for trial, values in series.items():
+            figures = _figures(values[-1:] if scope == "last" else values)
+            value = figures[goal.mode] if scope == "all" else figures[scope]
+            if not only_finite or math.isfinite(value):
+                found[trial] = value
+        return found
+
+    def _all(self) -> Iterator[ev.Reported]:
+        """Yield all reports, those of a trial in their order; from the log, where they are not in memory anyway."""
+        if self._reports is not None:
+            for reports in self._reports.values():
+                yield from reports
+        else:
+            yield from (event for event in self._read() if isinstance(event, ev.Reported))
 
     def _of(self, trial: str) -> list[ev.Reported]:
         if self._reports is None:
@@ -80,7 +109,7 @@ class History:
         return self._reports.get(trial, [])
 
 
-def _figures(values: list[float]) -> dict[str, float]:
+def _figures(values: Sequence[float]) -> dict[str, float]:
     return {
         "max": max(values),
         "min": min(values),

@@ -3,38 +3,73 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from luthier.core.goal import Goal
 from luthier.core.state import ExperimentState, evolve
 from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
+from luthier.store.segments import listed
 from luthier.tune.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from luthier.core.events import Event
+    from luthier.core.state import TrialState
 
 
 class Past:
-    """What the log in *directory* says, without any policy.
+    """What the log in *directory* says, without any policy; it is read when somebody asks.
+
+    The experiment may be running: what is told is how far it was when it was asked.
 
     Attributes:
         directory: the experiment's directory.
         card: what the experiment is.
-        experiment: its state after the last event.
-        history: its results.
+
+    Raises:
+        NotAnExperiment: there is none.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = os.path.abspath(os.path.expanduser(os.fspath(directory)))
         self.card = ExperimentCard.read(self.directory)
+
+    @cached_property
+    def experiment(self) -> ExperimentState:
+        """Its state after the last event."""
         goals = tuple(Goal(metric, mode) for metric, mode in zip(self.card.metrics, self.card.modes, strict=True))
-        self.experiment = ExperimentState(goals)
+        experiment = ExperimentState(goals)
         for event in events_of(self.directory):
-            evolve(self.experiment, event)
-        self.history = History(lambda: events_of(self.directory))
+            evolve(experiment, event)
+        return experiment
+
+    @cached_property
+    def history(self) -> History:
+        """Its results."""
+        return History(lambda: events_of(self.directory))
+
+    @cached_property
+    def by_folder(self) -> dict[str, TrialState]:
+        """Its trials by the names of their directories."""
+        return {trial.label.folder: trial for trial in self.experiment.trials.values()}
+
+
+def past_of(directory: str) -> Past:
+    """Return what the log in *directory* says: the same object as last time, where nothing was added since.
+
+    Whoever asks for one trial after another has the log read once.
+    """
+    segments = listed(Path(directory, "events"))
+    return _past(directory, tuple((segment.first, segment.path.stat().st_size) for segment in segments))
+
+
+@lru_cache(maxsize=1)
+def _past(directory: str, _extent: tuple[tuple[int, int], ...]) -> Past:
+    return Past(directory)
 
 
 def events_of(directory: str) -> Iterator[Event]:

@@ -97,13 +97,13 @@ class Result:
         Raises:
             NoResult: *path* is not a trial's directory.
         """
-        from luthier.tune.past import Past
+        from luthier.tune.past import past_of
 
         full = os.path.abspath(os.fspath(path))
-        past = Past(os.path.dirname(full))
-        for state in past.experiment.trials.values():
-            if state.label.folder == os.path.basename(full):
-                return cls(state, past.directory, past.history)
+        past = past_of(os.path.dirname(full))
+        state = past.by_folder.get(os.path.basename(full))
+        if state is not None:
+            return cls(state, past.directory, past.history)
         msg = f"{full} is not the directory of a trial of {past.directory}."
         raise NoResult(msg)
 
