@@ -9,6 +9,7 @@ from luthier.cli.demo import demo
 from luthier.cli.log import log
 from luthier.cli.ls import ls
 from luthier.cli.show import show
+from luthier.cli.sync import sync
 
 _EPILOG = """\b
 Examples:
@@ -19,7 +20,9 @@ Examples:
   luthier show NAME --output trials.csv     all trials as a table
   luthier log NAME                          what happened, in order
 
-All of them only read, and may be used while the experiment runs.
+  luthier sync DIRECTORY                    finish an upload that an experiment could not
+
+An experiment may be given by its URL, too. All but the last only read, and may be used while the experiment runs.
 """
 
 
@@ -29,5 +32,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (demo, ls, show, log):
+for verb in (demo, ls, show, log, sync):
     luthier.add_command(verb)

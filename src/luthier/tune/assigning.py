@@ -9,8 +9,11 @@ from luthier.core.rng import rng_at
 from luthier.worker.assignment import Assignment, Checkpointing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from luthier.core.events import Launched
     from luthier.core.state import TrialState
+    from luthier.core.terms import Ref
     from luthier.store.card import ExperimentCard
     from luthier.tune.blueprint import Blueprint
 
@@ -18,10 +21,23 @@ TRIAL = 2  # stream of randomness; 0 and 1 are the engine's
 
 
 class Assigning:
-    """Makes assignments, and the trials' directories."""
+    """Makes assignments, and the trials' directories.
 
-    def __init__(self, blueprint: Blueprint, card: ExperimentCard, directory: str) -> None:
-        self._card, self._dir = card, directory
+    Args:
+        blueprint: what is run.
+        card: what the experiment is.
+        directory: the experiment's directory.
+        bring: sees to it that a checkpoint is on this machine, where experiments may live elsewhere.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        card: ExperimentCard,
+        directory: str,
+        bring: Callable[[Ref], object] | None = None,
+    ) -> None:
+        self._card, self._dir, self._bring = card, directory, bring
         wanted = blueprint.run.checkpoint_config
         assert wanted is not None  # noqa: S101 (set by RunConfig)
         self._checkpointing = Checkpointing(wanted.checkpoint_frequency, wanted.checkpoint_at_end)
@@ -29,6 +45,8 @@ class Assigning:
     def __call__(self, order: Launched, trial: TrialState) -> Assignment:
         """Return the assignment of *order*, the directory made."""
         path = make_trial_dir(self._dir, trial.label.folder)
+        if order.restore is not None and self._bring is not None:
+            self._bring(order.restore)
         return Assignment(
             trial=trial.id,
             attempt=order.attempt,

@@ -22,9 +22,10 @@ from luthier.core.terms import Status
 from luthier.execution.descriptors import hold_standard_descriptors
 from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
-from luthier.tune import kit, place
+from luthier.tune import elsewhere, kit, place, staging
 from luthier.tune.adapt.callbacks import Callbacks
 from luthier.tune.assigning import Assigning
+from luthier.tune.elsewhere import Mirrored
 from luthier.tune.history import History
 from luthier.tune.naming import Naming
 from luthier.tune.past import events_of
@@ -66,17 +67,20 @@ class Experiment:
         self._rerun = rerun
         hold_standard_descriptors()
         if directory is None:
-            name, self.directory = place.new_directory(blueprint.run, blueprint.name)
+            name, self.directory, self._remote = place.new_directory(blueprint.run, blueprint.name)
             try:
                 self._executor = self._make_executor()  # which pickles the trainable: before anything is written
             except BaseException:
                 place.remove_if_empty(self.directory)
                 raise
             self._card = self._create(name)
+            if self._remote is not None:
+                elsewhere.publish(self.directory, self._remote, given=blueprint.run.storage_filesystem is not None)
         else:
-            self.directory = directory
+            self.directory, self._remote = directory, staging.remote_of(directory)
             self._card = ExperimentCard.read(directory)
             self._executor = self._make_executor()
+        self.shown = self.directory if self._remote is None else self._remote.url
         self.history = History(lambda: events_of(self.directory))
         self._interrupts = Interrupts(self._executor.wake)
 
@@ -100,7 +104,8 @@ class Experiment:
             blueprint.tune.trial_dirname_creator,
             self.history,
         )
-        with JsonlStore(self.directory) as store:
+        mirrored: Mirrored | None = None
+        with JsonlStore(self.directory, segment_bytes=elsewhere.segment_bytes(self._remote)) as store:
             limits = blueprint.limits(self._card.seed, self._card.prefix)
             controller = Controller(store, blueprint.engine(limits, naming))
             naming.know(controller.experiment.trials)
@@ -116,10 +121,13 @@ class Experiment:
             if controller.experiment.trials:
                 bring_up_to_date(self.directory, store.read)
             self._take_up(controller)
+            if self._remote is not None:
+                mirrored = Mirrored(self.directory, self._remote, controller.experiment, run.sync_config)
+                listeners.append(mirrored.uploads)
             console.start(self._plan(controller.experiment))
             callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())
             deadlines = Deadlines(blueprint.budget_s, time.monotonic(), TICK_S)
-            assigning = Assigning(blueprint, self._card, self.directory)
+            assigning = Assigning(blueprint, self._card, self.directory, None if mirrored is None else mirrored.bring)
             reason: str | None = "failed"
             try:
                 with self._interrupts:
@@ -134,11 +142,13 @@ class Experiment:
                     summarize(
                         controller.experiment,
                         elapsed=time.time() - started,
-                        directory=self.directory,
+                        directory=self.shown,
                         interrupted=reason is not None,
                         reason=reason or "",
                     )
                 )
+                if mirrored is not None:
+                    mirrored.finish(console.say)
         if self._interrupts.terminated:
             raise SystemExit(128 + 15)
         self._raise_first_error(controller.experiment)
@@ -160,7 +170,11 @@ class Experiment:
             version=__version__,
             space=shown_shortly(blueprint.param_space, 10_000),
         )
-        parts = {"param_space": blueprint.param_space, "tune_config": blueprint.tune, "run_config": blueprint.run}
+        parts = {
+            "param_space": blueprint.param_space,
+            "tune_config": blueprint.tune,
+            "run_config": place.without_secrets(blueprint.run),
+        }
         kit.save(self.directory, parts)
         card.write(self.directory)
         return card
@@ -208,7 +222,7 @@ class Experiment:
         goal, scheduler = blueprint.goal, type(blueprint.scheduling).__name__
         return Plan(
             trials=self._total(),
-            directory=self.directory,
+            directory=self.shown,
             searcher="grid search" if blueprint.space.grid_size > 1 else "random search",
             grid=blueprint.space.grid_size,
             samples=None if tune.num_samples < 0 else tune.num_samples,

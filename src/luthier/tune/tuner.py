@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from luthier.core.errors import BadArgument
@@ -15,8 +14,11 @@ from luthier.tune.error import TuneError
 from luthier.tune.past import Past
 from luthier.tune.registry import trainable_name
 from luthier.tune.result_grid import ResultGrid
+from luthier.tune.staging import can_be_found
 
 if TYPE_CHECKING:
+    import os
+
     from luthier.core.state import ExperimentState
     from luthier.tune.running import Running
 
@@ -114,24 +116,24 @@ class Tuner:
         resume_errored: bool = False,
         restart_errored: bool = False,
         param_space: dict[str, Any] | None = None,
-        storage_filesystem: Any = None,  # noqa: ARG003
+        storage_filesystem: Any = None,
     ) -> Tuner:
         """Return a Tuner that goes on with the experiment in *path*.
 
         Args:
-            path: the experiment's directory.
+            path: the experiment's directory, or its URL: what is not on this machine is fetched.
             trainable: what was trained; it must have the same name as before.
             resume_unfinished: whether trials that had not ended go on.
             resume_errored: whether trials that failed go on from their last checkpoint.
             restart_errored: whether trials that failed begin anew.
             param_space: the search space, where it could not be kept; it must have the same keys.
-            storage_filesystem: not supported yet.
+            storage_filesystem: fsspec file system that *path* lies on, where a URL does not tell it all.
 
         Raises:
             NotAnExperiment: there is no experiment.
             BadArgument: trainable or space are others than before.
         """
-        past = Past(path)
+        past = Past(path, storage_filesystem)
         parts = kit.load(past.directory)
         if trainable_name(trainable) != past.card.trainable:
             raise BadArgument("trainable", trainable, f"the one that was trained, {past.card.trainable!r}")
@@ -148,13 +150,13 @@ class Tuner:
         return tuner
 
     @classmethod
-    def can_restore(cls, path: str | os.PathLike[str], storage_filesystem: Any = None) -> bool:  # noqa: ARG003
+    def can_restore(cls, path: str | os.PathLike[str], storage_filesystem: Any = None) -> bool:
         """Return whether *path* holds an experiment to go on with.
 
         >>> Tuner.can_restore("/nowhere")
         False
         """
-        return os.path.exists(os.path.join(os.path.expanduser(os.fspath(path)), kit.FILE_NAME))
+        return can_be_found(path, storage_filesystem, (kit.FILE_NAME,))
 
 
 class _Again:
