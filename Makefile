@@ -23,7 +23,7 @@ PIP    := -m pip --disable-pip-version-check --quiet install
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo test lint format types imports docs simulate bench mutants laws crash coverage clean
+.PHONY: help demo test lint format types imports docs simulate bench mutants laws crash outage coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ laws: $(READY)  ## the laws of the core, long: every pair of policies, many more
 
 crash: $(READY)  ## kill the driver at random moments, ROUNDS=20 times
 	$(BIN)/python -m pytest tests/crash --rounds $(ROUNDS) --timeout 900
+
+outage: $(READY)  ## an object store that is away for a minute while trials run
+	$(BIN)/python -m pytest tests/storage -m slow --timeout 600
 
 coverage: $(READY)  ## branch coverage of the core
 	$(BIN)/python -m pytest --cov --cov-report=term -m '$(DESELECT)' --doctest-modules src/luthier/core tests

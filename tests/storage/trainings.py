@@ -6,10 +6,14 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from luthier import tune
 from luthier.core import events as ev
 from luthier.tune.past import events_of
+
+if TYPE_CHECKING:
+    from luthier.core.terms import Ref
 
 
 def stepping(config):
@@ -56,7 +60,7 @@ def assert_sound(remote, tmp_path):
 
     copy = tmp_path / f"copy-{time.monotonic_ns()}"
     fetch_log(remote, str(copy))
-    needed = {}
+    needed: dict[Ref, None] = {}
     for event in events_of(str(copy)):
         if isinstance(event, ev.Reported | ev.Exited) and event.checkpoint is not None:
             needed[event.checkpoint] = None

@@ -200,8 +200,7 @@ class Mirror:
 
     def _upload(self, upload: Upload) -> None:
         for batch in self._batches(upload.files):
-            self._persist(partial(self.remote.put, batch))
-            self._left -= len(batch)
+            self._put(batch)
         self._persist(partial(self.remote.write, *upload.marker))
         self.journal.note([(f"{upload.name}/", 0, 0)])
 
@@ -216,15 +215,28 @@ class Mirror:
         self._persist(delete)
         self.journal.strike([f"{name}/"])
 
-    def _files(self, batch: Sequence[tuple[str, str]]) -> None:
-        def put() -> None:
-            there = [(local, name) for local, name in batch if os.path.isfile(local)]
-            stamps = [(name, *_stamp(local)) for local, name in there]  # before: what grows meanwhile goes up again
-            self.remote.put(there)
-            self.journal.note(stamps)
+    def _put(self, batch: Sequence[tuple[str, str]]) -> None:
+        if len(batch) > 1:
+            try:
+                self.remote.put(batch)
+            except Exception as error:  # noqa: BLE001 (each file system raises errors of its own)
+                self._failed(error, 1)
+            else:
+                self._left -= len(batch)
+                return
+        for each in batch:  # where one in ten fails, many together never work
+            self._persist(partial(self._put_one, *each))
+            self._left -= 1
 
-        self._persist(put)
-        self._left -= len(batch)
+    def _put_one(self, local: str, name: str) -> None:
+        if os.path.isfile(local):  # a user's file may be gone by now
+            self.remote.put([(local, name)])
+
+    def _files(self, batch: Sequence[tuple[str, str]]) -> None:
+        there = [(local, name) for local, name in batch if os.path.isfile(local)]
+        stamps = [(name, *_stamp(local)) for local, name in there]  # before: what grows meanwhile goes up again
+        self._put(there)
+        self.journal.note(stamps)
 
     def _batches(self, files: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
         batch: list[tuple[str, str]] = []
