@@ -157,7 +157,7 @@ def test_another_machine_went_on_meanwhile(s3, bucket, tmp_path, monkeypatch):
     _wait_for(lambda: len(_steps(running.directory)) >= 3)
     running.stop()
     running.result(60)
-    # Here, without a word to the bucket: the machine is killed while its upload hangs.
+    # Another machine has a staging directory of its own, which knows what this one knows.
     own = tmp_path / "staging"
     shutil.copytree(own, tmp_path / "other")
     monkeypatch.setenv("LUTHIER_STAGING", str(tmp_path / "other"))
