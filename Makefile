@@ -23,7 +23,7 @@ PIP    := -m pip --disable-pip-version-check --quiet install
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo test lint format types imports docs simulate bench mutants laws crash soak coverage clean
+.PHONY: help demo test lint format types imports docs simulate bench mutants laws crash soak outage coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ crash: $(READY)  ## kill driver, template and trials at random moments and go on
 
 soak: $(READY)  ## 2 000 trials in 10 minutes: memory, files and processes of the driver must not grow
 	$(BIN)/python -m tests.soak.soak $(SOAKFLAGS)
+
+outage: $(READY)  ## an object store that is away for a minute while trials run
+	$(BIN)/python -m pytest tests/storage -m slow --timeout 600
 
 coverage: $(READY)  ## branch coverage of the core
 	$(BIN)/python -m pytest --cov --cov-report=term -m '$(DESELECT)' --doctest-modules src/luthier/core tests

@@ -11,6 +11,7 @@ from luthier.cli.log import log
 from luthier.cli.ls import ls
 from luthier.cli.resume import resume
 from luthier.cli.show import show
+from luthier.cli.sync import sync
 
 _EPILOG = """\b
 Examples:
@@ -23,7 +24,9 @@ Examples:
   luthier log NAME                          what happened, in order
   luthier resume NAME                       go on with it after a crash or Ctrl-C
 
-ls, show and log only read, and may be used while the experiment runs.
+  luthier sync DIRECTORY                    finish an upload that an experiment could not
+
+An experiment may be given by its URL, too. ls, show, log and export only read, and may be used while it runs.
 """
 
 
@@ -33,5 +36,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (demo, ls, show, log, export, resume):
+for verb in (demo, ls, show, log, export, resume, sync):
     luthier.add_command(verb)

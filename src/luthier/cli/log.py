@@ -12,7 +12,7 @@ import msgspec
 from luthier.callbacks.board import AUTOMATIC
 from luthier.callbacks.failures import headline
 from luthier.callbacks.spelling import configured, cut, plain_text, short
-from luthier.cli.opened import Refused
+from luthier.cli.opened import Refused, local
 from luthier.core.errors import LuthierError
 from luthier.core.resources import spelled
 from luthier.store.card import ExperimentCard
@@ -37,6 +37,7 @@ def log(experiment: str, trial: str | None, limit: int | None, full: bool) -> No
       luthier log ~/luthier_results/NAME --limit 20
       luthier log NAME --trial 00003
     """  # noqa: D301 (a backspace tells click to keep the lines)
+    experiment = str(local(experiment))
     try:
         ExperimentCard.read(experiment, unpickle=False)
         lines = _lines(experiment, trial, full=full)

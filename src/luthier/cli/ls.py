@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +13,11 @@ from luthier.callbacks.spelling import duration
 from luthier.cli.opened import Opened, Refused, existing, is_experiment
 from luthier.cli.show import print_trials
 from luthier.cli.tables import print_table
+from luthier.cli.urls import experiments_at, holds_experiment
+from luthier.tune.staging import is_url
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 _DEPTH = 3
 
@@ -28,14 +31,16 @@ def ls(directory: str, limit: int | None) -> None:
     \b
     Examples:
       luthier ls ~/luthier_results
+      luthier ls s3://bucket/results
       luthier ls ~/luthier_results/train_2026-01-31_10-00-00
     """  # noqa: D301 (a backspace tells click to keep the lines)
-    path = existing(directory)
-    if is_experiment(path):
-        opened = Opened(path)
+    here = not is_url(directory)
+    path = existing(directory) if here else Path()
+    if is_experiment(path) if here else holds_experiment(directory):
+        opened = Opened(path if here else directory)
         print_trials(opened, opened.trials(), limit=limit)
         return
-    found = _experiments(path, _DEPTH)
+    found: Sequence[str | Path] = _experiments(path, _DEPTH) if here else experiments_at(directory)
     if not found:
         raise Refused(f"there is no experiment in {directory}. Give the directory that fit() printed, or one above it.")
     rows, broken = [], []
@@ -45,7 +50,8 @@ def ls(directory: str, limit: int | None) -> None:
         except Refused as refused:
             broken.append(refused.message)
             continue
-        rows.append((opened.card.created, _row(opened, path)))
+        name = str(opened.directory.relative_to(path)) if here else opened.directory.name
+        rows.append((opened.card.created, _row(opened, name)))
     rows.sort(key=lambda row: -row[0])
     if rows:
         print_table(["experiment", "when", "took", "state", "trials", "best"], [row for _, row in rows[:limit]])
@@ -53,14 +59,13 @@ def ls(directory: str, limit: int | None) -> None:
         click.echo(f"unreadable: {message}", err=True)
 
 
-def _row(opened: Opened, above: Path) -> list[object]:
+def _row(opened: Opened, name: str) -> list[object]:
     goal, best = opened.goal, ""
     if goal is not None:
         scored = [(t.score, t.number, t.id) for t in opened.experiment.trials.values() if t.score is not None]
         told = best_of(opened.experiment, min(scored)[2]) if scored else None
         best = f"{goal.metric}={told.value:.5g}" if told else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(opened.card.created))
-    name = str(opened.directory.relative_to(above))
     return [name, when, duration(opened.elapsed), opened.state, opened.counts(), best]
 
 

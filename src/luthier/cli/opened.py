@@ -9,13 +9,14 @@ import click
 
 from luthier.callbacks.board import counts
 from luthier.callbacks.spelling import flat
-from luthier.core.errors import CorruptLog, IllegalEvent, NewerFormat, NotAnExperiment
+from luthier.core.errors import CorruptLog, IllegalEvent, LuthierError, NewerFormat, NotAnExperiment
 from luthier.core.goal import Goal
 from luthier.core.state import ExperimentState, TrialState, evolve
 from luthier.core.terms import SPOKEN, Status
 from luthier.store.card import FILE_NAME, ExperimentCard
 from luthier.store.jsonl import JsonlStore
 from luthier.store.views import ExperimentRow
+from luthier.tune.staging import is_url, local_of
 
 if TYPE_CHECKING:
     from luthier.store.base import Record
@@ -45,7 +46,7 @@ class Opened:
     """
 
     def __init__(self, directory: str | Path) -> None:
-        self.directory = Path(directory).expanduser()
+        self.directory = local(directory)
         try:
             self.card = ExperimentCard.read(self.directory, unpickle=False)
             goals = tuple(Goal(metric, mode) for metric, mode in zip(self.card.metrics, self.card.modes, strict=True))
@@ -109,6 +110,21 @@ class Opened:
             "folder": t.label.folder,
         }
         return found
+
+
+def local(directory: str | Path) -> Path:
+    """Return the directory of the experiment at *directory*, a path or a URL; what is elsewhere is fetched.
+
+    Raises:
+        Refused: it cannot be.
+    """
+    text = str(directory)
+    if not is_url(text):
+        return Path(directory).expanduser()
+    try:
+        return Path(local_of(text, argument="experiment"))
+    except LuthierError as error:
+        raise Refused(str(error)) from error
 
 
 def is_experiment(path: Path) -> bool:

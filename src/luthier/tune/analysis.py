@@ -25,7 +25,8 @@ class ExperimentAnalysis:
     """An experiment, read from its directory.
 
     Args:
-        experiment_checkpoint_path: the experiment's directory.
+        experiment_checkpoint_path: the experiment's directory, or its URL.
+        storage_filesystem: fsspec file system that it lies on, where the URL does not tell it all.
         default_metric: metric for all questions that name none; the experiment's own where None.
         default_mode: ``"min"`` or ``"max"``.
 
@@ -41,7 +42,7 @@ class ExperimentAnalysis:
         default_metric: str | None = None,
         default_mode: str | None = None,
     ) -> None:
-        past = Past(experiment_checkpoint_path)
+        past = Past(experiment_checkpoint_path, storage_filesystem)
         self._past, self._history = past, past.history
         own: Goal | None = past.experiment.goals[0] if past.experiment.goals else None
         if default_metric is not None or default_mode is not None:

@@ -13,6 +13,8 @@ from luthier.tune.leftovers import newer_where_gone
 from luthier.worker.assignment import Assignment, Checkpointing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from luthier.core.events import Launched
     from luthier.core.state import TrialState
     from luthier.core.terms import Ref
@@ -25,10 +27,23 @@ TRIAL = 2  # stream of randomness; 0 and 1 are the engine's
 
 
 class Assigning:
-    """Makes assignments, and the trials' directories."""
+    """Makes assignments, and the trials' directories.
 
-    def __init__(self, blueprint: Blueprint, card: ExperimentCard, directory: str) -> None:
-        self._card, self._dir = card, directory
+    Args:
+        blueprint: what is run.
+        card: what the experiment is.
+        directory: the experiment's directory.
+        bring: sees to it that a checkpoint is on this machine, where experiments may live elsewhere.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        card: ExperimentCard,
+        directory: str,
+        bring: Callable[[Ref], object] | None = None,
+    ) -> None:
+        self._card, self._dir, self._bring = card, directory, bring
         wanted = blueprint.run.checkpoint_config
         assert wanted is not None  # noqa: S101 (set by RunConfig)
         self._checkpointing = Checkpointing(wanted.checkpoint_frequency, wanted.checkpoint_at_end)
@@ -36,6 +51,8 @@ class Assigning:
     def __call__(self, order: Launched, trial: TrialState) -> Assignment:
         """Return the assignment of *order*, the directory made."""
         path = make_trial_dir(self._dir, trial.label.folder)
+        if order.restore is not None and self._bring is not None:
+            self._bring(order.restore)
         restore, next_checkpoint = self._sound(order.restore, trial), _next_checkpoint(trial)
         if restore is not order.restore and restore is not None and restore.startswith(f"{trial.label.folder}/"):
             next_checkpoint = max(next_checkpoint, number_of(restore) + 1)

@@ -30,10 +30,11 @@ from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
 from luthier.store.lock import WriterLock
 from luthier.store.sessions import Sessions
-from luthier.tune import kit, place
+from luthier.tune import elsewhere, kit, place, staging
 from luthier.tune.adapt.callback_states import CallbackStates
 from luthier.tune.adapt.callbacks import Callbacks
 from luthier.tune.assigning import Assigning
+from luthier.tune.elsewhere import Mirrored
 from luthier.tune.history import History
 from luthier.tune.leftovers import clear_away, exits_with_newer
 from luthier.tune.naming import Naming
@@ -80,18 +81,21 @@ class Experiment:
         self._resumption = None if directory is None else resumption or Resumption()
         hold_standard_descriptors()
         if directory is None:
-            name, self.directory = place.new_directory(blueprint.run, blueprint.name)
+            name, self.directory, self._remote = place.new_directory(blueprint.run, blueprint.name)
             try:
                 self._executor = self._make_executor()  # which pickles the trainable: before anything is written
             except BaseException:
                 place.remove_if_empty(self.directory)
                 raise
             self._card = self._create(name)
+            if self._remote is not None:
+                elsewhere.publish(self.directory, self._remote, given=blueprint.run.storage_filesystem is not None)
         else:
-            self.directory = directory
+            self.directory, self._remote = directory, staging.remote_of(directory)
             self._card = ExperimentCard.read(directory)
             _refuse_read_only(directory)
             self._executor = self._make_executor()
+        self.shown = self.directory if self._remote is None else self._remote.url
         self.history = History(lambda: events_of(self.directory))
         self._interrupts = Interrupts(self._executor.wake)
 
@@ -115,11 +119,10 @@ class Experiment:
             blueprint.tune.trial_dirname_creator,
             self.history,
         )
+        mirrored: Mirrored | None = None
         with contextlib.ExitStack() as stack:
             stack.callback(self._executor.close, 0.0)  # whatever happens; the loop has closed it before, if all is well
-            store = stack.enter_context(JsonlStore(self.directory))
-            for loss in store.losses:
-                log.warning(loss)
+            store = stack.enter_context(self._opened())
             limits = blueprint.limits(self._card.seed, self._card.prefix)
             sessions, files = Sessions(), Expected()
 
@@ -131,39 +134,29 @@ class Experiment:
             naming.know(controller.experiment.trials)
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
-            listeners: list[Listener] = [
-                *self._files(),
-                MetricWatch(run.stop if isinstance(run.stop, dict) else ()),
-                UnsavedWatch(),
-                DiskGuard(self.directory, limits.keep),
-                console,
-            ]
+            listeners = [*self._watchers(limits.keep), console]
             states = CallbackStates(run.callbacks or (), self.directory)
             if run.callbacks:
                 listeners[:0] = [callbacks, states]
-            if controller.experiment.trials:
-                bring_up_to_date(self.directory, store.read, files)
+            bring_up_to_date(self.directory, store.read, files)
             deadlines = Deadlines(blueprint.budget_s, time.monotonic() - sessions.used, TICK_S)
             if self._resumption is not None:
-                due = deadlines.due(time.monotonic())
-                for ended in exits_with_newer(controller.experiment, self.directory):
-                    controller.handle(ended)
-                self._resumption.take_up(controller, sessions, limits.num_trials, due)
-                clear_away((t for t in controller.experiment.trials.values() if t.attempt), self.directory)
-                self._write_again()
+                self._take_up(self._resumption, controller, sessions, limits.num_trials, deadlines)
+            if self._remote is not None:
+                mirrored = Mirrored(self.directory, self._remote, controller.experiment, run.sync_config)
+                listeners.append(mirrored.uploads)
             states.restore()
             console.start(self._plan(controller.experiment))
             callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())
-            assigning = Assigning(blueprint, self._card, self.directory)
+            assigning = Assigning(blueprint, self._card, self.directory, None if mirrored is None else mirrored.bring)
             reason: str | None = "failed"
             try:
                 with self._interrupts:
-                    interrupted = self._interrupts.reason
-                    patience = self._patience()
-                    loop = Loop(controller, self._executor, listeners, assigning, deadlines, interrupted, patience)
+                    due = (deadlines, self._interrupts.reason, self._patience())
+                    loop = Loop(controller, self._executor, listeners, assigning, *due)
                     reason = None if controller.finished else loop.run(run.grace_s)
-                failed = [t for t in controller.experiment.trials.values() if t.failures and t.status.final]
-                clear_away(failed, self.directory)
+                trials = controller.experiment.trials.values()
+                clear_away([t for t in trials if t.failures and t.status.final], self.directory)
             finally:
                 self.history.forget()
                 for listener in listeners:
@@ -172,15 +165,52 @@ class Experiment:
                     summarize(
                         controller.experiment,
                         elapsed=time.time() - started,
-                        directory=self.directory,
+                        directory=self.shown,
                         interrupted=reason is not None,
                         reason=reason or "",
                     )
                 )
+                if mirrored is not None:
+                    mirrored.finish(console.say)
         if self._interrupts.terminated:
             raise SystemExit(128 + 15)
         self._raise_first_error(controller.experiment)
         return ResultGrid(self.directory, controller.experiment, self.history)
+
+    # -- the parts of a run --------------------------------------------------------------------------------------------
+    def _opened(self) -> JsonlStore:
+        """Return the log, open for writing; what it has lost is told."""
+        store = JsonlStore(self.directory, segment_bytes=elsewhere.segment_bytes(self._remote))
+        for loss in store.losses:
+            log.warning(loss)
+        return store
+
+    def _watchers(self, keep: int | None) -> list[Listener]:
+        """Return the listeners that every experiment has."""
+        from luthier.callbacks.files import result_files
+
+        stop = self.blueprint.run.stop
+        return [
+            *result_files(self.directory),
+            MetricWatch(stop if isinstance(stop, dict) else ()),
+            UnsavedWatch(),
+            DiskGuard(self.directory, keep),
+        ]
+
+    def _take_up(
+        self,
+        resumption: Resumption,
+        controller: Controller,
+        sessions: Sessions,
+        num_trials: int | None,
+        deadlines: Deadlines,
+    ) -> None:
+        """Settle what an earlier driver left behind, and say which trials go on."""
+        for ended in exits_with_newer(controller.experiment, self.directory):
+            controller.handle(ended)
+        resumption.take_up(controller, sessions, num_trials, deadlines.due(time.monotonic()))
+        clear_away((t for t in controller.experiment.trials.values() if t.attempt), self.directory)
+        self._write_again()
 
     # -- before --------------------------------------------------------------------------------------------------------
     def _create(self, name: str) -> ExperimentCard:
@@ -216,7 +246,7 @@ class Experiment:
             "param_space": blueprint.param_space,
             "param_keys": blueprint.param_keys(),
             "tune_config": blueprint.tune,
-            "run_config": blueprint.run,
+            "run_config": place.without_secrets(blueprint.run),
             PART: source_of(blueprint.trainable),
             kit.TRAINABLE: blueprint.trainable,
         }
@@ -262,11 +292,6 @@ class Experiment:
             )
         return Patience()
 
-    def _files(self) -> list[Listener]:
-        from luthier.callbacks.files import result_files
-
-        return list(result_files(self.directory))
-
     def _total(self) -> int | None:
         total = getattr(self.blueprint.searcher(), "total", None)
         return total if isinstance(total, int) else None
@@ -276,7 +301,7 @@ class Experiment:
         goal, scheduler = blueprint.goal, type(blueprint.scheduling).__name__
         return Plan(
             trials=self._total(),
-            directory=self.directory,
+            directory=self.shown,
             searcher="grid search" if blueprint.space.grid_size > 1 else "random search",
             grid=blueprint.space.grid_size,
             samples=None if tune.num_samples < 0 else tune.num_samples,

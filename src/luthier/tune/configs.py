@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.tune.staging import check_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -146,16 +147,32 @@ class CheckpointConfig:
 
 @dataclass
 class SyncConfig:
-    """Accepted so that scripts run; nothing is copied elsewhere yet.
+    """How results get to a storage path that is a URL.
 
-    >>> SyncConfig().sync_artifacts
-    False
+    Attributes:
+        sync_period: accepted so that scripts run; see *upload_period_s*.
+        sync_timeout: seconds that ``fit()`` waits at its end for what is not uploaded yet.
+        sync_artifacts: accepted so that scripts run; all files in a trial's directory are uploaded when it has ended.
+        sync_artifacts_on_checkpoint: accepted so that scripts run.
+        upload_period_s: seconds between two uploads of what was recorded meanwhile.
+
+    >>> SyncConfig(sync_timeout=600).upload_period_s
+    2.0
     """
 
     sync_period: int = 300
-    sync_timeout: int = 1800
+    sync_timeout: float = 1800
     sync_artifacts: bool = False
     sync_artifacts_on_checkpoint: bool = True
+    upload_period_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("sync_timeout", "upload_period_s"):
+            given = getattr(self, name)
+            if isinstance(given, bool) or not isinstance(given, int | float):
+                raise BadArgumentType(name, given, "a number of seconds")
+            if not given >= 0:
+                raise BadArgument(name, given, "a number of seconds >= 0")
 
 
 @dataclass
@@ -164,11 +181,12 @@ class RunConfig:
 
     Attributes:
         name: the experiment's name; made of the trainable's name and the time where None.
-        storage_path: directory that holds experiments; ``$LUTHIER_STORAGE_PATH`` or ``~/luthier_results`` where None.
-        storage_filesystem: not supported yet.
+        storage_path: directory that holds experiments, or a URL that fsspec understands, such as
+            ``s3://bucket/folder``; ``$LUTHIER_STORAGE_PATH`` or ``~/luthier_results`` where None.
+        storage_filesystem: fsspec file system on which *storage_path* lies, where a URL does not tell it all.
         failure_config: what to do about trials that fail.
         checkpoint_config: which checkpoints are made and kept.
-        sync_config: accepted so that scripts run.
+        sync_config: how uploads are done where *storage_path* is a URL.
         verbose: 0 says nothing, 1 the usual, 2 also each result, 3 everything.
         stop: ``{"metric": threshold}``, a function ``(trial_id, result) -> bool``, or a ``Stopper``.
         callbacks: :class:`luthier.tune.Callback` objects.
@@ -219,16 +237,18 @@ class RunConfig:
             raise BadArgument("executor", self.executor, "'process' or 'inline'")
         if self.start_method not in ("auto", "fork", "spawn"):
             raise BadArgument("start_method", self.start_method, "'auto', 'fork' or 'spawn'")
-        if self.storage_filesystem is not None:
-            raise BadArgument("storage_filesystem", self.storage_filesystem, "nothing: only local paths work so far")
-        if self.storage_path is not None and "://" in os.fspath(self.storage_path):
-            raise BadArgument("storage_path", self.storage_path, "a local path: URLs do not work yet")
+        check_storage(self.storage_path, self.storage_filesystem)
         if self.progress_reporter is not None:
             raise BadArgument("progress_reporter", self.progress_reporter, "nothing: own reporters do not work yet")
-        for name, kind in (("failure_config", FailureConfig), ("checkpoint_config", CheckpointConfig)):
+        for name, kind in (
+            ("failure_config", FailureConfig),
+            ("checkpoint_config", CheckpointConfig),
+            ("sync_config", SyncConfig),
+        ):
             given = getattr(self, name)
             if given is not None and not isinstance(given, kind):
                 raise BadArgumentType(name, given, f"a {kind.__name__}")
+        self.sync_config = self.sync_config or SyncConfig()
         self.failure_config = self.failure_config or FailureConfig()
         self.checkpoint_config = self.checkpoint_config or CheckpointConfig()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,10 @@ from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
 from luthier.store.segments import listed
 from luthier.tune.history import History
+from luthier.tune.staging import local_of
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
     from luthier.core.events import Event
@@ -26,16 +27,20 @@ class Past:
 
     The experiment may be running: what is told is how far it was when it was asked.
 
+    Args:
+        directory: the experiment's directory, or its URL.
+        storage_filesystem: fsspec file system that it lies on, where the URL does not tell it all.
+
     Attributes:
-        directory: the experiment's directory.
+        directory: the experiment's directory on this machine.
         card: what the experiment is.
 
     Raises:
         NotAnExperiment: there is none.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self.directory = os.path.abspath(os.path.expanduser(os.fspath(directory)))
+    def __init__(self, directory: str | os.PathLike[str], storage_filesystem: object = None) -> None:
+        self.directory = local_of(directory, storage_filesystem)
         self.card = ExperimentCard.read(self.directory)
 
     @cached_property

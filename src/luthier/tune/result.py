@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.callbacks.failures import headline
 from luthier.core.terms import Status
-from luthier.tune.checkpoint import Checkpoint
+from luthier.tune.checkpoint import checkpoint_of
 from luthier.tune.error import NoResult, TuneError
 from luthier.tune.flat import flattened
+from luthier.tune.staging import is_url, local_of
 from luthier.tune.trial import row
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from luthier.checkpoints.base import Checkpoint
     from luthier.core.state import TrialState
     from luthier.tune.history import History
 
@@ -25,7 +27,7 @@ class Result:
     Attributes:
         metrics: its last result, with Ray's fields; empty if it never reported.
         config: its config.
-        path: its directory.
+        path: its directory on this machine; where the experiment lives elsewhere, files in it may be missing.
         trial_id: its id.
     """
 
@@ -40,14 +42,14 @@ class Result:
     def checkpoint(self) -> Checkpoint | None:
         """The last checkpoint, or None."""
         ref = self._state.checkpoint
-        return None if ref is None else Checkpoint(os.path.join(self._dir, ref))
+        return None if ref is None else checkpoint_of(self._dir, ref)
 
     @property
     def best_checkpoints(self) -> list[tuple[Checkpoint, dict[str, Any]]]:
         """The checkpoints that were kept, oldest first, each with the metrics that came with it."""
         came_with = self._history.at_checkpoint
         return [
-            (Checkpoint(os.path.join(self._dir, kept.ref)), row(self._state, came_with(self._state.id, kept.ref)))
+            (checkpoint_of(self._dir, kept.ref), row(self._state, came_with(self._state.id, kept.ref)))
             for kept in self._state.kept
         ]
 
@@ -87,11 +89,11 @@ class Result:
 
     @property
     def filesystem(self) -> None:
-        """None: results are on the local disk."""
+        """None: *path* is on the local disk, even where the experiment lives elsewhere."""
         return
 
     @classmethod
-    def from_path(cls, path: str | os.PathLike[str], storage_filesystem: object = None) -> Result:  # noqa: ARG003
+    def from_path(cls, path: str | os.PathLike[str], storage_filesystem: object = None) -> Result:
         """Return the result of the trial whose directory is *path*.
 
         Raises:
@@ -99,8 +101,9 @@ class Result:
         """
         from luthier.tune.past import past_of
 
-        full = os.path.abspath(os.fspath(path))
-        past = past_of(os.path.dirname(full))
+        given = os.fspath(path)
+        full = given.rstrip("/") if is_url(given) or storage_filesystem is not None else os.path.abspath(given)
+        past = past_of(local_of(os.path.dirname(full), storage_filesystem))
         state = past.by_folder.get(os.path.basename(full))
         if state is not None:
             return cls(state, past.directory, past.history)

@@ -75,7 +75,7 @@ class ResultGrid:
 
     @property
     def filesystem(self) -> None:
-        """None: results are on the local disk."""
+        """None: the directory is on the local disk, even where the experiment lives elsewhere."""
         return
 
     @property

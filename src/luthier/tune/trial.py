@@ -72,10 +72,10 @@ class Trial:
     @property
     def checkpoint(self) -> Checkpoint | None:
         """Its last checkpoint."""
-        from luthier.tune.checkpoint import Checkpoint
+        from luthier.tune.checkpoint import checkpoint_of
 
         ref = self._state.checkpoint
-        return None if ref is None else Checkpoint(os.path.join(self.experiment_dir, ref))
+        return None if ref is None else checkpoint_of(self.experiment_dir, ref)
 
     @property
     def local_path(self) -> str:

@@ -178,6 +178,7 @@ def run(
             directory,
             trainable,
             param_space=config,
+            storage_filesystem=storage_filesystem,
             _resume_config=resuming.config,
             tune_config=tune_config,
             run_config=run_config,
@@ -201,8 +202,9 @@ def _to_resume(run_config: RunConfig, resume: bool | str | None, *, must: bool) 
         if must:
             raise BadArgument("name", None, "the name of the experiment that is to go on", f"resume is {resume!r}")
         return None
-    directory = os.path.join(storage_of(run_config), run_config.name)
-    if Tuner.can_restore(directory):
+    storage, name = storage_of(run_config), run_config.name
+    directory = os.path.join(storage, name) if isinstance(storage, str) else storage.child(name).url
+    if Tuner.can_restore(directory, run_config.storage_filesystem):
         return directory
     if must:
         raise BadArgument("resume", resume, "'AUTO' to begin a new one then", f"there is no experiment in {directory}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -21,8 +20,10 @@ from luthier.tune.registry import trainable_name
 from luthier.tune.result_grid import ResultGrid
 from luthier.tune.resume_config import ResumeConfig, ResumeType
 from luthier.tune.resumption import Resumption
+from luthier.tune.staging import can_be_found, local_of
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from luthier.tune.running import Running
@@ -132,7 +133,8 @@ class Tuner:
         well are not run again.  Nothing is written before :meth:`fit`.
 
         Args:
-            path: the experiment's directory; it may have been moved or copied since.
+            path: the experiment's directory, which may have been moved or copied since; or its URL: what is not on this
+                machine is fetched.
             trainable: what was trained.  Its code may have changed, its name may not.
             resume_unfinished: whether trials that had not ended go on from their last checkpoint; else they count as
                 terminated.
@@ -141,7 +143,7 @@ class Tuner:
             param_space: the search space once more, with the same names: where it could not be kept, or where what it
                 holds is to be replaced.  Trials that were proposed keep their configs; the searcher draws new ones from
                 this space, and hears of the old ones as if they had come from it.
-            storage_filesystem: not supported yet.
+            storage_filesystem: fsspec file system that *path* lies on, where a URL does not tell it all.
             _resume_config: what becomes of the trials, by how far they came; goes before the three flags.
             tune_config: what is new about how to tune: more samples, another time budget (``math.inf`` for none), more
                 or fewer trials at once.  What is left at its default stays as it was.
@@ -161,9 +163,7 @@ class Tuner:
         >>> len(more.fit())
         3
         """
-        if storage_filesystem is not None:
-            raise BadArgument("storage_filesystem", storage_filesystem, "nothing: only local paths work so far")
-        directory = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        directory = local_of(path, storage_filesystem)
         about = card.ExperimentCard.read(directory)
         parts = kit.load(directory)
         if trainable_name(trainable) != about.trainable:
@@ -184,14 +184,13 @@ class Tuner:
         return tuner
 
     @classmethod
-    def can_restore(cls, path: str | os.PathLike[str], storage_filesystem: Any = None) -> bool:  # noqa: ARG003
+    def can_restore(cls, path: str | os.PathLike[str], storage_filesystem: Any = None) -> bool:
         """Return whether *path* holds an experiment to go on with.
 
         >>> Tuner.can_restore("/nowhere")
         False
         """
-        directory = os.path.expanduser(os.fspath(path))
-        return all(os.path.isfile(os.path.join(directory, name)) for name in (kit.FILE_NAME, card.FILE_NAME))
+        return can_be_found(path, storage_filesystem, (kit.FILE_NAME, card.FILE_NAME))
 
 
 def _space_of(parts: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any] | None:
