@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -13,16 +14,25 @@ def copy_tree(source: str, target: str, *, fsync: bool = False) -> None:
     """Copy what is in *source* into *target*, which is made if need be; links are followed.
 
     Where the file system can share blocks between files (btrfs, xfs), it does.
+
+    Raises:
+        OSError: something cannot be copied, such as a pipe, or a link that leads nowhere.
     """
+    _copy_folder(source, target, os.path.realpath(target), fsync=fsync)
+
+
+def _copy_folder(source: str, target: str, avoid: str, *, fsync: bool) -> None:
     os.makedirs(target, exist_ok=True)
-    avoid = os.path.realpath(target)
     with os.scandir(source) as entries:
         for entry in entries:
             into = os.path.join(target, entry.name)
             if entry.is_dir():
                 if os.path.realpath(entry.path) != avoid:  # a directory that is copied into itself
-                    copy_tree(entry.path, into, fsync=fsync)
+                    _copy_folder(entry.path, into, avoid, fsync=fsync)
             else:
+                if not entry.is_file():
+                    entry.stat()  # a link that leads nowhere
+                    raise OSError(errno.EINVAL, "neither a file nor a directory", entry.path)
                 _copy_file(entry.path, into, fsync=fsync)
     if fsync:
         sync(target)

@@ -48,7 +48,13 @@ def path_of(ref: Ref, experiment_dir: str) -> str:
 
 
 def keep(
-    checkpoint: Checkpoint, trial_dir: str, index: int, experiment_dir: str, *, fsync: bool = False
+    checkpoint: Checkpoint,
+    trial_dir: str,
+    index: int,
+    experiment_dir: str,
+    *,
+    fsync: bool = False,
+    note: Callable[[str], object] = str,
 ) -> tuple[Ref, int]:
     """Copy *checkpoint* into *trial_dir*; return its ref and the index that it got.
 
@@ -61,19 +67,31 @@ def keep(
         index: the number that it should get.
         experiment_dir: refs are relative to it.
         fsync: whether to force it to the disk first.
+        note: called with the path that it is about to get, to write its :func:`progress_file`: no checkpoint of ours
+            is ever without one.
 
     Raises:
         BadArgument: its directory is not there.
         OSError: it could not be copied; nothing is left behind.
     """
-    return _placed(lambda hidden: _fill(checkpoint, hidden, fsync=fsync), trial_dir, index, experiment_dir, fsync=fsync)
+    return _placed(
+        lambda hidden: _fill(checkpoint, hidden, fsync=fsync), trial_dir, index, experiment_dir, note, fsync=fsync
+    )
 
 
-def take(folder: str, trial_dir: str, index: int, experiment_dir: str, *, fsync: bool = False) -> tuple[Ref, int]:
+def take(
+    folder: str,
+    trial_dir: str,
+    index: int,
+    experiment_dir: str,
+    *,
+    fsync: bool = False,
+    note: Callable[[str], object] = str,
+) -> tuple[Ref, int]:
     """Move *folder*, which is ours and lies in *trial_dir*, to where a checkpoint belongs; as :func:`keep`."""
     if fsync:
         sync_tree(folder)
-    return _placed(lambda hidden: os.rename(folder, hidden), trial_dir, index, experiment_dir, fsync=fsync)
+    return _placed(lambda hidden: os.rename(folder, hidden), trial_dir, index, experiment_dir, note, fsync=fsync)
 
 
 def fresh(trial_dir: str) -> str:
@@ -100,8 +118,7 @@ def forget(ref: Ref, experiment_dir: str) -> bool:
     except FileNotFoundError:
         return False
     shutil.rmtree(hidden, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.unlink(progress_file(path))
+    _unlink(progress_file(path))
     return True
 
 
@@ -142,24 +159,40 @@ def _fill(checkpoint: Checkpoint, hidden: str, *, fsync: bool) -> None:
 
 
 def _placed(
-    fill: Callable[[str], object], trial_dir: str, index: int, experiment_dir: str, *, fsync: bool
+    fill: Callable[[str], object],
+    trial_dir: str,
+    index: int,
+    experiment_dir: str,
+    note: Callable[[str], object],
+    *,
+    fsync: bool,
 ) -> tuple[Ref, int]:
-    hidden = _hidden(trial_dir, SAVING)
+    hidden, noted = _hidden(trial_dir, SAVING), ""
     try:
         fill(hidden)
         while True:
             path = os.path.join(trial_dir, directory_of(index))
             if not os.path.lexists(path):
+                noted = progress_file(path)
+                note(path)
                 with contextlib.suppress(FileExistsError, NotADirectoryError):
                     os.rename(hidden, path)
                     break
+                _unlink(noted)
             index += 1
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
+        if noted:
+            _unlink(noted)
         raise
     if fsync:
         sync(trial_dir)
     return Ref(PurePath(os.path.relpath(path, experiment_dir)).as_posix()), index
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _hidden(folder: str, prefix: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from luthier.core.errors import Conflict, PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from luthier.core.engine import Engine
     from luthier.core.events import Event, Observed
@@ -24,9 +24,15 @@ class Controller:
     Args:
         store: the experiment's log.
         make: builds the engine of an experiment in which nothing has happened yet.
+
+    Attributes:
+        engine: decides.
+        latest: the last batch that the log held when it was last read whole.  Whoever wrote it may have died before
+            it acted on it; on all before it, it had acted.
     """
 
     engine: Engine
+    latest: Sequence[Event]
 
     def __init__(self, store: EventStore, make: Callable[[], Engine]) -> None:
         self.store, self._make = store, make
@@ -79,8 +85,9 @@ class Controller:
         return self.engine.verdict(trial, attempt)
 
     def _reload(self) -> None:
-        self.engine, self._length = self._make(), 0
+        self.engine, self._length, self.latest = self._make(), 0, ()
         for record in self.store.read():
             for event in record.events:
                 self.engine.learn(event)
             self._length += len(record.events)
+            self.latest = record.events

@@ -69,10 +69,14 @@ class Experiment:
             name, self.directory = place.new_directory(blueprint.run, blueprint.name)
             try:
                 self._executor = self._make_executor()  # which pickles the trainable: before anything is written
+                try:
+                    self._card = self._create(name)
+                except BaseException:
+                    self._executor.close(0.0)
+                    raise
             except BaseException:
                 place.remove_if_empty(self.directory)
                 raise
-            self._card = self._create(name)
         else:
             self.directory = directory
             self._card = ExperimentCard.read(directory)
@@ -190,6 +194,9 @@ class Experiment:
 
     def _take_up(self, controller: Controller) -> None:
         """Settle what an earlier driver left behind: its workers are gone, and some trials run once more."""
+        for event in controller.latest:
+            if isinstance(event, ev.Forgotten):  # it may have died before it did so
+                self._executor.carry_out(event)
         for worker in list(controller.experiment.workers):
             controller.handle(ev.WorkerLost(worker))
         if self._rerun is None:

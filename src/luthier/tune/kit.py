@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import NotAnExperiment
+from luthier.core.errors import NotAnExperiment, StoreFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,11 @@ FILE_NAME = "tuner.pkl"
 
 
 def save(directory: str, parts: Mapping[str, Any]) -> list[str]:
-    """Write *parts* into *directory*, each on its own; return the names of those that cannot be pickled."""
+    """Write *parts* into *directory*, each on its own; return the names of those that cannot be pickled.
+
+    Raises:
+        StoreFailed: it cannot be written there.
+    """
     import cloudpickle
 
     kept: dict[str, bytes] = {}
@@ -28,12 +33,20 @@ def save(directory: str, parts: Mapping[str, Any]) -> list[str]:
             kept[name] = cloudpickle.dumps(part)
         except Exception:  # noqa: BLE001 (whatever its __reduce__ raises: it cannot be kept)
             lost.append(name)
-    temporary = os.path.join(directory, f".{FILE_NAME}.tmp")
-    with open(temporary, "wb") as file:
-        pickle.dump(kept, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, os.path.join(directory, FILE_NAME))
+    target, temporary = os.path.join(directory, FILE_NAME), os.path.join(directory, f".{FILE_NAME}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            pickle.dump(kept, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise StoreFailed(
+            f"{target} cannot be written: {error.strerror}. Give a storage path that you may write to and that "
+            "has room."
+        ) from error
     return lost
 
 

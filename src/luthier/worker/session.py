@@ -107,9 +107,9 @@ class Session:
         if not isinstance(checkpoint, Checkpoint):
             raise BadArgumentType("checkpoint", checkpoint, "a Checkpoint, e.g. Checkpoint.from_directory(folder)")
         self._sweep()
-        given = self.assignment
+        given, note = self.assignment, self.progress.write
         fsync = given.checkpointing.fsync
-        return self._kept(keep(checkpoint, given.trial_dir, self._index, given.experiment_dir, fsync=fsync))
+        return self._kept(keep(checkpoint, given.trial_dir, self._index, given.experiment_dir, fsync=fsync, note=note))
 
     def fresh_directory(self) -> str:
         """Return a new hidden directory in the trial's own, for a checkpoint that :meth:`adopt` takes."""
@@ -118,9 +118,9 @@ class Session:
 
     def adopt(self, folder: str) -> Ref:
         """Make what :meth:`fresh_directory` gave a checkpoint; return its ref."""
-        given = self.assignment
+        given, note = self.assignment, self.progress.write
         fsync = given.checkpointing.fsync
-        return self._kept(take(folder, given.trial_dir, self._index, given.experiment_dir, fsync=fsync))
+        return self._kept(take(folder, given.trial_dir, self._index, given.experiment_dir, fsync=fsync, note=note))
 
     def offer(self, folder: str) -> None:
         """Let *folder* become the checkpoint of the next report."""
@@ -140,7 +140,6 @@ class Session:
         ref, index = placed
         self._index = index + 1
         self.checkpoint = Checkpoint(path_of(ref, self.assignment.experiment_dir))
-        self.progress.write(self.checkpoint.path)
         return ref
 
     def _sweep(self) -> None:
