@@ -485,3 +485,8 @@ def test_the_summary_knows_how_many_were_planned(tmp_path):
     assert "6 trials of 20 · 2 running" in out.getvalue()
     console.finish(summarize(story.state, elapsed=3.0, directory="d", interrupted=True, reason="interrupted"))
     assert "Interrupted after 3.0 s: 6 trials of 20: 2 running" in out.getvalue()
+
+
+def test_a_process_without_a_console_says_nothing(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    Plain(started=NOW).say(["x"])

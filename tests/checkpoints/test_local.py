@@ -205,3 +205,42 @@ def test_the_newest_after_one_that_is_gone(source, trial_dir):
     assert local.successor(Ref("t_0/checkpoint_000005"), experiment) is None
     assert local.successor(Ref("t_0/mine"), experiment) is None
     assert local.successor(Ref("t_9/checkpoint_000000"), experiment) is None
+
+
+def test_a_pipe_is_refused_and_not_waited_for(source, trial_dir):
+    os.mkfifo(source / "sub" / "pipe")
+    with pytest.raises(OSError, match="neither a file nor a directory"):
+        kept(source, trial_dir)
+    assert list(trial_dir.iterdir()) == []
+
+
+def test_a_folder_that_holds_the_trials_own_is_not_copied_into_itself(trial_dir, tmp_path):
+    (tmp_path / "file").write_text("x")
+    kept(tmp_path, trial_dir)
+    assert (trial_dir / "checkpoint_000000" / "file").read_text() == "x"
+    assert [p.name for p in (trial_dir / "checkpoint_000000" / "experiment" / "t_0").iterdir()] == []
+
+
+def test_the_note_is_there_before_the_checkpoint(source, trial_dir):
+    noted = []
+
+    def note(path):
+        assert not os.path.exists(path)
+        noted.append(os.path.basename(path))
+        with open(local.progress_file(path), "w") as file:
+            file.write("{}")
+
+    (trial_dir / "checkpoint_000000").write_text("somebody's own")
+    assert kept(source, trial_dir, note=note) == ("t_0/checkpoint_000001", 1)
+    assert noted == ["checkpoint_000001"]
+    assert (trial_dir / ".checkpoint_000001.json").exists()
+
+
+def test_a_note_that_fails_leaves_nothing_behind(source, trial_dir):
+    def note(path):
+        with open(local.progress_file(path), "w"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        kept(source, trial_dir, note=note)
+    assert list(trial_dir.iterdir()) == []

@@ -24,3 +24,13 @@ def test_they_travel(kind):
     assert type(again) is kind and str(again) == str(error) and (again.argument, again.given) == ("x", 1)
     assert isinstance(error, LuthierError) and isinstance(error, ValueError)
     assert isinstance(error, TypeError) == (kind is BadArgumentType)
+
+
+def test_what_cannot_be_shown_is_still_refused():
+    class Broken:
+        def __repr__(self):
+            raise ZeroDivisionError
+
+    assert str(BadArgument("x", Broken(), "another")) == (
+        "x=<an object of type Broken that cannot be shown> cannot be used: give another."
+    )

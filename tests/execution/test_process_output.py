@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import sys
 import time
 
@@ -90,3 +91,16 @@ def test_the_tail_of_a_file(tmp_path):
     assert tail(path, 3) == ""
     path.write_text("\n".join(map(str, range(100_000))) + "\n")
     assert tail(path, 3) == "99997\n99998\n99999"
+
+
+def test_echo_to_an_output_that_is_gone_costs_nothing(run, monkeypatch):
+    def trainable(config):
+        print("hello")
+        report({"i": 0})
+
+    closed = io.StringIO()
+    closed.close()
+    for gone in (None, closed):
+        monkeypatch.setattr(sys, "stdout", gone)
+        rig = run(trainable, echo=True)
+        assert rig.trial(0).metrics["i"] == 0

@@ -144,3 +144,12 @@ def test_a_failed_fsync_ends_the_writing(tmp_path, monkeypatch):
         store.close()
     assert read_head(tmp_path) is None  # nobody knows what is on the disk
     JsonlStore(tmp_path).close()
+
+
+def test_a_log_that_somebody_deletes_ends_the_writing(tmp_path):
+    store = JsonlStore(tmp_path)
+    store.append([report(0)], after=0)
+    segment(tmp_path).unlink()
+    store._syncer.touch()
+    with pytest.raises(StoreFailed, match=r"events-0+\.jsonl is gone: somebody has deleted or moved it"):
+        store.close()

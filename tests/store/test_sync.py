@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 
-from luthier.store.sync import Syncer, sync_directory
+import pytest
+
+from luthier.store.sync import Syncer, fsync_named, sync_directory
 
 
 def test_the_thread_syncs_soon_and_close_syncs_the_rest():
@@ -54,3 +57,15 @@ def test_many_touches_cost_one_sync_per_second():
 def test_directories_that_are_not_there_do_no_harm(tmp_path):
     sync_directory(tmp_path)
     sync_directory(tmp_path / "none")
+
+
+def test_a_file_that_was_deleted_is_not_safe(tmp_path):
+    path = tmp_path / "file"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        fsync_named(fd)
+        path.unlink()
+        with pytest.raises(FileNotFoundError, match="it was deleted"):
+            fsync_named(fd)
+    finally:
+        os.close(fd)

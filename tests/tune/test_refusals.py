@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from luthier import tune
-from luthier.core.errors import BadArgument, RecursiveDependencyError
+from luthier.core.errors import BadArgument, RecursiveDependencyError, StoreFailed
 from luthier.tune.schedulers import ASHAScheduler
 
 
@@ -182,3 +182,18 @@ def test_a_time_budget_may_be_a_timedelta():
 def test_an_empty_space_is_one_trial(tmp_path):
     assert len(fit(space={}, storage=tmp_path, executor="inline")) == 1
     assert Path(tmp_path).exists()
+
+
+def test_a_disk_without_room_for_the_experiment(tmp_path, monkeypatch):
+    def full(fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreFailed, match=r"tuner\.pkl cannot be written: No space left on device\. Give a storage"):
+        fit(storage=tmp_path, name="full")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_no_file_system_can_say():
+    with pytest.raises(BadArgument, match="half a character"):
+        tune.RunConfig(name="\ud800")

@@ -95,3 +95,10 @@ def test_numbers_of_somebody_elses_class_become_plain_ones():
 
     result = plain({"loss": Loss(0.5)})
     assert (result, type(result["loss"])) == ({"loss": 0.5}, float)
+
+
+def test_what_never_ends_is_refused_by_name():
+    endless: dict[str, object] = {}
+    endless["again"] = [endless]
+    with pytest.raises(NotStorable, match="'tree' cannot be stored: it is nested too deeply, or holds itself"):
+        plain({"loss": 1.0, "tree": endless})

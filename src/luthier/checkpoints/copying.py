@@ -24,7 +24,14 @@ def copy_tree(source: str, target: str, *, fsync: bool = False) -> None:
     """Copy what is in *source* into *target*, which is made if need be; links are followed.
 
     Where the file system can share blocks between files (btrfs, xfs), it does; elsewhere the kernel copies.
+
+    Raises:
+        OSError: something cannot be copied, such as a pipe, or a link that leads nowhere.
     """
+    _copy_folder(source, target, target, fsync=fsync)
+
+
+def _copy_folder(source: str, target: str, whole: str, *, fsync: bool) -> None:
     try:
         os.mkdir(target)
     except (FileExistsError, FileNotFoundError):
@@ -34,10 +41,13 @@ def copy_tree(source: str, target: str, *, fsync: bool = False) -> None:
         for entry in entries:
             into = f"{target}{os.sep}{entry.name}"
             if entry.is_dir():
-                avoid = avoid or os.path.realpath(target)
+                avoid = avoid or os.path.realpath(whole)
                 if os.path.realpath(entry.path) != avoid:  # a directory that is copied into itself
-                    copy_tree(entry.path, into, fsync=fsync)
+                    _copy_folder(entry.path, into, whole, fsync=fsync)
             else:
+                if not entry.is_file():
+                    entry.stat()  # a link that leads nowhere
+                    raise OSError(errno.EINVAL, "neither a file nor a directory", entry.path)
                 _copy_file(entry.path, into, fsync=fsync)
     if fsync:
         sync(target)

@@ -84,10 +84,14 @@ class Experiment:
             name, self.directory, self._remote = place.new_directory(blueprint.run, blueprint.name)
             try:
                 self._executor = self._make_executor()  # which pickles the trainable: before anything is written
+                try:
+                    self._card = self._create(name)
+                except BaseException:
+                    self._executor.close(0.0)
+                    raise
             except BaseException:
                 place.remove_if_empty(self.directory)
                 raise
-            self._card = self._create(name)
             if self._remote is not None:
                 elsewhere.publish(self.directory, self._remote, given=blueprint.run.storage_filesystem is not None)
         else:
@@ -231,8 +235,12 @@ class Experiment:
         lock = WriterLock(Path(self.directory, ".lock"))  # two that begin at once under one name
         try:
             place.refuse_taken(self.directory, name)
-            lost = kit.save(self.directory, self._parts())
-            card.write(self.directory)
+            try:
+                lost = kit.save(self.directory, self._parts())
+                card.write(self.directory)
+            except StoreFailed:
+                place.forget_lock(self.directory)  # nothing is left of what did not come to be
+                raise
         finally:
             lock.release()
         if "param_space" in lost or "tune_config" in lost or "run_config" in lost:

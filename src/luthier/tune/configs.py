@@ -233,6 +233,8 @@ class RunConfig:
                 raise BadArgumentType("name", self.name, "a name that can be a directory")
             if any(c in self.name for c in '/\\<>:"|?*\0'):
                 raise BadArgument("name", self.name, 'a name without / \\ < > : " | ? *')
+            if any("\ud800" <= c <= "\udfff" for c in self.name):
+                raise BadArgument("name", self.name, "a name that UTF-8 can say", "it holds half a character")
         if self.executor not in ("process", "inline"):
             raise BadArgument("executor", self.executor, "'process' or 'inline'")
         if self.start_method not in ("auto", "fork", "spawn"):

@@ -5,13 +5,14 @@ It is the user's own file, of pickles: whoever can write to it can run code wher
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import NotAnExperiment
+from luthier.core.errors import NotAnExperiment, StoreFailed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -24,7 +25,11 @@ LARGEST = 16 << 20  # bytes of a trainable that is kept
 
 
 def save(directory: str, parts: Mapping[str, Any]) -> list[str]:
-    """Write *parts* into *directory*, each on its own; return the names of those that cannot be pickled."""
+    """Write *parts* into *directory*, each on its own; return the names of those that cannot be pickled.
+
+    Raises:
+        StoreFailed: it cannot be written there.
+    """
     kept: dict[str, bytes] = {}
     lost: list[str] = []
     for name, part in parts.items():
@@ -33,12 +38,20 @@ def save(directory: str, parts: Mapping[str, Any]) -> list[str]:
         except Exception as error:  # noqa: BLE001 (whatever its __reduce__ raises: it cannot be kept)
             log.debug("%s cannot be kept: %s", name, error)
             lost.append(name)
-    temporary = os.path.join(directory, f".{FILE_NAME}.tmp")
-    with open(temporary, "wb") as file:
-        pickle.dump(kept, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, os.path.join(directory, FILE_NAME))
+    target, temporary = os.path.join(directory, FILE_NAME), os.path.join(directory, f".{FILE_NAME}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            pickle.dump(kept, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise StoreFailed(
+            f"{target} cannot be written: {error.strerror}. Give a storage path that you may write to and that "
+            "has room."
+        ) from error
     return lost
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgument
 from luthier.core.state import TrialState
 from luthier.core.terms import Config, Label, TrialId
+from luthier.store.card import FILE_NAME as CARD
+from luthier.tune.kit import FILE_NAME as TUNER
 from luthier.tune.tags import experiment_tag
 from luthier.tune.trial import Trial
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from luthier.tune.history import History
 
 LONGEST = 100  # characters of a directory's name: with a long storage path it still fits 260 (Windows)
+BYTES = 240  # that it has at most in UTF-8: 255 are the limit of most file systems, and a trial's id may follow
+TAKEN = ("events", CARD, TUNER, ".lock")  # what lies beside the trials' directories
 RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$")
 
 
@@ -44,7 +48,7 @@ class Naming:
     ) -> None:
         self._trainable, self._space, self._dir, self._history = trainable_name, space, experiment_dir, history
         self._name_creator, self._dirname_creator = name_creator, dirname_creator
-        self._owner: dict[str, TrialId] = {}
+        self._owner: dict[str, TrialId] = dict.fromkeys(TAKEN, TrialId(""))
 
     def know(self, trials: Mapping[TrialId, TrialState]) -> None:
         """Take note of the directories that *trials* have."""
@@ -77,7 +81,7 @@ class Naming:
         name = creator(trial)
         if not isinstance(name, str) or not name:
             raise BadArgument(argument, creator, "a function that returns a text", f"it returned {name!r}")
-        return name
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def valid_folder(name: str) -> str:
@@ -86,5 +90,6 @@ def valid_folder(name: str) -> str:
     >>> valid_folder("lr=0.1/seed: 3?")
     'lr=0.1_seed_ 3_'
     """
-    clean = re.sub(r'[\x00-\x1f/()<>:"\\|?*]', "_", name)[:LONGEST].rstrip(" .")
+    clean = re.sub(r'[\x00-\x1f\ud800-\udfff/()<>:"\\|?*]', "_", name)[:LONGEST]
+    clean = clean.encode()[:BYTES].decode("utf-8", "ignore").rstrip(" .")
     return f"_{clean}" if RESERVED.match(clean) or not clean else clean

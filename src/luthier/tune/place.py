@@ -34,6 +34,12 @@ def remove_if_empty(directory: str) -> None:
         os.rmdir(directory)
 
 
+def forget_lock(directory: str) -> None:
+    """Remove the lock's file, which only its holder may do."""
+    with contextlib.suppress(OSError):
+        os.unlink(os.path.join(directory, ".lock"))
+
+
 def refuse_taken(directory: str, name: str) -> None:
     """Raise ExperimentExists if *directory* holds an experiment."""
     if os.path.exists(os.path.join(directory, FILE_NAME)):

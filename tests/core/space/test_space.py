@@ -567,3 +567,15 @@ def test_views():
     Space({"t": (1, {"k": Integer(2, 2)}), "f": Function(look)}).sample(rng_at(0))
     assert seen["copy"]["t"][0] == 1 and (seen["missing"], seen["has"], seen["pairs"]) == (7, False, (2, 1))
     assert repr(Space({"a": 1})) == "Space({'a': 1})"
+
+
+def test_a_space_that_never_ends_is_refused():
+    endless: dict[str, Any] = {}
+    endless["again"] = endless
+    with pytest.raises(BadArgument, match=r"param_space.*nested too deeply, or holds itself"):
+        Space(endless)
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    with pytest.raises(BadArgument, match="an object of type dict that cannot be shown"):
+        Space(deep)
