@@ -10,7 +10,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks import quickstart, reports, simulating, startup, trials
+from benchmarks import dataframe, persist, quickstart, reports, restore, simulating, startup, trials
 from benchmarks.machine import facts
 from benchmarks.measure import disk, installed
 from benchmarks.target import table
@@ -33,6 +33,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "inline": trials.inline,
     "reports": reports.bench,
     "simulate": simulating.bench,
+    "restore": restore.bench,
+    "persist": persist.bench,
+    "dataframe": dataframe.bench,
 }
 
 
