@@ -75,7 +75,8 @@ def workload(side: str, name: str, n: int, *, repeats: int, memory: bool = False
 
     Returns:
         ``count`` and, of the part that counts, ``wall_s`` and ``per_s``; of the whole process ``process_wall_s`` and
-        ``cpu_s`` (all its processes), ``cpu_ms_each``; with *memory* what :mod:`benchmarks.gauge` says of it.
+        ``cpu_s`` (all its processes), ``cpu_ms_each``; what other numbers the workload says; with *memory*
+        what :mod:`benchmarks.gauge` says of it.
     """
     warm_up(side)
     runs = [_run(side, name, n, memory=memory) for _ in range(repeats)]
@@ -144,7 +145,8 @@ def _run(side: str, name: str, n: int, *, memory: bool) -> Figures:
     command = [sys.executable, "-m", f"benchmarks.sides.with_{side}", name, str(n), folder]
     found = gauged(command, memory=memory)
     said = json.loads(found.pop("said"))
-    return {**found, "process_wall_s": found["wall_s"], "wall_s": said["wall_s"], "count": said["count"]}
+    counted = {name: number for name, number in said.items() if isinstance(number, (int, float))}
+    return {**found, "process_wall_s": found["wall_s"], **counted}
 
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

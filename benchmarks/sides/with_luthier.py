@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import past
+from benchmarks.sides import killed
 from luthier import tune
 
 if TYPE_CHECKING:
@@ -76,6 +78,43 @@ def checkpoints(n: int, folder: str) -> dict[str, Any]:
     return {**_done(len(results), 1, start, errors=results.num_errors), "count": n, **found}
 
 
+def restore(n: int, folder: str) -> dict[str, Any]:
+    """Take up an experiment whose driver was killed when *n* of its trials had ended; until the next one runs."""
+    killed.begin_and_kill("benchmarks.sides.with_luthier", n, folder)
+    train = killed.trainable(tune, n, folder)
+    start = time.time()
+    results = tune.Tuner.restore(os.path.join(folder, "exp"), train).fit()
+    _done(len(results), n + 2, start, errors=results.num_errors)
+    return killed.came_of(n, folder, start)
+
+
+def restore_begin(n: int, folder: str) -> dict[str, Any]:
+    """Run the experiment, to be killed."""
+    train = killed.trainable(tune, n, folder)
+    run = tune.RunConfig(storage_path=folder, name="exp", verbose=0, resources={"cpu": 2})
+    goal = tune.TuneConfig(num_samples=n + 2, metric="loss", mode="min", reuse_actors=True)
+    tune.Tuner(train, param_space={"x": tune.uniform(0.0, 1.0)}, tune_config=goal, run_config=run).fit()
+    raise SystemExit("nobody has killed it")
+
+
+def dataframe(n: int, folder: str) -> dict[str, Any]:
+    """Read an experiment of *n* trials with 10 results each into a table of their last."""
+    return _table(n, folder)
+
+
+def dataframe_best(n: int, folder: str) -> dict[str, Any]:
+    """Read an experiment of *n* trials with 10 results each into a table of their best."""
+    return _table(n, folder, filter_metric="loss", filter_mode="min")
+
+
+def _table(n: int, folder: str, **which: str) -> dict[str, Any]:
+    directory = os.path.join(folder, "past")
+    past.write(directory, n, 10)
+    start = time.perf_counter()
+    table = tune.Tuner.restore(directory, past.train).get_results().get_dataframe(**which)
+    return _done(len(table), n, start)
+
+
 def _trials(n: int, folder: str, *, reuse: bool, executor: str) -> dict[str, Any]:
     def objective(config):
         return {"loss": config["x"]}
@@ -108,6 +147,10 @@ WORKLOADS: dict[str, Callable[[int, str], dict[str, Any]]] = {
     "inline": inline,
     "reports": reports,
     "checkpoints": checkpoints,
+    "restore": restore,
+    "restore-begin": restore_begin,
+    "dataframe": dataframe,
+    "dataframe-best": dataframe_best,
 }
 
 if __name__ == "__main__":

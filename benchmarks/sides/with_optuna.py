@@ -67,6 +67,24 @@ def reports(storage: str) -> Callable[[int, str], dict[str, Any]]:
     return run
 
 
+def dataframe(n: int, folder: str) -> dict[str, Any]:
+    """Make a table of *n* trials in memory, with 10 results each."""
+    lr, layers = optuna.distributions.FloatDistribution(0.0, 1.0), optuna.distributions.IntDistribution(1, 7)
+    study = optuna.create_study()
+    study.add_trials(
+        optuna.trial.create_trial(
+            params={"lr": (i % 97) / 97, "layers": 1 + i % 7},
+            distributions={"lr": lr, "layers": layers},
+            user_attrs={"accuracy": 0.5, "width": 64, "act": "relu"},
+            intermediate_values={step: 1.0 / (step + 1) for step in range(10)},
+            value=0.1,
+        )
+        for i in range(n)
+    )
+    start = time.perf_counter()
+    return _done(len(study.trials_dataframe()), n, start)
+
+
 def _storage(kind: str, folder: str) -> Any:
     if kind == JOURNAL:
         from optuna.storages import JournalStorage
@@ -89,6 +107,7 @@ WORKLOADS: dict[str, Callable[[int, str], dict[str, Any]]] = {
     "memory": trials(MEMORY),
     "journal": trials(JOURNAL),
     "reports": reports(JOURNAL),
+    "dataframe": dataframe,
 }
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
+from benchmarks.sides import killed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,6 +79,27 @@ def checkpoints(n: int, folder: str) -> dict[str, Any]:
     return {**_done(len(results), 1, start, errors=results.num_errors), "count": n, **found}
 
 
+def restore(n: int, folder: str) -> dict[str, Any]:
+    """Take up an experiment whose driver was killed when *n* of its trials had ended; until the next one runs."""
+    killed.begin_and_kill("benchmarks.sides.with_ray", n, folder)
+    _start(folder)
+    train = killed.trainable(tune, n, folder)
+    start = time.time()
+    results = tune.Tuner.restore(os.path.join(folder, "exp"), train).fit()
+    _done(len(results), n + 2, start, errors=results.num_errors)
+    return killed.came_of(n, folder, start)
+
+
+def restore_begin(n: int, folder: str) -> dict[str, Any]:
+    """Run the experiment, to be killed."""
+    _start(folder)
+    train = killed.trainable(tune, n, folder)
+    run = tune.RunConfig(storage_path=folder, name="exp", verbose=0)
+    goal = tune.TuneConfig(num_samples=n + 2, metric="loss", mode="min")
+    tune.Tuner(train, param_space={"x": tune.uniform(0.0, 1.0)}, tune_config=goal, run_config=run).fit()
+    raise SystemExit("nobody has killed it")
+
+
 def _trials(n: int, folder: str, *, reuse: bool) -> dict[str, Any]:
     def objective(config):
         return {"loss": config["x"]}
@@ -110,6 +133,8 @@ WORKLOADS: dict[str, Callable[[int, str], dict[str, Any]]] = {
     "reused": reused,
     "reports": reports,
     "checkpoints": checkpoints,
+    "restore": restore,
+    "restore-begin": restore_begin,
 }
 
 if __name__ == "__main__":

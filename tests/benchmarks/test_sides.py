@@ -9,21 +9,26 @@ import pytest
 
 from benchmarks import measure
 from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.log_cost import cost
+from benchmarks.log_share import share
+from benchmarks.page import BEGIN, END, figures, replaced
 from benchmarks.sides.with_luthier import WORKLOADS
 from benchmarks.target import Target, table
 
 ROOT = Path(__file__).parents[2]
-SIZES = {"quickstart": 4, "fresh": 3, "reused": 5, "inline": 5, "reports": 7, "checkpoints": 3}
-TRIALS = {**SIZES, "reports": 2, "checkpoints": 1}
+SIZES = {"quickstart": 4, "fresh": 3, "reused": 5, "inline": 5, "reports": 7, "restore": 3}
+SIZES |= {"checkpoints": 3, "dataframe": 5, "dataframe-best": 5}
+WRITTEN = {**SIZES, "reports": 2, "checkpoints": 1, "restore": 5, "dataframe": 0, "dataframe-best": 0}
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", sorted(WORKLOADS.keys() - {"restore-begin"}))  # which is killed by restore
 def test_every_workload_of_ours_does_what_it_counts(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.sides.with_luthier", name, str(SIZES[name]), str(tmp_path)]
     done = subprocess.run(command, check=True, cwd=ROOT, env=measure.environment(), capture_output=True, text=True)
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["count"] == (2 * SIZES[name] if name == "reports" else SIZES[name])
-    assert len(list(tmp_path.glob("*/*/result.json"))) == TRIALS[name]
+    assert len(list(tmp_path.glob("*/*/result.json"))) == WRITTEN[name]
+    assert said.get("ran_again", 0) == 0
 
 
 def test_a_benchmark_without_peers_says_so_and_measures_ours(monkeypatch, capsys) -> None:
@@ -38,12 +43,39 @@ def test_a_benchmark_without_peers_says_so_and_measures_ours(monkeypatch, capsys
     assert "ray, optuna" in printed.err
 
 
+def test_persisting_is_measured(tmp_path) -> None:
+    found = cost(2000, str(tmp_path / "cost"))
+    assert found["us_early"] > 0 and found["us_late"] > 0
+    for executor in ("inline", "process"):
+        found = share(4, str(tmp_path / executor), executor)
+        assert 0 < found["log_s"] < found["run_s"]
+        assert found["batches"] > 4 * 50
+
+
+def test_a_run_of_some_benchmarks_leaves_the_rows_of_others() -> None:
+    def line(name: str, found: float) -> str:
+        machine = {"cores": 2, "processor": "a", "memory_gb": 8.0, "system": "Linux", "python": "3.11", "load": found}
+        targets = [Target("speed", found, least=4).as_json()]
+        return json.dumps({"benchmark": name, "targets": targets, "machine": {**machine, "ray": None, "optuna": None}})
+
+    page = f"before {BEGIN} {END} after"
+    page = replaced(page, figures("\n".join([line("one", 5.0), line("two", 6.0)]), page))
+    assert page.count("\n| ") == 3
+    page = replaced(page, figures(line("two", 3.0), page))
+    page = replaced(page, figures(line("two", 7.0), page))
+    assert "| one: speed | >= 4 | 5 | reached |" in page
+    assert "| two: speed | >= 4 | 7 | reached |" in page
+    assert page.count("\n| ") == 3
+    assert [part.partition("two: 2 cores")[1] for part in page.split("\n\n")].count("two: 2 cores") == 1
+    assert "Load average when a benchmark began: 5 to 6." in page
+
+
 def test_an_unknown_benchmark_is_refused(capsys) -> None:
     with pytest.raises(SystemExit):
         main(["speed"])
     assert "'speed'" in capsys.readouterr().err
-    names = {"startup", "quickstart", "fresh", "reused", "inline", "reports", "checkpoints", "simulate"}
-    assert set(BENCHMARKS) == names
+    names = "startup quickstart fresh reused inline reports checkpoints simulate restore persist dataframe"
+    assert set(BENCHMARKS) == set(names.split())
 
 
 @pytest.mark.parametrize(

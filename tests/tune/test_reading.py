@@ -145,3 +145,25 @@ def test_an_unknown_scope_is_refused(tmp_path):
     analysis = tune.ExperimentAnalysis(grown(tmp_path / "quick").directory)
     with pytest.raises(BadArgument, match="scope"):
         analysis.get_best_trial(scope="median")
+
+
+def test_an_experiment_that_goes_on_reads_the_log_once(tmp_path, counted):
+    def train(config):
+        for i in range(3):
+            tune.report({"loss": config["x"] / (i + 1)})
+
+    run_config = tune.RunConfig(storage_path=str(tmp_path), name="quick", verbose=0, executor="inline")
+    tune.Tuner(train, param_space={"x": tune.grid_search([1, 2])}, run_config=run_config).fit()
+    damaged, whole = sorted(tmp_path.glob("quick/*/result.json"))
+    before = damaged.read_text()
+    counted.clear()
+    tuner = tune.Tuner.restore(tmp_path / "quick", train)
+    assert counted == []
+    assert len(tuner.fit()) == 2
+    assert counted == [0]
+    damaged.write_text(before[:-5])
+    kept = whole.stat().st_mtime_ns
+    tune.Tuner.restore(tmp_path / "quick", train).fit()
+    assert counted == [0, 0, 0]  # once more, to make a trial's files anew
+    assert damaged.read_text() == before
+    assert whole.stat().st_mtime_ns == kept
