@@ -25,6 +25,9 @@ def test_sigterm_is_remembered():
     with Interrupts(lambda: None) as interrupts:
         os.kill(os.getpid(), signal.SIGTERM)
         assert (interrupts.reason(), interrupts.terminated) == ("terminated", True)
+        with pytest.raises(SystemExit) as ended:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert ended.value.code == 143
 
 
 def test_in_a_thread_only_requests_work():

@@ -48,6 +48,8 @@ class Interrupts:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._reason is not None:
+            if number == signal.SIGTERM:
+                raise SystemExit(128 + number)
             raise KeyboardInterrupt
         self.terminated = number == signal.SIGTERM
         self.request("interrupted" if number == signal.SIGINT else "terminated")

@@ -75,7 +75,7 @@ def nobody_reported(metric: str, trials: Iterable[TrialState]) -> NoResult:
     text += f" (finite) value of {metric!r}."
     if own or names:
         text += f" Reported were: {', '.join(own or sorted(names))}."
-        if near := difflib.get_close_matches(metric, names, n=1):
+        if metric not in names and (near := difflib.get_close_matches(metric, names, n=1)):
             text += f" Is {near[0]!r} meant?"
     else:
         text += " None has reported anything."
