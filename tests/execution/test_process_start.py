@@ -276,3 +276,15 @@ def test_nothing_is_imported_that_is_not_needed():
     loaded = set(done.stdout.split())
     assert not loaded & {"numpy", "pandas", "scipy", "rich", "asyncio", "ssl", "multiprocessing", "cloudpickle"}
     assert "select" in loaded
+
+
+def test_the_allocator_of_pyarrow_is_no_reason_not_to_fork():
+    script = (
+        "import pyarrow, os\n"
+        "from luthier.worker.forking import obstacle_to_forking\n"
+        "names = [open(f'/proc/self/task/{t}/comm').read().strip() for t in os.listdir('/proc/self/task')]\n"
+        "print(sorted(names)[-1] if len(names) > 1 else 'alone', '|', obstacle_to_forking())\n"
+    )
+    environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environ, check=True)
+    assert done.stdout.rpartition("|")[2].strip() == ""

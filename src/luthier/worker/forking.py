@@ -8,6 +8,9 @@ import sys
 import threading
 from pathlib import Path
 
+# Threads that know of forks: the memory allocator of pyarrow, which pandas loads, takes its own down and up again.
+_HARMLESS = frozenset({"jemalloc_bg_thd"})
+
 
 def obstacle_to_forking() -> str:
     """Return why this process cannot be forked safely; empty where nothing speaks against it.
@@ -43,11 +46,18 @@ def _used_accelerator() -> str:
     return ""
 
 
+def _name_of(task: Path) -> str:
+    try:
+        return (task / "comm").read_text("utf-8", "replace").strip()
+    except OSError:  # it has just ended
+        return next(iter(_HARMLESS))
+
+
 def _native_threads() -> str:
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
         return ""
-    running = sum(1 for _ in tasks.iterdir()) - 1
+    running = sum(_name_of(task) not in _HARMLESS for task in tasks.iterdir()) - 1
     if not running:
         return ""
     mapped = {
