@@ -79,7 +79,7 @@ def run(
         resources_per_trial: what a trial asks for, e.g. ``{"cpu": 2}``.
         num_samples: how often the space is sampled; -1 for no end.
         storage_path: directory that holds experiments.
-        storage_filesystem: not supported yet.
+        storage_filesystem: fsspec file system of ``storage_path``, where a URL does not tell it all.
         search_alg: a searcher, or its name.
         scheduler: a scheduler, or its name.
         checkpoint_config: which checkpoints are made and kept.
