@@ -721,3 +721,48 @@ def test_replay_believes_the_log_and_asks_nobody():
     log = [*join(e), *report(e, checkpoint="c", loss=1.0), *leave(e, Outcome.FINISHED)]
     again = Engine.replay(lambda: engine(Deaf([]), Other()), log)
     assert again.experiment == e.experiment
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Stop(T0, "r", {"rung": 1}),
+        Pause(T0, "r", {"rung": 1}),
+        Exploit(T0, {"x": 9}, None, "r", {"rung": 1}),
+        Resize(T0, TWO, "r", {"rung": 1}),
+    ],
+    ids=lambda decision: type(decision).__name__,
+)
+def test_the_log_says_why_a_running_trial_was_halted(decision):
+    e = engine(1, Script((ev.Reported, T0, decision)))
+    join(e)
+    (halted,) = [event for event in report(e, loss=1) if isinstance(event, ev.Halted)]
+    assert (halted.reason, halted.why) == ("r", {"rung": 1})
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Stop(T0, "r", {"rung": 1}),
+        Resume(T0, "r", {"rung": 1}),
+        Exploit(T0, {"x": 9}, None, "r", {"rung": 1}),
+        Resize(T0, TWO, "r", {"rung": 1}),
+    ],
+    ids=lambda decision: type(decision).__name__,
+)
+def test_the_log_says_why_a_paused_trial_ended_or_goes_on(decision):
+    e = engine(2, Script((ev.Reported, T0, Pause(T0)), (ev.Reported, T1, decision)))
+    join(e)
+    report(e, loss=1)
+    e.handle(ev.Exited(T0, 1, Outcome.HALTED))
+    (said,) = [event for event in report(e, T1, loss=1) if isinstance(event, (ev.Requeued, ev.Ended))]
+    assert (said.trial, said.reason, said.why) == (T0, "r", {"rung": 1})
+
+
+@pytest.mark.parametrize("decision", [Resume(T0, "r", {"rung": 1}), Exploit(T0, {"x": 9}, None, "r", {"rung": 1})])
+def test_the_log_says_why_a_pause_was_taken_back(decision):
+    e = engine(1, Script((ev.Reported, T0, Pause(T0)), (ev.Reported, T0, decision)))
+    join(e)
+    report(e, loss=1)
+    (halted,) = [event for event in report(e, loss=1) if isinstance(event, ev.Halted)]
+    assert (halted.then, halted.reason, halted.why) == (Then.REQUEUE, "r", {"rung": 1})

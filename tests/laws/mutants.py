@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant("exploits the old config", E, "ev.Requeued(t.id, order.config, order.restore, order", "ev.Requeued(t.id, t.config, order.restore, order"),
     Mutant("exploits its own checkpoint", E, "ev.Requeued(t.id, order.config, order.restore, order", "ev.Requeued(t.id, order.config, t.checkpoint, order"),
     Mutant("forgets the new size", E, "resources = order.resources if order and order.resources is not None else t.resources", "resources = t.resources"),
-    Mutant("a stop can be taken back", E, "case Resume(), Status.HALTING if pausing:", "case Resume(), Status.HALTING:"),
+    Mutant("a stop can be taken back", E, "case Resume(_, reason, why), Status.HALTING if pausing:", "case Resume(_, reason, why), Status.HALTING:"),
     Mutant("stops only once", E, "                if t.order is None or t.order.then is not Then.STOP:\n", "                if t.order is None:\n"),
     Mutant("repeats the stop", E, "                if t.order is None or t.order.then is not Then.STOP:\n", "                if t.order is None or t.order:\n"),
     Mutant("starts over after a failure", E, "            self._record(ev.Requeued(t.id, t.config, t.checkpoint, resources))\n        self", "            self._record(ev.Requeued(t.id, t.config, None, resources))\n        self"),

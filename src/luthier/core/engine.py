@@ -222,27 +222,27 @@ class Engine:
             return  # or a paused trial would wait again after the stop has passed it by, for ever
         pausing = t.order is not None and t.order.then is Then.PAUSE
         match decision, t.status:
-            case Stop(_, reason), Status.RUNNING | Status.HALTING:
+            case Stop(_, reason, why), Status.RUNNING | Status.HALTING:
                 if t.order is None or t.order.then is not Then.STOP:
-                    self._record(ev.Halted(t.id, t.attempt, Then.STOP, reason))
-            case Stop(_, reason), Status.PENDING | Status.PAUSED:
-                self._record(ev.Ended(t.id, Status.STOPPED, reason))
-            case Pause(_, reason), Status.RUNNING:
-                self._record(ev.Halted(t.id, t.attempt, Then.PAUSE, reason))
-            case Resume(), Status.PAUSED:
-                self._record(ev.Requeued(t.id, t.config, t.checkpoint, t.resources))
-            case Resume(), Status.HALTING if pausing:
-                self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, "resumed"))
-            case Exploit(_, config, checkpoint, reason), Status.RUNNING:
-                self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason, config, checkpoint))
-            case Exploit(_, config, checkpoint, reason), Status.HALTING if pausing:
-                self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason, config, checkpoint))
-            case Exploit(_, config, checkpoint), Status.PAUSED:
-                self._record(ev.Requeued(t.id, config, checkpoint, t.resources))
-            case Resize(_, resources, reason), Status.RUNNING:
-                self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason, resources=resources))
-            case Resize(_, resources), Status.PAUSED:
-                self._record(ev.Requeued(t.id, t.config, t.checkpoint, resources))
+                    self._record(ev.Halted(t.id, t.attempt, Then.STOP, reason, why=why))
+            case Stop(_, reason, why), Status.PENDING | Status.PAUSED:
+                self._record(ev.Ended(t.id, Status.STOPPED, reason, why))
+            case Pause(_, reason, why), Status.RUNNING:
+                self._record(ev.Halted(t.id, t.attempt, Then.PAUSE, reason, why=why))
+            case Resume(_, reason, why), Status.PAUSED:
+                self._record(ev.Requeued(t.id, t.config, t.checkpoint, t.resources, reason, why))
+            case Resume(_, reason, why), Status.HALTING if pausing:
+                self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason or "resumed", why=why))
+            case Exploit(_, config, checkpoint, reason, why), Status.RUNNING:
+                self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason, config, checkpoint, why=why))
+            case Exploit(_, config, checkpoint, reason, why), Status.HALTING if pausing:
+                self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason, config, checkpoint, why=why))
+            case Exploit(_, config, checkpoint, reason, why), Status.PAUSED:
+                self._record(ev.Requeued(t.id, config, checkpoint, t.resources, reason, why))
+            case Resize(_, resources, reason, why), Status.RUNNING:
+                self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason, resources=resources, why=why))
+            case Resize(_, resources, reason, why), Status.PAUSED:
+                self._record(ev.Requeued(t.id, t.config, t.checkpoint, resources, reason, why))
             case _:
                 pass  # the world has moved on
 

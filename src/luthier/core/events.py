@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, Then, TrialId, WorkerId
+from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, Then, TrialId, Why, WorkerId
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="is", tag=True, omit_defaults=True):
@@ -120,7 +120,10 @@ class Launched(_Event, frozen=True):
 
 
 class Halted(_Event, frozen=True):
-    """An attempt is to let go; order to carry out.  *config*, *restore*, *resources*: to go on with, if given."""
+    """An attempt is to let go; order to carry out.  *config*, *restore*, *resources*: to go on with, if given.
+
+    *why* says in names and values what *reason* says in words.
+    """
 
     trial: TrialId
     attempt: int
@@ -129,6 +132,7 @@ class Halted(_Event, frozen=True):
     config: Config | None = None
     restore: Ref | None = None
     resources: dict[str, float] | None = None
+    why: Why | None = None
 
 
 class Requeued(_Event, frozen=True):
@@ -138,6 +142,8 @@ class Requeued(_Event, frozen=True):
     config: Config
     restore: Ref | None
     resources: dict[str, float]
+    reason: str = ""
+    why: Why | None = None
 
 
 class Paused(_Event, frozen=True, gc=False):
@@ -146,12 +152,13 @@ class Paused(_Event, frozen=True, gc=False):
     trial: TrialId
 
 
-class Ended(_Event, frozen=True, gc=False):
+class Ended(_Event, frozen=True):
     """A trial came to its end."""
 
     trial: TrialId
     status: Status
     reason: str = ""
+    why: Why | None = None
 
 
 class Forgotten(_Event, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
-from luthier.core.terms import Config, Ref, TrialId
+from luthier.core.terms import Config, Ref, TrialId, Why
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -96,24 +96,32 @@ class Searcher(Protocol):
         """Hear what happened; *experiment* already shows it."""
 
 
-class Stop(msgspec.Struct, frozen=True, gc=False):
+# What is decided about one trial tells why twice: *reason* in words, *why* as names and plain values, for tables and
+# pictures.  The names are those of :data:`luthier.core.terms.Why`.
+
+
+class Stop(msgspec.Struct, frozen=True):
     """End *trial* where it stands."""
 
     trial: TrialId
     reason: str = "stopped by the scheduler"
+    why: Why | None = None
 
 
-class Pause(msgspec.Struct, frozen=True, gc=False):
+class Pause(msgspec.Struct, frozen=True):
     """Take *trial* off its worker, to be resumed (or stopped) later."""
 
     trial: TrialId
     reason: str = "paused by the scheduler"
+    why: Why | None = None
 
 
-class Resume(msgspec.Struct, frozen=True, gc=False):
+class Resume(msgspec.Struct, frozen=True):
     """Let a paused *trial* wait for a worker again."""
 
     trial: TrialId
+    reason: str = ""
+    why: Why | None = None
 
 
 class Exploit(msgspec.Struct, frozen=True):
@@ -123,6 +131,7 @@ class Exploit(msgspec.Struct, frozen=True):
     config: Config
     checkpoint: Ref | None
     reason: str = "exploits a better trial"
+    why: Why | None = None
 
 
 class Resize(msgspec.Struct, frozen=True):
@@ -131,6 +140,7 @@ class Resize(msgspec.Struct, frozen=True):
     trial: TrialId
     resources: dict[str, float]
     reason: str = "gets other resources"
+    why: Why | None = None
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):

@@ -13,6 +13,15 @@ Ref = NewType("Ref", str)  # names a checkpoint; who stores checkpoints knows wh
 Config: TypeAlias = dict[str, Any]
 Metrics: TypeAlias = dict[str, Any]
 
+# Why a policy decided something, in names and plain values.  Names that mean the same in every policy:
+#   metric, value        what was judged by, and what the trial had (as reported, not as a score)
+#   time_attr, time      how far the trial was
+#   bracket, rung        which set of rungs (from 0), and the milestone in units of time_attr
+#   cutoff, rank, of     the value that still passed; the trial's rank (1 is best) among how many
+#   source               id of the trial whose checkpoint and config are taken
+#   old, new             the hyperparameters that change: {name: value} before and after
+Why: TypeAlias = dict[str, Any]
+
 
 class Label(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What a trial is called: for people, on disk, and by its parameters."""

@@ -11,17 +11,17 @@ import math
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
-from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.events import Proposed, Reported
-from luthier.core.goal import WORST, Goal, lookup, number
+from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Stop
+from luthier.schedulers.arguments import at_least, check, goal_in, metric_name, more_than, own_goal, whole
 from luthier.schedulers.fifo import Fifo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luthier.core.events import News
-    from luthier.core.goal import Score
+    from luthier.core.goal import Goal, Score
     from luthier.core.policy import Decision, ExperimentView
     from luthier.core.rng import Rng
     from luthier.core.terms import TrialId
@@ -105,24 +105,17 @@ class Asha(Fifo):
         brackets: int = 1,
         stop_last_trials: bool = True,
     ) -> None:
-        if not isinstance(time_attr, str) or not time_attr:
-            raise BadArgumentType("time_attr", time_attr, "the name of a metric that counts time or steps")
-        if goal is not None and not isinstance(goal, Goal):
-            raise BadArgumentType("goal", goal, "a Goal, or None for the experiment's own")
-        _check("max_t", max_t, 0 < _amount("max_t", max_t) < math.inf, "a finite number > 0")
-        _check("grace_period", grace_period, _amount("grace_period", grace_period) >= 1, "a number >= 1")
-        _check("grace_period", grace_period, grace_period <= max_t, f"a number <= max_t, which is {max_t}")
-        factor = _amount("reduction_factor", reduction_factor)
-        _check("reduction_factor", reduction_factor, 1 < factor < math.inf, "a finite number > 1")
-        _check("brackets", brackets, _amount("brackets", brackets) >= 1, "a whole number >= 1")
-        _check("brackets", brackets, int(brackets) == brackets, "a whole number >= 1")
-        self.time_attr, self.goal, self.max_t, self.stop_last_trials = time_attr, goal, max_t, bool(stop_last_trials)
+        self.time_attr, self.goal = metric_name("time_attr", time_attr), own_goal(goal)
+        self.max_t, self.stop_last_trials = more_than("max_t", max_t, 0), bool(stop_last_trials)
+        least = at_least("grace_period", grace_period, 1)
+        check("grace_period", grace_period, least <= max_t, f"a number <= max_t, which is {max_t}")
+        more_than("reduction_factor", reduction_factor, 1)
         self._quantile = (1 - 1 / reduction_factor) * 100 / 100  # in this order, or it is not the percentile's number
         milestones = [grace_period]
         while milestones[-1] * reduction_factor <= max_t:
             milestones.append(grace_period * reduction_factor ** len(milestones))
         # Highest rung first: that is the order in which they are asked.
-        self._brackets = [[Rung(at) for at in reversed(milestones[s:])] for s in range(int(brackets))]
+        self._brackets = [[Rung(at) for at in reversed(milestones[s:])] for s in range(whole("brackets", brackets, 1))]
         self._bracket_of: dict[TrialId, int] = {}
         most = len(milestones)
         weights = [math.exp(len(bracket) - most) for bracket in self._brackets]
@@ -141,17 +134,10 @@ class Asha(Fifo):
         if isinstance(news, Reported):
             return self._judge(news, experiment)
         if isinstance(news, Proposed):
-            self._goal(experiment)  # complains before anything has run
+            goal_in(self.goal, experiment, "ASHA")  # complains before anything has run
             if len(self._brackets) > 1:
                 self._bracket_of[news.trial] = self._draw(rng.random())
         return ()
-
-    def _goal(self, experiment: ExperimentView) -> Goal:
-        if self.goal is not None:
-            return self.goal
-        if not experiment.goals:
-            raise BadArgument("metric", None, "the metric and mode that ASHA is to compare trials by")
-        return experiment.goals[0]
 
     def _draw(self, u: float) -> int:
         for bracket, weight in enumerate(self._weights):
@@ -161,12 +147,13 @@ class Asha(Fifo):
         return 0  # the weights' sum fell short of u by rounding
 
     def _judge(self, news: Reported, experiment: ExperimentView) -> Sequence[Decision]:
-        goal, trial = self._goal(experiment), news.trial
+        goal, trial = goal_in(self.goal, experiment, "ASHA"), news.trial
         now, score = number(lookup(news.metrics, self.time_attr)), goal.score(news.metrics)
         if now is None or score is None:
             return ()
         if self.stop_last_trials and now >= self.max_t:
-            return (Stop(trial, f"reached max_t: {self.time_attr} is {now:g} of {self.max_t:g}"),)
+            why = {"time_attr": self.time_attr, "time": now, "max_t": self.max_t}
+            return (Stop(trial, f"reached max_t: {self.time_attr} is {now:g} of {self.max_t:g}", why),)
         for rung in self._brackets[self._bracket_of.get(trial, 0)]:
             if now < rung.milestone or now != now:  # noqa: PLR0124 (NaN)
                 continue
@@ -188,15 +175,13 @@ class Asha(Fifo):
             f"rung {rung.milestone:g}: {goal.metric} {goal.value(score):.6g} is worse than the cutoff "
             f"{goal.value(cutoff):.6g} (rank {rank} of {of})"
         )
-        return (Stop(trial, reason),)
-
-
-def _amount(argument: str, given: object) -> float:
-    if isinstance(given, bool) or (amount := number(given)) is None:
-        raise BadArgumentType(argument, given, "a number")
-    return amount
-
-
-def _check(argument: str, given: object, holds: bool, wanted: str) -> None:
-    if not holds:
-        raise BadArgument(argument, given, wanted)
+        why = {
+            "metric": goal.metric,
+            "value": goal.value(score),
+            "rung": rung.milestone,
+            "bracket": self._bracket_of.get(trial, 0),
+            "cutoff": goal.value(cutoff),
+            "rank": rank,
+            "of": of,
+        }
+        return (Stop(trial, reason, why),)

@@ -35,7 +35,7 @@ UNSEALED = 1  # the version that had no seal
 _ENDS = (b'"}\n', b'"}')
 
 _KINDS: Mapping[str, type[ev.Event]] = {kind.__name__: kind for kind in get_args(ev.Event)}
-_USERS = frozenset({"config", "metrics"})  # fields that users fill with what they like
+_USERS = frozenset({"config", "metrics", "why"})  # fields that users and policies fill with what they like
 _FREE: Mapping[type[ev.Event], tuple[str, ...]] = {
     kind: tuple(f for f in kind.__struct_fields__ if f in _USERS or f == "resources") for kind in _KINDS.values()
 }

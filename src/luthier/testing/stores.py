@@ -54,6 +54,9 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
 # Events that have grown fields since: old logs lack them.
 GROWN: tuple[ev.Event, ...] = (
     ev.Reopened(-1, lost=(W0,), ended=(T0,), stopping=True, note="num_samples 10 -> -1"),
+    ev.Halted(T0, 1, Then.STOP, "rung 4", why={"rung": 4, "cutoff": 0.25, "metric": "loss"}),
+    ev.Requeued(T0, {"lr": 0.2}, None, {"cpu": 2.0}, "exploits t1", {"source": "t1", "old": {"lr": 0.1}}),
+    ev.Ended(T0, Status.STOPPED, "rung 9", {"rung": 9, "cutoff": math.inf, "new": {"layers": (3, 4)}}),
 )
 
 
