@@ -193,7 +193,7 @@ def test_the_same_place_gives_the_same_bracket_and_a_bracket_has_its_own_rungs()
     ("argument", "given"),
     [
         ("max_t", 0), ("max_t", -1), ("max_t", math.nan), ("max_t", math.inf), ("max_t", "9"), ("max_t", True),
-        ("grace_period", 0), ("grace_period", 0.5), ("grace_period", 101), ("grace_period", None),
+        ("grace_period", 0), ("grace_period", -0.5), ("grace_period", 101), ("grace_period", None),
         ("reduction_factor", 1), ("reduction_factor", 0), ("reduction_factor", math.nan), ("reduction_factor", "x"),
         ("brackets", 0), ("brackets", 1.5), ("brackets", []), ("time_attr", ""), ("time_attr", 3), ("goal", "loss"),
     ],

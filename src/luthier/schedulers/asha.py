@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from luthier.core.events import Proposed, Reported
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Stop
-from luthier.schedulers.arguments import at_least, check, goal_in, metric_name, more_than, own_goal, whole
+from luthier.schedulers.arguments import check, goal_in, metric_name, more_than, own_goal, whole
 from luthier.schedulers.fifo import Fifo
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Asha(Fifo):
     ) -> None:
         self.time_attr, self.goal = metric_name("time_attr", time_attr), own_goal(goal)
         self.max_t, self.stop_last_trials = more_than("max_t", max_t, 0), bool(stop_last_trials)
-        least = at_least("grace_period", grace_period, 1)
+        least = more_than("grace_period", grace_period, 0)
         check("grace_period", grace_period, least <= max_t, f"a number <= max_t, which is {max_t}")
         more_than("reduction_factor", reduction_factor, 1)
         self._quantile = (1 - 1 / reduction_factor) * 100 / 100  # in this order, or it is not the percentile's number

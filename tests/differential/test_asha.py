@@ -1,0 +1,35 @@
+"""Ours decides as Ray's ``AsyncHyperBandScheduler`` does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from luthier.core.events import Reported
+from luthier.core.goal import Goal
+from luthier.core.policy import Stop
+from luthier.core.rng import rng_at
+from luthier.core.state import ExperimentState
+from luthier.core.terms import TrialId
+from luthier.tune.schedulers import AsyncHyperBandScheduler
+
+
+def decided(case):
+    """Return for each result whether ours stops its trial."""
+    goal = Goal("loss", case["arguments"].pop("mode"))
+    asha: Any = AsyncHyperBandScheduler(**case["arguments"]).build(goal)
+    asha._bracket_of = {TrialId(str(trial)): bracket for trial, bracket in enumerate(case["bracket"])}
+    experiment, stops = ExperimentState(goals=(goal,)), []
+    for seq, (trial, time, loss) in enumerate(case["results"]):
+        metrics = {k: v for k, v in (("step", time), ("loss", loss)) if v is not None}
+        decisions = asha.decide(Reported(TrialId(str(trial)), 1, seq, metrics), experiment, rng_at(0, seq))
+        assert all(isinstance(d, Stop) and d.trial == str(trial) for d in decisions)
+        stops.append(bool(decisions))
+    return stops
+
+
+def test_the_same_results_stop_the_same_trials(recorded):
+    cases = recorded("asha")
+    assert len(cases) >= 40
+    assert sum(map(sum, (case["stops"] for case in cases))) > 100
+    for number, case in enumerate(cases):
+        assert decided(dict(case, arguments=dict(case["arguments"]))) == case["stops"], f"case {number}"
