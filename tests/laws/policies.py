@@ -11,6 +11,8 @@ from luthier.core.space import Float, Grid
 from luthier.core.terms import Ref, Status
 from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.hb_bohb import HyperbandForBohb
+from luthier.schedulers.hyperband import Hyperband
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
 
@@ -245,6 +247,8 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "fifo": Fifo,
     "asha": lambda: Asha(max_t=9, reduction_factor=3),
     "asha-brackets": lambda: Asha(max_t=8, reduction_factor=2, brackets=3, stop_last_trials=False),
+    "hyperband": lambda: Hyperband(max_t=8, reduction_factor=2),
+    "bohb": lambda: HyperbandForBohb(max_t=9, stop_last_trials=False),
     "halving": Halving,
     "pbt": Pbt,
     "resizer": Resizer,

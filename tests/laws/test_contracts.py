@@ -14,6 +14,8 @@ from luthier.core.space import Float, Grid, Space
 from luthier.core.terms import TrialId
 from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.hb_bohb import HyperbandForBohb
+from luthier.schedulers.hyperband import Hyperband
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
 from luthier.testing.schedulers import SchedulerContract
@@ -70,6 +72,23 @@ class TestAsha(SchedulerContract):
 class TestAshaInBrackets(SchedulerContract):
     def make(self):
         return Asha(max_t=9, reduction_factor=2, brackets=3, stop_last_trials=False)
+
+
+class TestHyperband(SchedulerContract):
+    def make(self):
+        return Hyperband(max_t=9)
+
+
+class TestHyperbandThatLetsTheLastRun(SchedulerContract):
+    steps: ClassVar[int] = 12
+
+    def make(self):
+        return Hyperband(max_t=9, reduction_factor=2, stop_last_trials=False)
+
+
+class TestHyperbandForBohb(SchedulerContract):
+    def make(self):
+        return HyperbandForBohb(max_t=9)
 
 
 class TestHalving(SchedulerContract):

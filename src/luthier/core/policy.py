@@ -75,6 +75,10 @@ class ExperimentView(Protocol):
     def goals(self) -> tuple[Goal, ...]:
         """What is to be optimised; empty where nobody said."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether no further trial is to come, as far as is known: who extends an experiment opens it again."""
+
     def trial(self, trial: TrialId) -> TrialView:
         """Return the trial of that id."""
 

@@ -108,6 +108,12 @@ class ExperimentState(msgspec.Struct):
         return len(self.trials)
 
     @property
+    def closed(self) -> bool:
+        """Whether no further trial is to come, as far as is known."""
+        full = self.num_trials is not None and len(self.trials) >= self.num_trials
+        return (self.exhausted or full) and not self.enqueued
+
+    @property
     def held(self) -> int:
         """How many trials hold a worker."""
         return len(self.by_status[Status.RUNNING]) + len(self.by_status[Status.HALTING])

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SCHEDULERS: Mapping[str, str] = {
     "fifo": "luthier.schedulers.fifo:Fifo",
     "asha": "luthier.schedulers.asha:Asha",
+    "hyperband": "luthier.schedulers.hyperband:Hyperband",
+    "hb_bohb": "luthier.schedulers.hb_bohb:HyperbandForBohb",
 }
 
 
