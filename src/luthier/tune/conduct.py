@@ -38,6 +38,7 @@ from luthier.tune.elsewhere import Mirrored
 from luthier.tune.history import History
 from luthier.tune.leftovers import clear_away, exits_with_newer
 from luthier.tune.naming import Naming
+from luthier.tune.pace import PaceWatch
 from luthier.tune.past import events_of
 from luthier.tune.result import load_error
 from luthier.tune.result_grid import ResultGrid
@@ -197,6 +198,7 @@ class Experiment:
         return [
             *result_files(self.directory),
             MetricWatch(stop if isinstance(stop, dict) else ()),
+            PaceWatch(getattr(self.blueprint.scheduling, "time_attr", None)),
             UnsavedWatch(),
             DiskGuard(self.directory, keep),
         ]
