@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from luthier.schedulers.hyperband import Hyperband
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from luthier.schedulers.bracket import Bracket, Shape
 
@@ -32,5 +32,5 @@ class HyperbandForBohb(Hyperband):
     def _plan(self) -> list[Shape]:
         return super()._plan()[::-1]
 
-    def _in_turn(self) -> Iterable[Bracket]:
-        return sorted((b for b in self._brackets.values() if b.ready), key=lambda b: b.opened)
+    def _in_turn(self) -> Iterator[Bracket]:
+        return (bracket for bracket in self._brackets.values() if bracket.ready)

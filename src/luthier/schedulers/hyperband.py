@@ -7,6 +7,8 @@ Optimization", JMLR 18 (2018), Algorithm 1.  Brackets have the shapes that Ray T
 from __future__ import annotations
 
 from collections.abc import KeysView
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from luthier.core.events import Ended, Exited, Proposed, Reported, Stalled
@@ -124,10 +126,10 @@ class Hyperband:
                     return trial
         return next(iter(offered), None)
 
-    def _in_turn(self) -> Iterable[Bracket]:
-        """Return the brackets that have trials to pick, in the order in which they are served."""
-        ready = [bracket for bracket in self._brackets.values() if bracket.ready]
-        return sorted(ready, key=lambda b: (b.band, b.completeness, b.opened)) if len(ready) > 1 else ready
+    def _in_turn(self) -> Iterator[Bracket]:
+        """Yield the brackets that have trials to pick, in the order in which they are served."""
+        for _, band in groupby(self._brackets.values(), key=attrgetter("band")):
+            yield from sorted((bracket for bracket in band if bracket.ready), key=attrgetter("completeness"))
 
     # -- coming and going ----------------------------------------------------------------------------------------------
     def _place(self, trial: TrialId, trial_number: int) -> None:
@@ -167,6 +169,7 @@ class Hyperband:
         if trial not in bracket.live:  # it was started again after its end
             bracket.live[trial] = view.number
             self._brackets[bracket.opened] = bracket
+            self._brackets = dict(sorted(self._brackets.items()))
             if now < bracket.milestone:
                 return ()
         return self._come(news, bracket, now, experiment)
