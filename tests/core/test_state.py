@@ -53,6 +53,20 @@ def test_room():
     assert ExperimentState().room({}) is None
 
 
+def test_closed_until_somebody_asks_for_more():
+    s = ExperimentState(num_trials=1)
+    assert not s.closed
+    evolve(s, born())
+    assert s.closed
+    evolve(s, ev.Enqueued({"x": 1}))
+    assert not s.closed
+    evolve(s, ev.Proposed(B, 1, {"x": 1}, {"cpu": 1.0}, enqueued=True))
+    evolve(s, ev.Reopened(num_trials=-1))
+    assert not s.closed
+    evolve(s, ev.SpaceExhausted())
+    assert s.closed
+
+
 def test_free_is_counted_exactly():
     tenth = {"gpu": 0.1}
     trials = [TrialId(f"t{i}") for i in range(10)]

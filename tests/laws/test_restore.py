@@ -13,7 +13,7 @@ from luthier.store.jsonl import JsonlStore
 from luthier.store.memory import MemoryStore
 from luthier.tune.history import History
 from luthier.tune.naming import Naming
-from luthier.tune.schedulers import ASHAScheduler, FIFOScheduler
+from luthier.tune.schedulers import ASHAScheduler, FIFOScheduler, HyperBandForBOHB, HyperBandScheduler
 
 
 class Patience(tune.Stopper):
@@ -61,7 +61,15 @@ def recorded(storage, scheduler, most, restarts):
     return tuner, ExperimentCard.read(path), list(JsonlStore(path, readonly=True).read())
 
 
-@pytest.mark.parametrize("scheduler", [FIFOScheduler(), ASHAScheduler(grace_period=1, reduction_factor=2, max_t=8)])
+SCHEDULERS = [
+    FIFOScheduler(),
+    ASHAScheduler(grace_period=1, reduction_factor=2, max_t=8),
+    HyperBandScheduler(max_t=8, reduction_factor=2),
+    HyperBandForBOHB(max_t=8, reduction_factor=3),
+]
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS, ids=lambda scheduler: type(scheduler).__name__)
 @pytest.mark.parametrize(("most", "restarts"), [(10**6, 0), (25, 0)])
 def test_every_prefix_of_a_log_leads_to_the_rest_of_it(tmp_path, scheduler, most, restarts):
     tuner, card, records = recorded(tmp_path, scheduler, most, restarts)
@@ -76,9 +84,9 @@ def test_every_prefix_of_a_log_leads_to_the_rest_of_it(tmp_path, scheduler, most
         assert engine.finished
 
 
-def test_nor_does_it_matter_how_often_it_is_broken_off(tmp_path):
+@pytest.mark.parametrize("scheduler", SCHEDULERS, ids=lambda scheduler: type(scheduler).__name__)
+def test_nor_does_it_matter_how_often_it_is_broken_off(tmp_path, scheduler):
     """The same through the controller, rebuilt before every stimulus, of a log that was reopened and extended."""
-    scheduler = ASHAScheduler(grace_period=1, reduction_factor=2, max_t=8)
     tuner, card, records = recorded(tmp_path, scheduler, 25, restarts=2)
     reopened = [n for n, record in enumerate(records) if isinstance(record.events[0], ev.Reopened)]
     assert len(reopened) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from pathlib import Path
@@ -508,6 +509,26 @@ def test_restored_anywhere_it_goes_on_alike(kind, rate):
         assert repr(inside(world.engine.scheduler)) == repr(inside(before.scheduler))
         world.run()
         assert repr(world.log) == repr(whole.log), f"a restart after {told} results changed what followed"
+
+
+def extended(kind, limits, xs):
+    return Engine(limits, Fixed([{"x": x} for x in xs]), kind(max_t=9), (LOSS,))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_extended_anywhere_it_comes_to_an_end(kind):
+    # The log of before is replayed under the limits of now: brackets that were halved short seem to be filling still.
+    xs = [(n * 7 % 12) / 12 for n in range(20)]
+    for told in range(0, 60, 3):
+        world = run(kind(max_t=9), xs, limits=Limits(num_trials=6, seed=4), workers=3, length=12, until=-1)
+        world.run(reports=told)
+        more = Limits(num_trials=20, seed=4)
+        again = Engine.replay(functools.partial(extended, kind, more, xs), world.log)
+        world.engine = again
+        world.tell(ev.Reopened(num_trials=20))
+        world.run(reports=5_000)
+        assert again.finished and len(again.experiment) == 20, f"extended after {told} results"
+        assert not any("nothing was left" in e.reason for e in world.log if isinstance(e, ev.Ended))
 
 
 @pytest.mark.parametrize(("name", "kind"), [("hyperband", Hyperband), ("hb_bohb", HyperbandForBohb)])
