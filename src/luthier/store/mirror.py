@@ -7,6 +7,7 @@ only then are forgotten checkpoints deleted.  So the log elsewhere never tells o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -18,18 +19,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from luthier.core.errors import TakenOver
 from luthier.store.backoff import Backoff
 from luthier.store.card import FILE_NAME as CARD
 from luthier.store.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from luthier.store.remote import Remote
 
 log = logging.getLogger("luthier")
 
-PARTS = ("tuner.pkl", CARD)  # the card last: where it is, there is an experiment
+STATES = "callback-states.pkl"
+PARTS = (STATES, "tuner.pkl", CARD)  # the card last: where it is, there is an experiment
 _BATCH = 32  # small files that go up together
 _SMALL = 4 << 20
 _WORTH_TELLING = 3  # failures in a row
@@ -77,6 +81,7 @@ class Mirror:
         remote: the experiment's folder elsewhere.
         backoff: how long it waits between two tries.
         journal: what is up already.
+        turn: each upload and deletion is done within one; it raises TakenOver where there are to be no more.
 
     >>> import tempfile; from pathlib import Path; from luthier.store.remote import Remote
     >>> remote = Remote.at("memory://mirrored")
@@ -90,9 +95,15 @@ class Mirror:
     """
 
     def __init__(
-        self, directory: str, remote: Remote, *, backoff: Backoff | None = None, journal: Journal | None = None
+        self,
+        directory: str,
+        remote: Remote,
+        *,
+        backoff: Backoff | None = None,
+        journal: Journal | None = None,
+        turn: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
-        self.directory, self.remote = directory, remote
+        self.directory, self.remote, self._turn = directory, remote, turn
         self.journal = Journal(directory) if journal is None else journal
         self.trouble = ""  # what stands in the way at the moment
         self._backoff = Backoff() if backoff is None else backoff
@@ -139,6 +150,8 @@ class Mirror:
         end, next_line = time.monotonic() + timeout, time.monotonic() + min(1.0, every)
         while not self._idle.wait(min(0.1, max(0.0, end - time.monotonic()))):
             now = time.monotonic()
+            if self._thread is not None and not self._thread.is_alive():
+                return self.idle
             if now >= end or (self._ending.is_set() and self._refusals >= _HOPELESS):
                 return False
             if now >= next_line:
@@ -169,6 +182,9 @@ class Mirror:
             try:
                 self._do(self._round)
             except _GivenUp:
+                return
+            except TakenOver as error:
+                self.trouble = str(error)
                 return
             except Exception as error:
                 log.exception("uploading to %s has ended for a reason of its own", self.remote.url)
@@ -218,7 +234,10 @@ class Mirror:
     def _put(self, batch: Sequence[tuple[str, str]]) -> None:
         if len(batch) > 1:
             try:
-                self.remote.put(batch)
+                with self._turn():
+                    self.remote.put(batch)
+            except TakenOver:
+                raise
             except Exception as error:  # noqa: BLE001 (each file system raises errors of its own)
                 self._failed(error, 1)
             else:
@@ -268,7 +287,10 @@ class Mirror:
             if self._ended.is_set():
                 raise _GivenUp
             try:
-                act()
+                with self._turn():
+                    act()
+            except TakenOver:
+                raise
             except Exception as error:  # noqa: BLE001 (each file system raises errors of its own)
                 failures += 1
                 self._failed(error, failures)
@@ -309,6 +331,8 @@ def publish(directory: str, remote: Remote, journal: Journal | None = None, trie
     journal = Journal(directory) if journal is None else journal
     for name in PARTS:
         path = os.path.join(directory, name)
+        if name == STATES and not os.path.exists(path):
+            continue
         with open(path, "rb") as file:
             text = file.read()
         for left in reversed(range(tries)):

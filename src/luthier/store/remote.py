@@ -138,6 +138,22 @@ class Remote:
         self._make_folders([path])
         self.filesystem.pipe_file(path, text)
 
+    def create(self, name: str, text: bytes) -> bool:
+        """Write the file *name* if it is not there; return whether it was not, as far as the file system heeds that."""
+        path = self.path(name)
+        self._make_folders([path])
+        try:
+            self.filesystem.pipe_file(path, text, mode="create")
+        except FileExistsError:
+            return False
+        except (TypeError, ValueError, NotImplementedError):  # it cannot make a difference
+            self.filesystem.pipe_file(path, text)
+        except OSError as error:
+            if "PreconditionFailed" not in f"{error!r} {error.__cause__!r}":  # what some say instead
+                raise
+            return False
+        return True
+
     def put(self, files: Sequence[tuple[str, str]]) -> None:
         """Upload files, each ``(local path, name)``, several at a time where the file system can."""
         if not files:

@@ -155,6 +155,8 @@ class SyncConfig:
         sync_artifacts: accepted so that scripts run; all files in a trial's directory are uploaded when it has ended.
         sync_artifacts_on_checkpoint: accepted so that scripts run.
         upload_period_s: seconds between two uploads of what was recorded meanwhile.
+        lease_s: seconds without a sign of life from this driver after which one on another machine may go on with the
+            experiment in its place.
 
     >>> SyncConfig(sync_timeout=600).upload_period_s
     2.0
@@ -165,14 +167,15 @@ class SyncConfig:
     sync_artifacts: bool = False
     sync_artifacts_on_checkpoint: bool = True
     upload_period_s: float = 2.0
+    lease_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("sync_timeout", "upload_period_s"):
+        for name, least in (("sync_timeout", 0), ("upload_period_s", 0), ("lease_s", 1)):
             given = getattr(self, name)
             if isinstance(given, bool) or not isinstance(given, int | float):
                 raise BadArgumentType(name, given, "a number of seconds")
-            if not given >= 0:
-                raise BadArgument(name, given, "a number of seconds >= 0")
+            if not given >= least:
+                raise BadArgument(name, given, f"a number of seconds >= {least}")
 
 
 @dataclass
