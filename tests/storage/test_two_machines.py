@@ -168,7 +168,7 @@ def test_to_delete_the_lease_takes_it_from_a_driver_that_lives(s3, bucket, here)
     remote = Remote.at(f"{url}/run")
     wait_for(lambda: remote.sizes("events"))
     remote.delete(remote.sizes(FOLDER))
-    with pytest.raises(TakenOver, match="was deleted. This run has ended"):
+    with pytest.raises(TakenOver, match=r"was deleted\. This run has ended"):
         running.result(60)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import fsspec
 import msgspec
@@ -16,12 +17,16 @@ from luthier.store import lease as leases
 from luthier.store.lease import SKEW_S, Claim, Lease, claim_of_this_process
 from luthier.store.remote import Remote
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Clock:
     """Time passes only while somebody sleeps; *meanwhile* is called then."""
 
     def __init__(self, now=1_000_000.0):
-        self.now, self.slept, self.meanwhile = now, 0.0, lambda: None
+        self.now, self.slept = now, 0.0
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def monotonic(self):
         return self.now
@@ -33,6 +38,16 @@ class Clock:
         self.now += seconds
         self.slept += seconds
         self.meanwhile()
+
+    def renews_after(self, seconds, lease, wrong_by=0.0):
+        """Have the holder renew its lease after so many *seconds*; its own clock is *wrong_by* seconds."""
+        until = self.slept + seconds
+
+        def renew():
+            if self.slept >= until:
+                lease.renew(self.now + wrong_by)
+
+        self.meanwhile = renew
 
 
 class Simple(MemoryFileSystem):  # type: ignore[misc]
@@ -87,9 +102,9 @@ def test_it_is_taken_renewed_and_given_back(remote):
 
 def test_a_driver_that_lives_is_told_of_by_name_and_left_alone(remote):
     clock = Clock()
-    lease, said = Lease.take(remote, claim("a"), clock=clock), []
-    began = clock.slept
-    clock.meanwhile = lambda: clock.slept - began < 10 or lease.renew(clock.now)
+    lease = Lease.take(remote, claim("a"), clock=clock)
+    said: list[str] = []
+    clock.renews_after(10, lease)
     with pytest.raises(Conflict, match="is being written by process 7 of anna on host-a, since 19") as refused:
         Lease.take(remote, claim("b"), clock=clock, say=said.append)
     assert not isinstance(refused.value, TakenOver)
@@ -97,7 +112,7 @@ def test_a_driver_that_lives_is_told_of_by_name_and_left_alone(remote):
         refused.value
     )
     assert len(said) == 1 and "host-a" in said[0] and "up to 60 s" in said[0]
-    assert clock.slept - began < 12
+    assert clock.slept < 15
     lease.renew()
 
 
@@ -116,8 +131,7 @@ def test_without_a_sign_of_life_it_is_taken_over_and_the_old_holder_finds_out(re
 def test_whatever_the_clocks_say_a_driver_that_renews_is_alive(remote):
     clock = Clock()
     lease = Lease.take(remote, msgspec.structs.replace(claim("a"), renewed=clock.now - 1500.0), clock=clock)
-    began = clock.slept
-    clock.meanwhile = lambda: clock.slept - began < 20 or lease.renew(now=clock.now - 1500.0)  # half an hour slow
+    clock.renews_after(20, lease, wrong_by=-1500.0)
     with pytest.raises(Conflict, match="host-a"):
         Lease.take(remote, claim("b"), clock=clock)
 

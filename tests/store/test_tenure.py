@@ -88,7 +88,7 @@ def test_it_is_renewed_until_it_is_closed(remote, begin):
 
 
 def test_an_outage_ends_nothing_and_uploads_wait_for_its_end(remote, begin, caplog):
-    lost = []
+    lost: list[str] = []
     tenure = begin(lost.append)
     remote.filesystem.away.set()
     wait_for(lambda: "cannot be renewed (ConnectionError: nobody answers)" in caplog.text)
@@ -103,7 +103,7 @@ def test_an_outage_ends_nothing_and_uploads_wait_for_its_end(remote, begin, capl
 
 
 def test_who_was_taken_over_from_finds_out_and_uploads_nothing(remote, begin, tmp_path):
-    lost = []
+    lost: list[str] = []
     tenure = begin(lost.append)
     (tmp_path / "a.txt").write_text("mine")
     mirror = Mirror(str(tmp_path), remote, turn=tenure.turn)

@@ -306,6 +306,7 @@ class Experiment:
             echo=run.echo,
             grace=run.grace_s,
             patience=run.failure_config.report_timeout_s or PATIENCE_S,
+            start_timeout=run.failure_config.start_timeout_s,
         )
 
     def _patience(self) -> Patience:
