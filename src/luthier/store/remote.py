@@ -97,6 +97,20 @@ class Remote:
         found: bytes = self.filesystem.cat_file(self.path(name))
         return found
 
+    def read_those(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return what is in the files *names*, several at a time where that can be; those that cannot be read lack."""
+        if not names:
+            return {}
+        start = len(self.root) + 1
+        paths = [self.path(name) for name in names]
+        if len(paths) == 1:  # for one, some file systems return its content alone
+            try:
+                return {names[0]: self.read(names[0])}
+            except Exception:  # noqa: BLE001 (each file system raises errors of its own)
+                return {}
+        found = self.filesystem.cat(paths, on_error="omit")
+        return {path[start:]: text for path, text in found.items()}
+
     def sizes(self, folder: str = "") -> dict[str, int]:
         """Return the names of all files below *folder*, with their sizes in bytes; none where it is not there."""
         self.filesystem.invalidate_cache()
