@@ -6,6 +6,7 @@ A machine is a process with a host name and a staging directory of its own.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,6 +144,13 @@ def test_who_comes_back_and_was_taken_over_from_ends_its_run_and_uploads_nothing
     assert steps_here(tmp_path, "there") > 10
     back = machine("there", "restore", url)
     assert "went on in two ways" in back.communicate(timeout=60)[0]
+    # As the messages say, a copy can go on by itself.
+    copy = shutil.copytree(kept, tmp_path / "copy")
+    (copy / ".origin.json").unlink()
+    before = uploaded(url)
+    grid = tune.Tuner.restore(copy, stepping).fit()
+    assert_complete(grid.experiment_path, trials=2, steps=150)
+    assert uploaded(url) == before
 
 
 def test_after_an_outage_somebody_else_may_have_gone_on(s3, bucket, proxy, s3_port, machine, tmp_path):

@@ -110,8 +110,8 @@ def _diverged(remote: Remote, directory: str) -> Conflict:
     return Conflict(
         f"the experiment went on in two ways: as {remote.url} tells, and as {directory} on this machine does, which "
         "had not been uploaded to its end when another machine went on. To go on with the one that was uploaded, move "
-        f"{directory} away, or delete it; to keep the other, give that directory instead of the URL after copying it "
-        "elsewhere."
+        f"{directory} away, or delete it; to keep the other, copy that directory elsewhere, delete .origin.json in the "
+        "copy, and give that instead of the URL."
     )
 
 

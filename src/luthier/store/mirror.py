@@ -65,12 +65,15 @@ class Round(msgspec.Struct, frozen=True):
         wanted: checkpoints that this log tells of and that may not be up yet.
         gone: checkpoints that this log no longer needs: the name of each, and of the files beside it, marker first.
         files: names of other files; those that have not changed since they were uploaded are passed over.
+        last: whether to look if the segments are there as they were uploaded: a driver of before that was away may have
+            written over one.
     """
 
     segments: tuple[tuple[str, int], ...] = ()
     wanted: tuple[Upload, ...] = ()
     gone: tuple[tuple[str, tuple[str, ...]], ...] = ()
     files: tuple[str, ...] = ()
+    last: bool = False
 
 
 class Mirror:
@@ -203,8 +206,9 @@ class Mirror:
         finally:
             for upload in work.wanted:
                 upload.release()
+        there = self._there() if work.last and work.segments else {}
         for name, size in work.segments:
-            if not self.journal.has(name, size):
+            if not self.journal.has(name, size) or there.get(name, size) != size:
                 self._persist(partial(self._grow, name, size))
                 self.journal.note([(name, size, 0)])
             self._left -= 1
@@ -213,6 +217,12 @@ class Mirror:
                 self._delete(name, beside)
         for batch in self._batches([(os.path.join(self.directory, *name.split("/")), name) for name in files]):
             self._files(batch)
+
+    def _there(self) -> dict[str, int]:
+        """Return names and sizes of the segments at the remote."""
+        found: dict[str, int] = {}
+        self._persist(lambda: found.update(self.remote.sizes("events")))
+        return found
 
     def _upload(self, upload: Upload) -> None:
         for batch in self._batches(upload.files):

@@ -78,8 +78,8 @@ class Occupancy:
         if self.loss:
             raise TakenOver(
                 f"{self.loss}. This run has ended, and uploads nothing more; all that it recorded is in "
-                f"{self.directory}. If that is what counts, copy that directory elsewhere and go on with the copy; "
-                f"else move it away before you restore {self.remote.url} here."
+                f"{self.directory}. If that is what counts, copy that directory elsewhere, delete .origin.json in the "
+                f"copy, and go on with that; else move it away before you restore {self.remote.url} here."
             )
 
     def _own(self) -> str:
