@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
 from luthier import tune
-from luthier.core.errors import BadArgument
+from luthier.core.errors import BadArgument, LuthierError
+from luthier.execution import nursery
 
 
 def hang_once(config):
@@ -72,7 +76,45 @@ def test_inline_it_is_said_once_that_nobody_can_end_them(tmp_path, caplog):
     assert len([r for r in caplog.records if "inline" in r.message]) == 1
 
 
-@pytest.mark.parametrize("name", ["trial_timeout_s", "report_timeout_s"])
+def test_an_import_that_never_ends_is_told_and_ends_the_experiment(tmp_path, monkeypatch):
+    (tmp_path / "hangs_when_imported.py").write_text(
+        "import os, time\n"
+        f"if os.getpid() != {os.getpid()}:\n"
+        "    time.sleep(3600)\n"
+        "def train(config):\n"
+        "    return {'i': 1}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    trainable = importlib.import_module("hangs_when_imported").train
+    with pytest.raises(
+        LuthierError, match=r"not over after 0\.5 s(?s:.*)hangs_when_imported\.py\", line 3 in <module>"
+    ):
+        run(tmp_path, trainable, start_timeout_s=0.5)
+    assert [trial.status for trial in tune.ExperimentAnalysis(tmp_path / "e").trials] == ["RUNNING"]
+    monkeypatch.setattr(trainable, "__module__", "__main__")  # it travels by value then: nothing is imported
+    grid = tune.Tuner.restore(tmp_path / "e", trainable).fit()
+    assert [result.metrics["i"] for result in grid] == [1]
+
+
+def test_a_template_that_somebody_stopped_does_not_stop_the_experiment(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(nursery, "ANSWER_S", 1.0)
+
+    def trainable(config):
+        if config["i"] == 0:
+            os.kill(os.getppid(), signal.SIGSTOP)
+        return {"i": config["i"]}
+
+    grid = tune.Tuner(
+        trainable,
+        param_space={"i": tune.grid_search([0, 1, 2])},
+        tune_config=tune.TuneConfig(max_concurrent_trials=1),
+        run_config=tune.RunConfig(name="e", storage_path=tmp_path, verbose=0, executor="process"),
+    ).fit()
+    assert [result.metrics["i"] for result in grid] == [0, 1, 2]
+    assert "somebody has stopped it by a signal" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["trial_timeout_s", "report_timeout_s", "start_timeout_s"])
 @pytest.mark.parametrize("given", [0, -1.0, float("nan"), "5", True])
 def test_what_is_no_time_is_refused(name, given):
     with pytest.raises(BadArgument, match=rf"{name}=.* cannot be used: .*seconds"):

@@ -15,6 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from luthier import tune
 from luthier.core.errors import BadArgument, BadArgumentType, ExperimentExists
 from luthier.store.remote import Remote
+from luthier.tune.staging import directory_of
 from tests.storage.trainings import assert_complete, assert_sound, stepping, tuner
 
 
@@ -195,3 +196,82 @@ def test_bad_sync_configs(given):
 def test_a_kind_of_url_that_nobody_knows(tmp_path):
     with pytest.raises(BadArgument, match="storage_path='nowhere://x/y'"):
         tuner("nowhere://x/y", executor="inline").fit()
+
+
+class Remembers(tune.Callback):
+    """Counts results, those of earlier runs included."""
+
+    def __init__(self):
+        self.count = 0
+
+    def on_trial_result(self, iteration, trials, trial, result, **info):
+        self.count += 1
+
+    def get_state(self):
+        return {"count": self.count}
+
+    def set_state(self, state):
+        self.count = state["count"]
+
+
+class Peculiar(Exception):
+    """An error of the user's own."""
+
+
+def failing(config):
+    tune.report({"step": 1})
+    if config["x"]:
+        raise Peculiar(config["x"])
+
+
+def test_another_machine_has_what_callbacks_remember_and_what_went_wrong(place, monkeypatch):
+    first = Remembers()
+    grid = tuner(place, trainable=failing, trials=3, executor="inline", callbacks=[first]).fit()
+    assert grid.num_errors == 2 and first.count == 3
+    shutil.rmtree(grid.experiment_path)
+
+    again = tune.Tuner.restore(f"{place}/run", failing).get_results()
+    assert [str(result.error) for result in again] == ["None", "1", "2"]
+    shutil.rmtree(grid.experiment_path)
+    again = tune.Tuner.restore(f"{place}/run", failing).get_results()
+    assert [(type(error), str(error)) for error in again.errors] == [(Peculiar, "1"), (Peculiar, "2")]
+    analysis = tune.ExperimentAnalysis(f"{place}/run")
+    texts = [Path(trial.error_file).read_text() for trial in analysis.trials if trial.error_file]
+    assert len(texts) == 2 and "Peculiar: 2" in texts[1]
+
+    shutil.rmtree(grid.experiment_path)
+    second = Remembers()
+    restored = tune.Tuner.restore(
+        f"{place}/run", failing, restart_errored=True, run_config=tune.RunConfig(callbacks=[second], verbose=0)
+    )
+    assert restored.fit().num_errors == 2
+    assert second.count == 5
+
+
+def test_an_error_that_cannot_be_fetched_is_told_in_words(place, monkeypatch):
+    grid = tuner(place, trainable=failing, trials=2, executor="inline").fit()
+    shutil.rmtree(grid.experiment_path)
+    again = tune.Tuner.restore(f"{place}/run", failing).get_results()
+
+    def away(self, *args, **kwargs):
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", away)
+    assert "Peculiar: 1" in str(again[1].error) and isinstance(again[1].error, tune.TuneError)
+
+
+def test_the_error_that_ended_it_is_raised_on_another_machine_too(place):
+    failure = tune.FailureConfig(fail_fast="raise")
+    running = tuner(place, trainable=failing, trials=2, executor="inline", failure_config=failure)
+    with pytest.raises(Peculiar):
+        running.fit()
+    shutil.rmtree(directory_of(Remote.at(f"{place}/run")))
+    restored = tune.Tuner.restore(f"{place}/run", failing)
+    with pytest.raises(Peculiar):
+        restored.fit()
+
+
+@pytest.mark.parametrize("given", [0.5, "60", True, float("nan")])
+def test_a_lease_that_is_too_short_or_none_is_refused(given):
+    with pytest.raises(BadArgument, match="lease_s"):
+        tune.SyncConfig(lease_s=given)

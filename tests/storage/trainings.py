@@ -15,6 +15,8 @@ from luthier.tune.past import events_of
 if TYPE_CHECKING:
     from luthier.core.terms import Ref
 
+LEASE_S = 2.0  # an experiment whose driver was killed is taken over from another machine so much later
+
 
 def stepping(config):
     """Report so many steps, each with a checkpoint that says how far it is."""
@@ -33,7 +35,7 @@ def stepping(config):
 
 def tuner(storage, *, trainable=stepping, steps=5, trials=2, name="run", executor="process", pause=0.0, **run):
     run.setdefault("checkpoint_config", tune.CheckpointConfig(num_to_keep=1))
-    run.setdefault("sync_config", tune.SyncConfig(sync_timeout=60, upload_period_s=0.1))
+    run.setdefault("sync_config", tune.SyncConfig(sync_timeout=60, upload_period_s=0.1, lease_s=LEASE_S))
     return tune.Tuner(
         trainable,
         param_space={"steps": steps, "pause": pause, "x": tune.grid_search(list(range(trials)))},

@@ -173,3 +173,17 @@ def _soon(condition):
             return True
         threading.Event().wait(0.01)
     return False
+
+
+def test_in_the_end_what_somebody_wrote_over_the_log_is_mended(tmp_path, remote, work):
+    """A driver that was taken over from may have been uploading when it was."""
+    for last in (False, True):
+        mirror = Mirror(str(tmp_path), remote)
+        mirror.give(Round(work[0].segments, last=last))
+        assert mirror.close(10.0)
+        assert remote.read("events/a.jsonl") == b"one\ntwo\n"
+        remote.write("events/a.jsonl", b"one\ntwo\nof another\n")
+    mirror = Mirror(str(tmp_path), remote)
+    mirror.give(work[0])
+    assert mirror.close(10.0)
+    assert remote.read("events/a.jsonl").endswith(b"of another\n")  # nobody looks each time

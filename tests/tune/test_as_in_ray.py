@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -163,3 +165,22 @@ def test_a_stop_that_nobody_reports_is_pointed_out(tmp_path, caplog):
 
     assert "'acuracy', which no trial has reported" in fit("misspelt", {"acuracy": 5})
     assert fit("right", {"accuracy": 15, "training_iteration": 18}) == ""
+
+
+@pytest.mark.parametrize("kind", ["class", "function"])
+def test_the_last_row_of_a_trial_that_was_stopped_says_that_it_is_done(tmp_path, kind):
+    def function(config):
+        for step in range(1, 100):
+            tune.report({"score": step})
+
+    trainable = Counting if kind == "class" else function
+    grid = tune.Tuner(trainable, run_config=run_config(tmp_path, stop={"score": 3}, name="e")).fit()
+    file = Path(grid[0].path, "result.json")
+    written = file.read_bytes()
+    assert [json.loads(line)["done"] for line in written.splitlines()] == [False, False, True]
+    table = Path(grid[0].path, "progress.csv").read_text()
+    # Made anew from the log, they say the same.
+    file.unlink()
+    again = tune.Tuner.restore(tmp_path / "e", trainable).fit()
+    assert (file.read_bytes(), Path(again[0].path, "progress.csv").read_text()) == (written, table)
+    assert list(again[0].metrics_dataframe["done"]) == [False, False, True]

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from luthier.callbacks.csv_table import header_of
-from luthier.callbacks.result_files import CSV, JSON, ResultFiles
+from luthier.callbacks.result_files import CSV, JSON, ResultFiles, done, stopped_in
 from luthier.callbacks.row_text import RowText
 from luthier.core import events as ev
 
@@ -36,6 +36,7 @@ def rebuild(
     labels: dict[TrialId, Label] = {}
     begun: set[TrialId] = set()
     for record in records:
+        stopped = stopped_in(record.events)
         for event in record.events:
             if isinstance(event, ev.Proposed):
                 if only is None or event.trial in only:
@@ -47,7 +48,7 @@ def rebuild(
                         _remove(os.path.join(os.fspath(experiment_dir), labels[event.trial].folder))
                     files.begin(event.trial, labels[event.trial], event.config, fresh=False)
                 elif isinstance(event, ev.Reported):
-                    files.add(event, record.at)
+                    files.add(done(event) if event.trial in stopped else event, record.at)
                 else:
                     files.end(event.trial)
     files.close()

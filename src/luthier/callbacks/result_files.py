@@ -6,10 +6,13 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from luthier.callbacks.csv_table import Columns, header_of
 from luthier.callbacks.row_text import RowText
 from luthier.callbacks.written import Complaints, append
 from luthier.core import events as ev
+from luthier.core.terms import Then
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,13 +102,14 @@ class ResultFiles:
     # -- as a listener -----------------------------------------------------------------------------------------------
     def on_events(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
         """Take note of reports; write those of attempts that have exited."""
+        stopped = stopped_in(events) if len(events) > 1 else ()
         for event in events:
             if isinstance(event, ev.Reported):
                 table = self._tables.get(event.trial)
                 if table is None:
                     t = experiment.trials[event.trial]
                     table = self.begin(t.id, t.label, t.config, fresh=False)
-                table.reports.append((event, None))
+                table.reports.append((done(event) if event.trial in stopped else event, None))
                 self._dirty[event.trial] = None
                 if len(table.reports) >= _MANY:
                     self.write(event.trial)
@@ -187,3 +191,20 @@ class ResultFiles:
             self.behind.add(trial)
             self._held -= table.held
             table.json_held = table.csv_held = b""
+
+
+def stopped_in(events: Sequence[ev.Event]) -> set[TrialId]:
+    """Return the trials that *events*, a batch, stop for good: what they report in it is their last result."""
+    return {event.trial for event in events if isinstance(event, ev.Halted) and event.then is Then.STOP}
+
+
+def done(report: ev.Reported) -> ev.Reported:
+    """Return *report* as the last one of its trial, which says so (as it does in Ray Tune).
+
+    >>> from luthier.core.terms import TrialId
+    >>> done(ev.Reported(TrialId("t"), 1, 0, {"loss": 1, "done": False})).metrics
+    {'loss': 1, 'done': True}
+    """
+    if report.metrics.get("done", True):  # one that never said is none of a worker's
+        return report
+    return msgspec.structs.replace(report, metrics={**report.metrics, "done": True})

@@ -105,14 +105,14 @@ class Uploads:
         try:
             if mirror.wait(timeout, say):
                 everything = [f"{folder}/{name}" for folder in self._folders(self._experiment.trials) for name in FILES]
-                mirror.give(self._round(everything))
+                mirror.give(self._round(everything, last=True))
                 mirror.wait(max(0.0, end - time.monotonic()), say)
         finally:
             done = mirror.close()
         return done
 
     # -- inside --------------------------------------------------------------------------------------------------------
-    def _round(self, names: Iterable[str]) -> Round:
+    def _round(self, names: Iterable[str], *, last: bool = False) -> Round:
         segments = tuple(_segments(self._dir))
         wanted = tuple(self._pinned())
         self._wanted.clear()
@@ -120,7 +120,7 @@ class Uploads:
         self._gone.clear()
         ended = [name for folder in self._folders(self._ended) for name in _files_below(self._dir, folder)]
         self._ended.clear()
-        return Round(segments, wanted, gone, (*PARTS, *ended, *names))
+        return Round(segments, wanted, gone, (*PARTS, *ended, *names), last)
 
     def _pinned(self) -> Iterator[Upload]:
         for ref in self._wanted:

@@ -55,6 +55,10 @@ class Conflict(LuthierError):
     """Somebody else has appended to the log since it was last read."""
 
 
+class TakenOver(Conflict):
+    """Another driver goes on with an experiment that lives elsewhere: this one uploads nothing more, and ends."""
+
+
 class CorruptLog(LuthierError):
     """A record in the middle of an event log cannot be read."""
 

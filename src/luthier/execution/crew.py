@@ -16,6 +16,7 @@ import msgspec
 
 from luthier.execution.child import BrokenFrame, Child
 from luthier.execution.nursery import Nursery, Start
+from luthier.execution.vigil import SLICE_S
 from luthier.worker import orders
 from luthier.worker.capture import WHERE
 from luthier.worker.frames import Unloadable, decode
@@ -37,11 +38,13 @@ class Gone(msgspec.Struct, frozen=True):
         status: as ``os.wait`` tells it; None where nobody knows.
         peak: most memory that it held resident, in KiB; 0 where unknown.
         reason: why it is gone, where that is known better than from its status.
+        lost: whether that was through no fault of its own.
     """
 
     status: int | None = None
     peak: int = 0
     reason: str = ""
+    lost: bool = False
 
 
 class Crew:
@@ -52,13 +55,22 @@ class Crew:
         start: how they are started, see :class:`Nursery`.
         environ: added to their environment.
         reuse: whether they take further assignments.
+        patience: seconds that loading the trainable may take.
 
     Attributes:
         children: all processes that may still be there, by number.
         woken: whether :meth:`wake` was called since this was last set to False.
     """
 
-    def __init__(self, trainable: bytes, start: Start, environ: Mapping[str, str], *, reuse: bool) -> None:
+    def __init__(
+        self,
+        trainable: bytes,
+        start: Start,
+        environ: Mapping[str, str],
+        *,
+        reuse: bool,
+        patience: float = math.inf,
+    ) -> None:
         self.children: dict[int, Child] = {}
         self.woken = False
         self._count = 0
@@ -68,7 +80,7 @@ class Crew:
         for end in (self._woken, self._waker):
             end.setblocking(False)  # noqa: FBT003 (the standard library has it so)
         self._selector.register(self._woken, selectors.EVENT_READ, None)
-        self._nursery = Nursery(self._selector, trainable, start, environ, reuse=reuse)
+        self._nursery = Nursery(self._selector, trainable, start, environ, reuse=reuse, patience=patience)
 
     def bear(self, threads: int, gpus: tuple[str, ...] | None) -> Child:
         """Start a process that computes with *threads* threads and sees *gpus*; return without waiting for it.
@@ -151,6 +163,8 @@ class Crew:
         if self._nursery.impatient:
             self._learn(self._nursery.ask(), happened)
             nearest = 0.0 if happened else min(nearest, monotonic() + _ASK)
+        if self._nursery.watchful:
+            nearest = min(nearest, monotonic() + SLICE_S)
         for key, mask in self._selector.select(None if nearest == math.inf else max(0.0, nearest - monotonic())):
             source = key.data
             if source.__class__ is Child:
@@ -167,6 +181,8 @@ class Crew:
                     source.flush()
                 if mask & selectors.EVENT_READ:
                     self._learn(self._nursery.hear(source), happened)
+        if self._nursery.watchful:
+            self._learn(self._nursery.watch(monotonic()), happened)
         if self._due < math.inf and monotonic() >= self._due:
             self._press_harder(monotonic())
         return happened
@@ -209,8 +225,8 @@ class Crew:
                         self._due = min(self._due, child.deadline)
                 case orders.Died(number, status, peak) if number in self.children:
                     self._mourn(self.children[number], Gone(status, peak), happened)
-                case orders.Stillborn(number, error) if number in self.children:
-                    self._mourn(self.children[number], Gone(reason=error), happened)
+                case orders.Stillborn(number, error, lost) if number in self.children:
+                    self._mourn(self.children[number], Gone(reason=error, lost=lost), happened)
 
     def _mourn(
         self, child: Child, gone: Gone, happened: list[tuple[Child, Reported | Exited | Unloadable | Gone]]

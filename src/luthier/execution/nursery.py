@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import sys
@@ -24,6 +25,10 @@ Start = Literal["fork", "spawn", "direct"]
 
 _log = logging.getLogger("luthier")
 _DEATHS = 3  # templates in a row that may end before any of them has started a process
+ANSWER_S = 60.0  # for a template to do what it was told, which takes milliseconds
+LOADING_S = 60.0  # after which it is said that loading the trainable takes its time, and where it stands
+_TELL_AGAIN = 4  # times as long
+_WHERE_S = 0.5  # for a process to write where it stands
 
 
 class Nursery:
@@ -38,6 +43,7 @@ class Nursery:
             or ``direct``, without one.
         reuse: whether processes take further assignments.
         environ: added to the environment.
+        patience: seconds that a template may take to load the trainable.
     """
 
     def __init__(
@@ -48,12 +54,20 @@ class Nursery:
         environ: Mapping[str, str],
         *,
         reuse: bool,
+        patience: float = math.inf,
     ) -> None:
         self._selector, self._trainable, self._start, self._reuse = selector, trainable, start, reuse
         self._environ = environ
         self._templates: dict[int, Template | Direct] = {}
         self._home: dict[int, Template | Direct] = {}  # by child
         self._deaths = 0
+        self._patience = patience
+        self._tell: dict[Template, float] = {}  # when it is said next that it loads
+
+    @property
+    def watchful(self) -> bool:
+        """Whether a template owes an answer, so that :meth:`watch` is to be called every second."""
+        return any(isinstance(template, Template) and template.owes for template in self._templates.values())
 
     @property
     def impatient(self) -> bool:
@@ -102,8 +116,10 @@ class Nursery:
             LuthierError: the trainable cannot be loaded, or templates keep dying.
         """
         messages = template.hear()
+        if messages is None:
+            return self._lost(template)
         news: list[Any] = []
-        for message in self._lost(template) if messages is None else messages:
+        for message in messages:
             match message:
                 case orders.Failed(traceback):
                     raise unloadable(traceback)
@@ -111,12 +127,65 @@ class Nursery:
                     if obstacle:
                         self._execute_instead(template, obstacle)
                     continue
+                case orders.Heard():
+                    continue
                 case orders.Born():
                     self._deaths = 0
                 case orders.Died(child) | orders.Stillborn(child):
                     self._home.pop(child, None)
             news.append(message)
         return news
+
+    def watch(self, now: float) -> list[Any]:
+        """Look after templates that owe an answer; return the ``Stillborn`` of those that were given up.
+
+        Whatever they have said must have been heard before.
+
+        Args:
+            now: monotonic seconds.
+
+        Raises:
+            LuthierError: the trainable takes too long to load, or templates keep dying.
+        """
+        news: list[Any] = []
+        for template in list(self._templates.values()):
+            if not isinstance(template, Template) or not template.owes:
+                continue
+            waited = template.vigil.look(now)
+            if waited >= ANSWER_S if template.ready else self._loads(template, waited):
+                how = f"killed, as it did not answer for {waited:.0f} s"
+                if template.stopped:
+                    how += " (somebody has stopped it by a signal)"
+                template.kill()
+                news += self._lost(template, how)
+        return news
+
+    def _loads(self, template: Template, waited: float) -> bool:
+        """Say where a template stands that takes its time to load the trainable; return whether somebody stopped it."""
+        tell = self._tell.setdefault(template, LOADING_S)
+        if waited < min(tell, self._patience):
+            return False
+        if template.stopped:
+            return True
+        if template.mark < 0:
+            template.ask_where()
+        elif waited >= min(tell, self._patience) + _WHERE_S:
+            stack = template.where()
+            where = f"There it stands, the innermost call first:\n{stack}" if stack else "Where it stands is not known."
+            if waited >= self._patience:
+                template.kill()
+                raise LuthierError(
+                    f"no trial can be started: loading the trainable, with the modules that it imports, was not over "
+                    f"after {self._patience:g} s (FailureConfig(start_timeout_s=...)). {where}"
+                )
+            self._tell[template] = tell * _TELL_AGAIN
+            limit = "for ever" if self._patience == math.inf else f"for up to {self._patience:g} s"
+            _log.warning(
+                "loading the trainable, with the modules that it imports, is not over after %.0f s, and no trial can "
+                "start before. It is waited for %s (FailureConfig(start_timeout_s=...)). %s",
+                waited, limit, where,
+            )  # fmt: skip
+        return False
 
     def ask(self) -> list[Any]:
         """Return the news of those that no selector watches."""
@@ -126,6 +195,8 @@ class Nursery:
         """End all templates, and with them whatever they have started."""
         for template in self._templates.values():
             if isinstance(template, Template):
+                if not template.ready:
+                    template.kill()  # it hears nothing while it loads, and has no children yet
                 template.dismiss()  # all at once first, so that they end side by side
         for template in self._templates.values():
             template.bury()
@@ -165,19 +236,29 @@ class Nursery:
                 obstacle,
             )
             self._start = "spawn"
+        self._tell.pop(template, None)
         self._replace(template)
         template.bury()
 
-    def _lost(self, template: Template | Direct) -> list[Any]:
-        """Mourn a template: its processes died with it, what waits for it goes to another."""
+    def _lost(self, template: Template | Direct, how: str = "") -> list[Any]:
+        """Mourn a template: its processes died with it, what waits for it goes to another.
+
+        Args:
+            template: the one that is gone.
+            how: why that is, if it was our doing: its trials are lost then, and have not failed.
+        """
         if not isinstance(template, Template):
             return []
         orphans = list(template.children)
+        for child in orphans:
+            self._home.pop(child, None)
         waiting, template.waiting = template.waiting, {}
         status = template.bury()
         template.waiting = waiting
-        how = f"killed by {_signal_name(-status)}" if status < 0 else f"gone with code {status}"
-        self._deaths += 1
+        lost, self._deaths = bool(how), self._deaths + 1
+        self._tell.pop(template, None)
+        if not how:
+            how = f"killed by {_signal_name(-status)}" if status < 0 else f"gone with code {status}"
         if self._deaths >= _DEATHS:
             self._templates = {n: other for n, other in self._templates.items() if other is not template}
             template.dismiss()
@@ -188,7 +269,7 @@ class Nursery:
         _log.warning("the process that trials are started from was %s; another one is started", how)
         self._replace(template)
         reason = f"the trial's process ended because the one that it was started from was {how}"
-        return [orders.Stillborn(child, reason) for child in orphans]
+        return [orders.Stillborn(child, reason, lost) for child in orphans]
 
 
 def unloadable(traceback: str) -> LuthierError:
@@ -204,5 +285,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-

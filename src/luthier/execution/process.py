@@ -63,6 +63,8 @@ class ProcessExecutor:
             has so long to come to its next report.
         transcript_limit: bytes that a trial's ``stdout`` and ``stderr`` may have each (the end is kept); None for any.
         env: added to the environment of trials.
+        start_timeout: seconds that loading the trainable may take in the process that trials are forked from; None for
+            no limit.
 
     Raises:
         BadArgument: an argument is unusable; for a trainable that cannot be pickled, the text names the culprit.
@@ -81,6 +83,7 @@ class ProcessExecutor:
         patience: float = 600.0,
         transcript_limit: int | None = 100 << 20,
         env: Mapping[str, str] | None = None,
+        start_timeout: float | None = 600.0,
     ) -> None:
         if not callable(trainable):
             raise BadArgumentType("trainable", trainable, "a function or a class that a trial can run")
@@ -88,6 +91,8 @@ class ProcessExecutor:
             raise BadArgument("grace", grace, "seconds >= 0")
         if not patience >= 0:
             raise BadArgument("patience", patience, "seconds >= 0")
+        if start_timeout is not None and not start_timeout > 0:
+            raise BadArgument("start_timeout", start_timeout, "seconds > 0, or None for no limit")
         if transcript_limit is not None and transcript_limit < 1:
             raise BadArgument("transcript_limit", transcript_limit, "bytes >= 1, or None for no limit")
         self._trainable = trainable  # what travels with it may lie in files that live as long as it does
@@ -99,7 +104,8 @@ class ProcessExecutor:
         wanted = math.ceil(self._resources.get("gpu", 0.0))
         self._has_gpus = bool(ids or wanted)
         self._devices = Devices(ids[:wanted] if len(ids) >= wanted else [str(i) for i in range(wanted)])
-        self._crew = Crew(pickled(trainable), _start_of(start), dict(env or {}), reuse=reuse)
+        patience_to_load = math.inf if start_timeout is None else start_timeout
+        self._crew = Crew(pickled(trainable), _start_of(start), dict(env or {}), reuse=reuse, patience=patience_to_load)
         self._attempts: dict[TrialId, Child] = {}  # those that have not ended
         self._idle: dict[tuple[int, tuple[str, ...] | None], list[Child]] = {}
         self._waiting: deque[Assignment] = deque()  # for devices
@@ -302,6 +308,8 @@ class ProcessExecutor:
             attempt = (assignment.trial, assignment.attempt)
             if child.pressed and child.halted:
                 event = Exited(*attempt, Outcome.HALTED, "it did not let go in time and was killed")
+            elif gone.lost and not child.given_up:
+                event = Exited(*attempt, Outcome.LOST, gone.reason)
             else:
                 event = Exited(*attempt, Outcome.ERROR, _overdue(child) if child.given_up else _reason(child, gone))
         child.assignment = None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _MOST = 1 << 16  # bytes
 _THREAD = re.compile(r"^(Current thread|Thread) 0x[0-9a-f]+.*:$")
 _FRAME = re.compile(r'^  File "(.*)", line \d+ in .*$')
+_IMPORTING = "<frozen importlib"  # what lies between an import and the module that is imported
 
 
 def stack_in(stderr: Path, since: int) -> str:
@@ -24,10 +25,14 @@ def stack_in(stderr: Path, since: int) -> str:
     try:
         with stderr.open("rb") as file:
             file.seek(since)
-            text = file.read(_MOST).decode("utf-8", "replace")
+            return users_stack(file.read(_MOST))
     except OSError:
         return ""
-    return "\n".join(_stacks(text.splitlines()))
+
+
+def users_stack(written: bytes) -> str:
+    """Return what of the stacks that faulthandler has *written* is the user's."""
+    return "\n".join(_stacks(written[:_MOST].decode("utf-8", "replace").splitlines()))
 
 
 def _stacks(lines: list[str]) -> list[str]:
@@ -44,7 +49,7 @@ def _stacks(lines: list[str]) -> list[str]:
             heading = line
         elif frame is None:
             heading = None if heading is None or line.strip() != "..." else heading
-        elif not is_ours(os.path.abspath(frame[1])):
+        elif not frame[1].startswith(_IMPORTING) and not is_ours(os.path.abspath(frame[1])):
             if heading:
                 kept.append(heading)
                 heading = ""

@@ -12,7 +12,10 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from luthier.execution.stack import users_stack
+from luthier.execution.vigil import Vigil
 from luthier.worker import orders
+from luthier.worker.capture import WHERE
 from luthier.worker.preamble import BOOT
 
 if TYPE_CHECKING:
@@ -29,6 +32,10 @@ class Template:
         preamble: what the process reads first; the trainable is in it where it is to *fork*.
         environ: its environment.
         forks: whether trials are forks of it; they are executed anew otherwise.
+
+    Attributes:
+        vigil: for how long nothing has been heard of it while it owes an answer.
+        mark: how much it had written when it was asked where it stands; -1 where it was not asked.
     """
 
     def __init__(
@@ -38,27 +45,63 @@ class Template:
         self.ready = not forks
         self.waiting: dict[int, tuple[socket.socket, Mapping[str, str]]] = {}
         self.children: dict[int, int] = {}  # process ids by child; 0 while it is not known
+        self.vigil, self.mark = Vigil(), -1
+        self._owed = 0  # answers
         self._selector = selector
         self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)  # noqa: FBT003 (the standard library has it so)
-        told = _in_memory(preamble)
+        told, self._where = _in_memory("luthier-preamble", preamble), _in_memory("luthier-where")
         try:
             self._process = subprocess.Popen(
                 [sys.executable, *interpreter_flags(), BOOT, "template"]
-                + [str(number) for number in (theirs.fileno(), told, os.getpid())],
-                pass_fds=(theirs.fileno(), told),
+                + [str(number) for number in (theirs.fileno(), told, self._where, os.getpid())],
+                pass_fds=(theirs.fileno(), told, self._where),
                 stdin=subprocess.DEVNULL,
                 env=dict(environ),
                 process_group=0,  # Ctrl-C in the terminal is for the driver alone
             )
         except BaseException:
             self._control.close()
+            os.close(self._where)
             raise
         finally:
             theirs.close()
             os.close(told)
         selector.register(self._control, selectors.EVENT_READ, self)
+
+    @property
+    def owes(self) -> bool:
+        """Whether it is to say something: that it is ready, or what became of what it was told."""
+        return self._owed > 0 or not self.ready
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody has stopped the process."""
+        return self._status("State")[:1] in ("T", "t")
+
+    def ask_where(self) -> None:
+        """Have it write where it stands; :meth:`where` tells soon after."""
+        self.mark = os.fstat(self._where).st_size
+        if WHERE is not None and int(self._status("SigCgt") or "0", 16) >> (WHERE - 1) & 1:  # or it would die of it
+            self._process.send_signal(WHERE)
+
+    def _status(self, name: str) -> str:
+        """Return what the kernel tells of the process under that *name*; empty where it tells nothing."""
+        with contextlib.suppress(OSError), open(f"/proc/{self._process.pid}/status", errors="replace") as file:
+            for line in file:
+                if line.startswith(f"{name}:"):
+                    return line.partition(":")[2].strip()
+        return ""
+
+    def where(self) -> str:
+        """Return where it stood when it was asked, the innermost call first; empty where that is not known."""
+        mark, self.mark = self.mark, -1
+        return users_stack(os.pread(self._where, 1 << 16, max(mark, 0)))
+
+    def kill(self) -> None:
+        """Kill the process, and with it what it has started; reading will tell."""
+        self._process.kill()
 
     def bear(self, child: int, sock: socket.socket, environ: Mapping[str, str]) -> None:
         """Start a process that has *sock*, which becomes the template's, as soon as the template is ready."""
@@ -88,6 +131,7 @@ class Template:
                     return None
                 break  # the next time
             messages.append(orders.decode_answer(packet))
+            self.vigil.begin()
         for message in messages:
             match message:
                 case orders.Ready(obstacle) if not obstacle:
@@ -97,7 +141,13 @@ class Template:
                         self.bear(child, sock, environ)
                 case orders.Born(child, pid):
                     self.children[child] = pid
-                case orders.Died(child) | orders.Stillborn(child):
+                    self._owed -= 1
+                case orders.Stillborn(child):
+                    self.children.pop(child, None)
+                    self._owed -= 1
+                case orders.Heard():
+                    self._owed -= 1
+                case orders.Died(child):
                     self.children.pop(child, None)
         return messages
 
@@ -122,6 +172,9 @@ class Template:
             self._selector.modify(self._control, events, self)
 
     def _send(self, message: Any, sock: socket.socket | None = None) -> None:
+        if not self._owed:
+            self.vigil.begin()
+        self._owed += 1
         self._unsent.append((orders.encode(message), sock))
         self.flush()
 
@@ -141,6 +194,8 @@ class Template:
     def bury(self) -> int:
         """Dismiss it, wait until it is gone and return its status, as ``subprocess`` tells it."""
         self.dismiss()
+        if self.stopped:  # it will never notice
+            self._process.kill()
         try:
             status = self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -151,6 +206,9 @@ class Template:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
         self.children.clear()
+        if self._where >= 0:
+            os.close(self._where)
+            self._where = -1
         return status
 
 
@@ -160,9 +218,9 @@ def interpreter_flags() -> list[str]:
     return flags
 
 
-def _in_memory(content: bytes) -> int:
+def _in_memory(name: str, content: bytes = b"") -> int:
     """Return a descriptor of an anonymous file that holds *content*, to be read from its beginning."""
-    descriptor = os.memfd_create("luthier-preamble")
+    descriptor = os.memfd_create(name)
     with os.fdopen(os.dup(descriptor), "wb") as file:
         file.write(content)
         file.flush()

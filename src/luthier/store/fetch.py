@@ -27,8 +27,8 @@ def is_there(remote: Remote) -> bool:
     return remote.exists(CARD)
 
 
-def fetch(remote: Remote, directory: str, *, locked: bool = False) -> None:
-    """Bring the experiment's *directory* on this machine up to what *remote* holds.
+def fetch(remote: Remote, directory: str, *, locked: bool = False) -> bool:
+    """Bring the experiment's *directory* on this machine up to what *remote* holds; return whether its log has grown.
 
     What the directory has beyond that (the end of a run that could not upload it) stays, and is uploaded by whoever
     goes on with the experiment.  A directory that a driver writes to at the moment is the truth itself: it is left
@@ -44,7 +44,7 @@ def fetch(remote: Remote, directory: str, *, locked: bool = False) -> None:
         Conflict: both went on, each in its own way; or the directory holds another experiment.
     """
     if not locked and holder(Path(directory) / ".lock") is not None:
-        return
+        return False
     here, there = os.path.join(directory, CARD), None
     try:
         there = remote.read(CARD)
@@ -55,7 +55,7 @@ def fetch(remote: Remote, directory: str, *, locked: bool = False) -> None:
                 "<storage_path>/<name>."
             ) from None
         Journal(directory).forget()
-        return
+        return False
     known = os.path.exists(here)
     if known and _identity(Path(here).read_bytes()) != _identity(there):
         raise Conflict(
@@ -70,6 +70,7 @@ def fetch(remote: Remote, directory: str, *, locked: bool = False) -> None:
             except FileNotFoundError:
                 continue
             _write(os.path.join(directory, name), text)
+    return ahead
 
 
 def _bring_log(remote: Remote, directory: str) -> bool:
@@ -109,8 +110,8 @@ def _diverged(remote: Remote, directory: str) -> Conflict:
     return Conflict(
         f"the experiment went on in two ways: as {remote.url} tells, and as {directory} on this machine does, which "
         "had not been uploaded to its end when another machine went on. To go on with the one that was uploaded, move "
-        f"{directory} away, or delete it; to keep the other, give that directory instead of the URL after copying it "
-        "elsewhere."
+        f"{directory} away, or delete it; to keep the other, copy that directory elsewhere, delete .origin.json in the "
+        "copy, and give that instead of the URL."
     )
 
 

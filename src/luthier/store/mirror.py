@@ -7,6 +7,7 @@ only then are forgotten checkpoints deleted.  So the log elsewhere never tells o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -18,18 +19,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from luthier.core.errors import TakenOver
 from luthier.store.backoff import Backoff
 from luthier.store.card import FILE_NAME as CARD
 from luthier.store.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from luthier.store.remote import Remote
 
 log = logging.getLogger("luthier")
 
-PARTS = ("tuner.pkl", CARD)  # the card last: where it is, there is an experiment
+STATES = "callback-states.pkl"
+PARTS = (STATES, "tuner.pkl", CARD)  # the card last: where it is, there is an experiment
 _BATCH = 32  # small files that go up together
 _SMALL = 4 << 20
 _WORTH_TELLING = 3  # failures in a row
@@ -61,12 +65,15 @@ class Round(msgspec.Struct, frozen=True):
         wanted: checkpoints that this log tells of and that may not be up yet.
         gone: checkpoints that this log no longer needs: the name of each, and of the files beside it, marker first.
         files: names of other files; those that have not changed since they were uploaded are passed over.
+        last: whether to look if the segments are there as they were uploaded: a driver of before that was away may have
+            written over one.
     """
 
     segments: tuple[tuple[str, int], ...] = ()
     wanted: tuple[Upload, ...] = ()
     gone: tuple[tuple[str, tuple[str, ...]], ...] = ()
     files: tuple[str, ...] = ()
+    last: bool = False
 
 
 class Mirror:
@@ -77,6 +84,7 @@ class Mirror:
         remote: the experiment's folder elsewhere.
         backoff: how long it waits between two tries.
         journal: what is up already.
+        turn: each upload and deletion is done within one; it raises TakenOver where there are to be no more.
 
     >>> import tempfile; from pathlib import Path; from luthier.store.remote import Remote
     >>> remote = Remote.at("memory://mirrored")
@@ -90,9 +98,15 @@ class Mirror:
     """
 
     def __init__(
-        self, directory: str, remote: Remote, *, backoff: Backoff | None = None, journal: Journal | None = None
+        self,
+        directory: str,
+        remote: Remote,
+        *,
+        backoff: Backoff | None = None,
+        journal: Journal | None = None,
+        turn: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
-        self.directory, self.remote = directory, remote
+        self.directory, self.remote, self._turn = directory, remote, turn
         self.journal = Journal(directory) if journal is None else journal
         self.trouble = ""  # what stands in the way at the moment
         self._backoff = Backoff() if backoff is None else backoff
@@ -139,6 +153,8 @@ class Mirror:
         end, next_line = time.monotonic() + timeout, time.monotonic() + min(1.0, every)
         while not self._idle.wait(min(0.1, max(0.0, end - time.monotonic()))):
             now = time.monotonic()
+            if self._thread is not None and not self._thread.is_alive():
+                return self.idle
             if now >= end or (self._ending.is_set() and self._refusals >= _HOPELESS):
                 return False
             if now >= next_line:
@@ -170,6 +186,9 @@ class Mirror:
                 self._do(self._round)
             except _GivenUp:
                 return
+            except TakenOver as error:
+                self.trouble = str(error)
+                return
             except Exception as error:
                 log.exception("uploading to %s has ended for a reason of its own", self.remote.url)
                 self.trouble, self._refusals = str(error), _HOPELESS
@@ -187,8 +206,9 @@ class Mirror:
         finally:
             for upload in work.wanted:
                 upload.release()
+        there = self._there() if work.last and work.segments else {}
         for name, size in work.segments:
-            if not self.journal.has(name, size):
+            if not self.journal.has(name, size) or there.get(name, size) != size:
                 self._persist(partial(self._grow, name, size))
                 self.journal.note([(name, size, 0)])
             self._left -= 1
@@ -197,6 +217,12 @@ class Mirror:
                 self._delete(name, beside)
         for batch in self._batches([(os.path.join(self.directory, *name.split("/")), name) for name in files]):
             self._files(batch)
+
+    def _there(self) -> dict[str, int]:
+        """Return names and sizes of the segments at the remote."""
+        found: dict[str, int] = {}
+        self._persist(lambda: found.update(self.remote.sizes("events")))
+        return found
 
     def _upload(self, upload: Upload) -> None:
         for batch in self._batches(upload.files):
@@ -218,7 +244,10 @@ class Mirror:
     def _put(self, batch: Sequence[tuple[str, str]]) -> None:
         if len(batch) > 1:
             try:
-                self.remote.put(batch)
+                with self._turn():
+                    self.remote.put(batch)
+            except TakenOver:
+                raise
             except Exception as error:  # noqa: BLE001 (each file system raises errors of its own)
                 self._failed(error, 1)
             else:
@@ -268,7 +297,10 @@ class Mirror:
             if self._ended.is_set():
                 raise _GivenUp
             try:
-                act()
+                with self._turn():
+                    act()
+            except TakenOver:
+                raise
             except Exception as error:  # noqa: BLE001 (each file system raises errors of its own)
                 failures += 1
                 self._failed(error, failures)
@@ -309,6 +341,8 @@ def publish(directory: str, remote: Remote, journal: Journal | None = None, trie
     journal = Journal(directory) if journal is None else journal
     for name in PARTS:
         path = os.path.join(directory, name)
+        if name == STATES and not os.path.exists(path):
+            continue
         with open(path, "rb") as file:
             text = file.read()
         for left in reversed(range(tries)):

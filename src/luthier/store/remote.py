@@ -97,6 +97,20 @@ class Remote:
         found: bytes = self.filesystem.cat_file(self.path(name))
         return found
 
+    def read_those(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return what is in the files *names*, several at a time where that can be; those that cannot be read lack."""
+        if not names:
+            return {}
+        start = len(self.root) + 1
+        paths = [self.path(name) for name in names]
+        if len(paths) == 1:  # for one, some file systems return its content alone
+            try:
+                return {names[0]: self.read(names[0])}
+            except Exception:  # noqa: BLE001 (each file system raises errors of its own)
+                return {}
+        found = self.filesystem.cat(paths, on_error="omit")
+        return {path[start:]: text for path, text in found.items()}
+
     def sizes(self, folder: str = "") -> dict[str, int]:
         """Return the names of all files below *folder*, with their sizes in bytes; none where it is not there."""
         self.filesystem.invalidate_cache()
@@ -137,6 +151,22 @@ class Remote:
         path = self.path(name)
         self._make_folders([path])
         self.filesystem.pipe_file(path, text)
+
+    def create(self, name: str, text: bytes) -> bool:
+        """Write the file *name* if it is not there; return whether it was not, as far as the file system heeds that."""
+        path = self.path(name)
+        self._make_folders([path])
+        try:
+            self.filesystem.pipe_file(path, text, mode="create")
+        except FileExistsError:
+            return False
+        except (TypeError, ValueError, NotImplementedError):  # it cannot make a difference
+            self.filesystem.pipe_file(path, text)
+        except OSError as error:
+            if "PreconditionFailed" not in f"{error!r} {error.__cause__!r}":  # what some say instead
+                raise
+            return False
+        return True
 
     def put(self, files: Sequence[tuple[str, str]]) -> None:
         """Upload files, each ``(local path, name)``, several at a time where the file system can."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -9,8 +10,11 @@ from typing import TYPE_CHECKING
 from luthier.checkpoints.local import path_of
 from luthier.checkpoints.remote import fetch
 from luthier.core.errors import StoreFailed
+from luthier.tune.staging import remote_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from luthier.core.state import ExperimentState
     from luthier.core.terms import Ref
     from luthier.store.journal import Journal
@@ -69,6 +73,31 @@ class Bringing:
         except Exception as error:
             msg = f"{self._remote.url}/{folder} cannot be read: {type(error).__name__}: {error}"
             raise StoreFailed(msg) from error
+
+
+def bring_files(directory: str, names: Iterable[str]) -> None:
+    """Fetch files of the experiment in *directory* that are not there, where it lives elsewhere and they can be.
+
+    Args:
+        directory: the experiment's directory on this machine.
+        names: of files in it.
+    """
+    lacking = [name for name in names if not os.path.exists(os.path.join(directory, *name.split("/")))]
+    if not lacking:
+        return
+    try:
+        remote = remote_of(directory)
+        found = {} if remote is None else remote.read_those(lacking)
+    except Exception as error:  # noqa: BLE001 (each file system raises errors of its own)
+        log.debug("%s of %s cannot be fetched: %s", lacking, directory, error)
+        return
+    for name, text in found.items():
+        path = os.path.join(directory, *name.split("/"))
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(f"{path}.fetched", "wb") as file:
+                file.write(text)
+            os.replace(f"{path}.fetched", path)
 
 
 def settle(journal: Journal, remote: Remote, directory: str) -> None:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from luthier.execution.base import Executor
     from luthier.store.base import Record
     from luthier.tune.blueprint import Blueprint
+    from luthier.tune.occupancy import Occupancy
 
 log = logging.getLogger("luthier")
 
@@ -81,6 +82,7 @@ class Experiment:
         self.blueprint = blueprint
         self._resumption = None if directory is None else resumption or Resumption()
         hold_standard_descriptors()
+        self._occupancy: Occupancy | None = None
         if directory is None:
             name, self.directory, self._remote = place.new_directory(blueprint.run, blueprint.name)
             try:
@@ -93,8 +95,6 @@ class Experiment:
             except BaseException:
                 place.remove_if_empty(self.directory)
                 raise
-            if self._remote is not None:
-                elsewhere.publish(self.directory, self._remote, given=blueprint.run.storage_filesystem is not None)
         else:
             self.directory, self._remote = directory, staging.remote_of(directory)
             self._card = ExperimentCard.read(directory)
@@ -103,6 +103,12 @@ class Experiment:
         self.shown = self.directory if self._remote is None else self._remote.url
         self.history = History(lambda: events_of(self.directory))
         self._interrupts = Interrupts(self._executor.wake)
+        if directory is None and self._remote is not None:
+            try:
+                self._occupancy = elsewhere.publish(self.directory, self._remote, blueprint.run, self.stop)
+            except BaseException:
+                self._executor.close(0.0)
+                raise
 
     def stop(self, reason: str = "stopped") -> None:
         """Ask for the end, from any thread: running trials let go, all is saved."""
@@ -127,7 +133,7 @@ class Experiment:
         mirrored: Mirrored | None = None
         with contextlib.ExitStack() as stack:
             stack.callback(self._executor.close, 0.0)  # whatever happens; the loop has closed it before, if all is well
-            store = stack.enter_context(self._opened())
+            store = self._opened(stack)
             limits = blueprint.limits(self._card.seed, self._card.prefix)
             sessions, files = Sessions(), Expected()
 
@@ -147,8 +153,10 @@ class Experiment:
             deadlines = Deadlines(blueprint.budget_s, time.monotonic() - sessions.used, TICK_S)
             if self._resumption is not None:
                 self._take_up(self._resumption, controller, sessions, limits.num_trials, deadlines)
-            if self._remote is not None:
-                mirrored = Mirrored(self.directory, self._remote, controller.experiment, run.sync_config)
+            if self._remote is not None and self._occupancy is not None:
+                mirrored = Mirrored(
+                    self.directory, self._remote, controller.experiment, self._occupancy, run.sync_config
+                )
                 listeners.append(mirrored.uploads)
             states.restore()
             console.start(self._plan(controller.experiment))
@@ -183,9 +191,23 @@ class Experiment:
         return ResultGrid(self.directory, controller.experiment, self.history)
 
     # -- the parts of a run --------------------------------------------------------------------------------------------
-    def _opened(self) -> JsonlStore:
-        """Return the log, open for writing; what it has lost is told."""
-        store = JsonlStore(self.directory, segment_bytes=elsewhere.segment_bytes(self._remote))
+    def _opened(self, stack: contextlib.ExitStack) -> JsonlStore:
+        """Return the log, open for writing until *stack* is closed; what it has lost is told.
+
+        Where it lives elsewhere, no driver on another machine writes to it, and it holds what others have written.
+        """
+        size, grown = elsewhere.segment_bytes(self._remote), False
+        if self._occupancy is not None:
+            stack.callback(self._occupancy.end)
+        store = stack.enter_context(JsonlStore(self.directory, segment_bytes=size))
+        if self._remote is not None and self._occupancy is None:
+            sync = self.blueprint.run.sync_config
+            self._occupancy, grown = elsewhere.occupied(self.directory, self._remote, sync, self.stop)
+            stack.callback(self._occupancy.end)
+        if grown:
+            self._card = ExperimentCard.read(self.directory)
+            store.close()
+            store = stack.enter_context(JsonlStore(self.directory, segment_bytes=size))
         for loss in store.losses:
             log.warning(loss)
         return store
@@ -286,6 +308,7 @@ class Experiment:
             echo=run.echo,
             grace=run.grace_s,
             patience=run.failure_config.report_timeout_s or PATIENCE_S,
+            start_timeout=run.failure_config.start_timeout_s,
         )
 
     def _patience(self) -> Patience:
@@ -327,6 +350,8 @@ class Experiment:
 
     # -- after ---------------------------------------------------------------------------------------------------------
     def _raise_first_error(self, experiment: ExperimentState) -> None:
+        if self._occupancy is not None:
+            self._occupancy.refuse_loss()
         failure = self.blueprint.run.failure_config
         if failure is None or failure.fail_fast != "raise":
             return

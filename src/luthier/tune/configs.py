@@ -90,6 +90,8 @@ class FailureConfig:
             own, as is the next one.  A trial that runs inline cannot be ended; there they have no effect.)
         report_timeout_s: seconds that a trial may take for its first report, and from one to the next; then it hangs:
             it is ended, and has failed.  The error shows where it stood.
+        start_timeout_s: seconds that loading the trainable, with all that it imports, may take in the process that
+            trials are forked from; then the experiment fails, with the place where that stood.  None for no limit.
 
     >>> FailureConfig(max_failures=2).max_failures
     2
@@ -99,6 +101,7 @@ class FailureConfig:
     fail_fast: bool | str = False
     trial_timeout_s: float | None = field(default=None, kw_only=True)
     report_timeout_s: float | None = field(default=None, kw_only=True)
+    start_timeout_s: float | None = field(default=600.0, kw_only=True)
 
     def __post_init__(self) -> None:
         _whole("max_failures", self.max_failures, least=0, special=-1, special_means="any number of times")
@@ -108,7 +111,7 @@ class FailureConfig:
             raise BadArgument(
                 "max_failures", self.max_failures, "one of the two", f"fail_fast is {self.fail_fast!r} already"
             )
-        for name in ("trial_timeout_s", "report_timeout_s"):
+        for name in ("trial_timeout_s", "report_timeout_s", "start_timeout_s"):
             given = getattr(self, name)
             if given is not None and (isinstance(given, bool) or not isinstance(given, (int, float))):
                 raise BadArgumentType(name, given, "a number of seconds, or None for no limit")
@@ -155,6 +158,8 @@ class SyncConfig:
         sync_artifacts: accepted so that scripts run; all files in a trial's directory are uploaded when it has ended.
         sync_artifacts_on_checkpoint: accepted so that scripts run.
         upload_period_s: seconds between two uploads of what was recorded meanwhile.
+        lease_s: seconds without a sign of life from this driver after which one on another machine may go on with the
+            experiment in its place.
 
     >>> SyncConfig(sync_timeout=600).upload_period_s
     2.0
@@ -165,14 +170,15 @@ class SyncConfig:
     sync_artifacts: bool = False
     sync_artifacts_on_checkpoint: bool = True
     upload_period_s: float = 2.0
+    lease_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("sync_timeout", "upload_period_s"):
+        for name, least in (("sync_timeout", 0), ("upload_period_s", 0), ("lease_s", 1)):
             given = getattr(self, name)
             if isinstance(given, bool) or not isinstance(given, int | float):
                 raise BadArgumentType(name, given, "a number of seconds")
-            if not given >= 0:
-                raise BadArgument(name, given, "a number of seconds >= 0")
+            if not given >= least:
+                raise BadArgument(name, given, f"a number of seconds >= {least}")
 
 
 @dataclass

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LONGEST = 100  # characters of a directory's name: with a long storage path it still fits 260 (Windows)
 BYTES = 240  # that it has at most in UTF-8: 255 are the limit of most file systems, and a trial's id may follow
-TAKEN = ("events", CARD, TUNER, ".lock")  # what lies beside the trials' directories
+TAKEN = ("events", CARD, TUNER, ".lock", ".lease")  # what lies beside the trials' directories
 RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$")
 
 

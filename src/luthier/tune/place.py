@@ -99,6 +99,12 @@ def new_directory(run: RunConfig, trainable_name: str) -> tuple[str, str, Remote
     return made, directory, remote
 
 
+def refuse_published(remote: Remote) -> None:
+    """Raise ExperimentExists if there is an experiment at *remote* by now."""
+    if _holds_one(remote):
+        raise _taken(remote.url.rpartition("/")[2], remote.url)
+
+
 def _holds_one(remote: Remote) -> bool:
     from luthier.store.fetch import is_there
 
@@ -108,7 +114,7 @@ def _holds_one(remote: Remote) -> bool:
         raise unusable(remote, error) from error
 
 
-def unusable(remote: Remote, error: Exception) -> BadArgument:
+def unusable(remote: Remote, error: BaseException) -> BadArgument:
     """Return what to say where *remote* cannot be read or written."""
     why = f"{type(error).__name__}: {error}".splitlines()[0]
     where = remote.url.rpartition("/")[0]

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.callbacks.failures import headline
 from luthier.core.terms import Status
+from luthier.tune.bringing import bring_files
 from luthier.tune.checkpoint import checkpoint_of
 from luthier.tune.error import NoResult, TuneError
 from luthier.tune.flat import flattened
 from luthier.tune.staging import is_url, local_of
 from luthier.tune.trial import row
+from luthier.worker.failure import PICKLE_FILE, TEXT_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +87,8 @@ class Result:
         import pandas as pd
 
         rows = [flattened(row(self._state, metrics)) for metrics in self._history.results(self._state.id)]
+        if rows:
+            rows[-1]["done"] = self.metrics["done"]
         return pd.DataFrame(rows)
 
     @property
@@ -122,10 +126,15 @@ class Result:
 
 
 def load_error(trial_dir: str, text: str) -> Exception:
-    """Return the exception that the trial's worker kept in *trial_dir*, or a ``TuneError`` with *text*."""
+    """Return the exception that the trial's worker kept in *trial_dir*, or a ``TuneError`` with *text*.
+
+    It is fetched where the experiment lives elsewhere and the trial ran on another machine.
+    """
     import pickle
 
-    path = os.path.join(trial_dir, "error.pkl")
+    path = os.path.join(trial_dir, PICKLE_FILE)
+    directory, folder = os.path.split(trial_dir)
+    bring_files(directory, [f"{folder}/{PICKLE_FILE}", f"{folder}/{TEXT_FILE}"])
     try:
         with open(path, "rb") as file:
             error = pickle.load(file)

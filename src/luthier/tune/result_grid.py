@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from luthier.core.terms import Status
 from luthier.tune.best import goal_of, nobody_reported, ranked
+from luthier.tune.bringing import bring_files
 from luthier.tune.frames import frame
 from luthier.tune.result import Result
+from luthier.worker.failure import PICKLE_FILE, TEXT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +83,8 @@ class ResultGrid:
     @property
     def errors(self) -> list[Exception]:
         """The exceptions of the trials that failed."""
+        folders = [t.label.folder for t in self._trials if t.status is Status.FAILED and t.attempt]
+        bring_files(self._dir, (f"{folder}/{name}" for folder in folders for name in (PICKLE_FILE, TEXT_FILE)))
         return [error for error in (result.error for result in self) if error is not None]
 
     @property

@@ -86,8 +86,8 @@ def local_of(path: str | os.PathLike[str], filesystem: Any = None, argument: str
     return directory
 
 
-def bring_up_to_date(remote: Remote, directory: str, *, locked: bool = False) -> None:
-    """Fetch what the log in *directory* lacks, as :func:`luthier.store.fetch.fetch` does.
+def bring_up_to_date(remote: Remote, directory: str, *, locked: bool = False) -> bool:
+    """Fetch what the log in *directory* lacks, as :func:`luthier.store.fetch.fetch` does; return whether it grew.
 
     Raises:
         StoreFailed: the remote cannot be reached.
@@ -96,7 +96,7 @@ def bring_up_to_date(remote: Remote, directory: str, *, locked: bool = False) ->
     from luthier.store.fetch import fetch
 
     try:
-        fetch(remote, directory, locked=locked)
+        return fetch(remote, directory, locked=locked)
     except LuthierError:
         raise
     except Exception as error:  # each file system raises errors of its own

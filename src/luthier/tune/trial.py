@@ -93,7 +93,11 @@ class Trial:
     @property
     def error_file(self) -> str | None:
         """The file with its errors, if there is one."""
+        from luthier.tune.bringing import bring_files
+
         path = os.path.join(self.local_path, "error.txt")
+        if self._state.failures:
+            bring_files(self.experiment_dir, [f"{self._state.label.folder}/error.txt"])
         return path if os.path.exists(path) else None
 
     def is_finished(self) -> bool:

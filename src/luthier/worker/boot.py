@@ -1,8 +1,8 @@
 """The file that a fresh process runs; it can import Luthier only once it was told where modules are.
 
-``boot.py template CONTROL PREAMBLE PARENT`` is a template, ``boot.py trial SOCKET PARENT`` one trial's process.  The
-arguments are file descriptors, and the process id of the parent.  ``boot.py shared`` is a trial's process on Windows:
-its socket comes through its standard input.
+``boot.py template CONTROL PREAMBLE WHERE PARENT`` is a template, ``boot.py trial SOCKET PARENT`` one trial's process.
+The arguments are file descriptors, and the process id of the parent.  ``boot.py shared`` is a trial's process on
+Windows: its socket comes through its standard input.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def _find_modules(read: Callable[[int], bytes]) -> None:
 def _run() -> None:
     kind, *numbers = sys.argv[1:]
     if kind == "template":
-        control, preamble, parent = map(int, numbers)
+        control, preamble, where, parent = map(int, numbers)
         _find_modules(lambda size: os.read(preamble, size))
         from luthier.worker.template import serve_as_template
 
-        serve_as_template(control, preamble, parent)
+        serve_as_template(control, preamble, where, parent)
     elif kind == "trial":
         descriptor, parent = map(int, numbers)
         _find_modules(lambda size: os.read(descriptor, size))

@@ -40,8 +40,13 @@ def prepare_output() -> None:
             fresh = open(descriptor, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
             setattr(sys, name, fresh)
     faulthandler.enable(2)
+    tell_where(2)
+
+
+def tell_where(descriptor: int) -> None:
+    """Write to *descriptor*, whenever the signal :data:`WHERE` comes, where each thread of this process stands."""
     if WHERE is not None:
-        faulthandler.register(WHERE, 2, all_threads=True)
+        faulthandler.register(WHERE, descriptor, all_threads=True)
 
 
 def flush_output() -> None:

@@ -54,10 +54,15 @@ class Born(_Message, frozen=True):
 
 
 class Stillborn(_Message, frozen=True):
-    """Process *child* could not be started."""
+    """Process *child* could not be started; *lost*: through no fault of its own."""
 
     child: int
     error: str
+    lost: bool = False
+
+
+class Heard(_Message, frozen=True):
+    """The signal was sent, or there was nobody to send it to."""
 
 
 class Died(_Message, frozen=True):
@@ -73,7 +78,7 @@ _LONGEST = 50_000  # characters of a text, so that it fits
 
 encode = Encoder().encode
 decode_order = Decoder(Bear | Signal).decode
-decode_answer = Decoder(Ready | Failed | Born | Stillborn | Died).decode
+decode_answer = Decoder(Ready | Failed | Born | Stillborn | Heard | Died).decode
 
 
 def shortened(text: str) -> str:

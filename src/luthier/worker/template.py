@@ -23,6 +23,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from luthier.worker import orders
+from luthier.worker.capture import tell_where
 from luthier.worker.forking import obstacle_to_forking
 from luthier.worker.frames import HEAD
 from luthier.worker.main import serve
@@ -35,9 +36,13 @@ if TYPE_CHECKING:
 _PATIENCE = 5.0  # seconds for killed processes to vanish
 
 
-def serve_as_template(control: int, preamble: int, parent: int) -> NoReturn:
-    """Do as *control*, a socket that keeps packets apart, says until it ends.  Descriptors and a process id."""
+def serve_as_template(control: int, preamble: int, where: int, parent: int) -> NoReturn:
+    """Do as *control*, a socket that keeps packets apart, says until it ends.  Descriptors and a process id.
+
+    On the signal :data:`~luthier.worker.capture.WHERE` the process writes to *where* what it is doing.
+    """
     die_with_parent(signal.SIGTERM, parent)
+    tell_where(where)
     adopt_orphans()
     name_process("luthier-template")
     with os.fdopen(preamble, "rb") as file:
@@ -121,6 +126,7 @@ class Template:
                 pid = self._pids.get(child)
                 if pid is not None:
                     _kill(pid, signum, group=group)
+                self._tell(orders.Heard())
 
     def _heed_signals(self) -> None:
         if signal.SIGTERM in os.read(self._woken, 4096):

@@ -8,6 +8,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 from luthier.callbacks.base import Silent
+from luthier.store.mirror import STATES
 from luthier.tune.callback import Callback
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("luthier")
 
-FILE_NAME = "callback-states.pkl"
+FILE_NAME = STATES
 PERIOD_S = 10.0
 
 
