@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from luthier.core.policy import ExperimentView, TrialView
     from luthier.core.space import Space
     from luthier.core.terms import Config, Why
+    from luthier.search.known import Known
 
 _FULL = float("-inf")  # goes before each trial that was stopped early
 
@@ -48,6 +49,7 @@ class Observations:
 
     Args:
         space: gives the cube its axes.
+        known: what was evaluated elsewhere; its numbers are below 0.
 
     Attributes:
         ranked: the places of those with a score, best first.
@@ -57,8 +59,8 @@ class Observations:
         tried: what has been tried, where values are few; empty where an axis is dense.
     """
 
-    def __init__(self, space: Space) -> None:
-        self.space = space
+    def __init__(self, space: Space, known: Sequence[Known] = ()) -> None:
+        self.space, self._before = space, len(known)
         self.ranked: list[Place] = []
         self.bad: dict[int, None] = {}
         self.pending: dict[int, None] = {}
@@ -67,18 +69,27 @@ class Observations:
         self._finite = all(isinstance(axis.domain, (Categorical, Integer)) for axis in space.axes)
         self._places: dict[int, Place] = {}
         self._rows: Any = None  # made with the first row: numpy is not loaded before
+        for number, (config, scores) in enumerate(known, -len(known)):
+            if not self._put(number, config):
+                continue
+            if scores is None or not all(score < WORST for score in scores):
+                self.bad[number] = None
+                continue
+            if len(scores) > 1:
+                self.vectors[number] = scores
+            self._rank(Place(_FULL, scores[0], number))
 
     def __repr__(self) -> str:
-        known = sorted({*self._places, *self.bad, *self.pending})
-        rows = self.rows(known).tolist() if known else []
-        return f"Observations({self.ranked!r}, {list(self.bad)!r}, {list(self.pending)!r}, {self.vectors!r}, {rows!r})"
+        return f"Observations({len(self.ranked)} ranked, {len(self.bad)} bad, {len(self.pending)} pending)"
 
     def __len__(self) -> int:
         return len(self.ranked) + len(self.bad)
 
     def rows(self, numbers: Sequence[int]) -> npt.NDArray[np.float64]:
         """Return the trials of those numbers as points: one row each, NaN for axes that are not alive."""
-        rows: npt.NDArray[np.float64] = self._rows[numbers]
+        import numpy as np
+
+        rows: npt.NDArray[np.float64] = self._rows[np.asarray(numbers, dtype=np.intp) + self._before]
         return rows
 
     def has(self, config: Config) -> bool:
@@ -132,6 +143,7 @@ class Observations:
             vector = self.space.encode(config)
         except BadArgument:  # somebody had it tried that is not of this space: nothing is to be learnt
             return False
+        number += self._before
         if self._rows is None:
             self._rows = np.full((64, len(vector)), np.nan)
         if number >= len(self._rows):

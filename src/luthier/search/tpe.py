@@ -17,7 +17,7 @@ from luthier.search.observations import Observations
 from luthier.search.parzen import Parzen, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from luthier.core.policy import ExperimentView
     from luthier.core.rng import Rng
     from luthier.core.terms import Config
+    from luthier.search.known import Known
 
 _MOST_GOOD = 25
 _MOST_BAD = 500  # a density needs no more
@@ -47,6 +48,7 @@ class Tpe:
         gamma: share of the trials that are good, in (0, 1).
         candidates: how many points are compared for each proposal, at least 1.
         prior_weight: what the prior weighs beside an average observation, above 0.
+        known: configs that were evaluated elsewhere.
 
     Raises:
         BadArgument: for an argument out of its range.
@@ -65,6 +67,7 @@ class Tpe:
         gamma: float = 0.15,
         candidates: int = 32,
         prior_weight: float = 1.0,
+        known: Sequence[Known] = (),
     ) -> None:
         for name, whole in (("startup", startup), ("candidates", candidates)):
             if isinstance(whole, bool) or not isinstance(whole, int):
@@ -80,7 +83,7 @@ class Tpe:
             raise BadArgument("prior_weight", prior_weight, "a finite number above 0")
         self.space = space if isinstance(space, Space) else Space(space)
         self.startup, self.gamma, self.candidates, self.prior_weight = startup, gamma, candidates, prior_weight
-        self.seen = Observations(self.space)
+        self.seen = Observations(self.space, known)
         self._shape = shape_of(self.space.axes)
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.rng import Rng
+from luthier.core.space import Space
 from luthier.testing.views import ReadOnly
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def inside(thing: Any, seen: tuple[int, ...] = ()) -> Any:
         return type(thing).__name__, sorted(thing, key=repr)
     if isinstance(thing, Rng):
         return thing._key, thing._state  # noqa: SLF001 (a generator that is carried along is what is looked for)
+    if isinstance(thing, Space):  # never changes, and may be large
+        return f"a space of {len(thing)} axes"
     if hasattr(thing, "__qualname__") or hasattr(thing, "tolist"):  # functions and classes; arrays
         return thing.tolist() if hasattr(thing, "tolist") else thing.__qualname__
     slots = (name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()))

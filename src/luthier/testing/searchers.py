@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+from zlib import crc32
 
 from luthier.core.engine import Engine
 from luthier.core.goal import Goal
@@ -31,9 +32,7 @@ PHASES = (0, 1, 3, 10, 40)  # results told: an impurity often shows only after t
 
 def fingerprint(config: Config, step: int) -> float:
     """Return a loss in [0, 1) that depends on all of *config*, whatever is in it."""
-    key = 0
-    for character in repr(sorted(config.items(), key=repr)):
-        key = (key * 131 + ord(character)) % (1 << 61)
+    key = crc32(repr(sorted(config.items(), key=repr)).encode())
     return (rng_at(key).random() + 1 / step) / 2
 
 
