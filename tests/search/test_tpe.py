@@ -35,6 +35,8 @@ MIXED = Space(
     }
 )
 
+LOSS = (Goal("loss", "min"),)
+
 
 class TestMixed(SearcherContract):
     space = MIXED
@@ -68,9 +70,9 @@ class TestWide(SearcherContract):
         return Tpe(self.space, startup=2, candidates=4)
 
 
-def played(searcher, loss, trials=60, workers=1, scheduler=None, steps=1, seed=1, goals=(Goal("loss", "min"),)):
+def played(searcher, loss, trials=60, workers=1, scheduler=None, steps=1, seed=1, goals=LOSS):
     engine = Engine(Limits(num_trials=trials, seed=seed, max_failures=0), searcher, scheduler or Fifo(), goals)
-    world = World(engine, lambda config, step: loss(config, step), length=steps, workers=workers)
+    world = World(engine, loss, length=steps, workers=workers)
     world.run()
     return engine, world
 

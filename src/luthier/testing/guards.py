@@ -23,8 +23,8 @@ def inside(thing: Any, seen: tuple[int, ...] = ()) -> Any:
     >>> inside({"b": {2, 1}})
     {"'b'": ('set', [1, 2])}
     """
-    if id(thing) in seen:
-        return "(itself)"
+    if id(thing) in seen or isinstance(thing, Space):  # which never changes, and may be large
+        return "(itself)" if id(thing) in seen else f"a space of {len(thing)} axes"
     seen = (*seen, id(thing))
     if isinstance(thing, dict):
         return {repr(key): inside(value, seen) for key, value in thing.items()}
@@ -34,8 +34,6 @@ def inside(thing: Any, seen: tuple[int, ...] = ()) -> Any:
         return type(thing).__name__, sorted(thing, key=repr)
     if isinstance(thing, Rng):
         return thing._key, thing._state  # noqa: SLF001 (a generator that is carried along is what is looked for)
-    if isinstance(thing, Space):  # never changes, and may be large
-        return f"a space of {len(thing)} axes"
     if hasattr(thing, "__qualname__") or hasattr(thing, "tolist"):  # functions and classes; arrays
         return thing.tolist() if hasattr(thing, "tolist") else thing.__qualname__
     slots = (name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 
@@ -16,12 +17,13 @@ from luthier.tune.searching import create_searcher
 SPACE = {"x": tune.uniform(0, 1), "model": tune.choice(["a", {"depth": tune.randint(1, 9)}])}
 
 
-def search(**more):
-    return TPESearch(**({"space": SPACE, "metric": "loss", "mode": "min", "seed": 7} | more))
+def search(**more: Any) -> Any:
+    arguments: dict[str, Any] = {"space": SPACE, "metric": "loss", "mode": "min", "seed": 7}
+    return TPESearch(**(arguments | more))
 
 
 def driven(searcher, trials=12):
-    configs = []
+    configs: list[dict[str, Any]] = []
     for k in range(trials):
         config = searcher.suggest(f"t{len(configs)}_{k}")
         configs.append(config)
@@ -117,7 +119,7 @@ def test_a_copy_is_a_search_that_has_not_begun():
 
 def test_points_go_first_and_known_ones_are_not_tried_again():
     assert search(points_to_evaluate=[{"x": 0.25}]).suggest("t")["x"] == 0.25
-    known = [{"x": k / 10, "model": "a"} for k in range(10)]
+    known: list[dict[str, Any]] = [{"x": k / 10, "model": "a"} for k in range(10)]
     searcher = search(points_to_evaluate=known, evaluated_rewards=[abs(p["x"] - 0.8) for p in known])
     xs = sorted(searcher.suggest(f"t{k}")["x"] for k in range(9))
     assert abs(xs[4] - 0.8) < 0.15
