@@ -60,11 +60,12 @@ class GuardedSearcher:
 
     def ask(self, number: int, rng: Rng) -> Config | Nothing:
         """Return what the searcher answers."""
-        before, outside, key = repr(inside(self.searcher)), chance(), rng.split()._key  # noqa: SLF001
+        looked_at = getattr(self.searcher, "replayable", True)
+        before, outside, key = repr(inside(self.searcher)) if looked_at else "", chance(), rng.split()._key  # noqa: SLF001
         answer = self.searcher.ask(number, rng)
         again = self.searcher.ask(number, Rng(key))
         assert repr(again) == repr(answer), f"ask({number}) answered {answer!r}, and then {again!r}"
-        assert repr(inside(self.searcher)) == before, f"ask({number}) changed the searcher"
+        assert not looked_at or repr(inside(self.searcher)) == before, f"ask({number}) changed the searcher"
         assert chance() == outside, f"ask({number}) drew from a generator that everybody shares"
         return answer
 

@@ -49,6 +49,7 @@ class SearcherContract:
     space: ClassVar[Container[Any] | None] = None
     steps: ClassVar[int] = 2
     adaptive: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True  # False: hidden state of a library, of which only the answers are compared
     waived: ClassVar[frozenset[str]] = frozenset()
 
     def make(self) -> Searcher:
@@ -69,7 +70,9 @@ class SearcherContract:
         for told in self._phases("test_the_same_history_gives_the_same_answers"):
             engine, world = self._played(told)
             again = Engine.replay(self._engine, world.log)
-            assert repr(inside(again.searcher)) == repr(inside(engine.searcher)), f"replay differs after {told} results"
+            if self.replayable:
+                inner = repr(inside(again.searcher)), repr(inside(engine.searcher))
+                assert inner[0] == inner[1], f"replay differs after {told} results"
             for number in range(len(engine.experiment), len(engine.experiment) + 5):
                 one, two = (e.searcher.ask(number, rng_at(7, number)) for e in (engine, again))
                 assert repr(one) == repr(two), f"ask({number}) after {told} results: {one!r}, after a replay {two!r}"

@@ -35,7 +35,7 @@ def searcher_of(search_alg: Any, space: Space, num_samples: int, seed: int, goal
     if isinstance(chosen, BasicVariantGenerator):
         return chosen.build(space, num_samples, seed)
     if isinstance(chosen, SpaceSearcher):
-        return chosen.build(space, goals)
+        return chosen.build(space, goals, seed)
     searcher: Searcher = chosen
     return searcher
 

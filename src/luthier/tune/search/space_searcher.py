@@ -66,8 +66,15 @@ class SpaceSearcher(Searcher):
         self._direct: Direct | None = None
 
     # -- what those who inherit say ------------------------------------------------------------------------------------
-    def policy(self, space: Space, goals: tuple[Goal, ...], known: Sequence[Known]) -> Policy:
-        """Return a new policy that searches *space*; *known* is what was evaluated elsewhere."""
+    def policy(self, space: Space, goals: tuple[Goal, ...], known: Sequence[Known], seed: int) -> Policy:
+        """Return a new policy that searches *space*.
+
+        Args:
+            space: what to search.
+            goals: what is optimised, one or more.
+            known: what was evaluated elsewhere.
+            seed: the experiment's; only for libraries that must be asked again when a log is replayed.
+        """
         raise NotImplementedError
 
     def converted(self, space: Mapping[str, Any]) -> Space:
@@ -75,12 +82,13 @@ class SpaceSearcher(Searcher):
         return space if isinstance(space, Space) else Space(dict(space))
 
     # -- what a Tuner asks ---------------------------------------------------------------------------------------------
-    def build(self, space: Space | None, goals: tuple[Goal, ...]) -> Policy:
+    def build(self, space: Space | None, goals: tuple[Goal, ...], seed: int = 0) -> Policy:
         """Return a new policy for an experiment.
 
         Args:
             space: the Tuner's, which must be empty of domains where this search algorithm has a space of its own.
             goals: the Tuner's.
+            seed: the experiment's.
 
         Raises:
             BadArgument: there are two spaces or none, two metrics or none, or a point does not fit the space.
@@ -88,7 +96,7 @@ class SpaceSearcher(Searcher):
         own = self.own_space(space)
         goals = self.own_goals(goals)
         known = [self._known(own, config, values, goals) for config, values in self.known]
-        found = self.policy(own, goals, known)
+        found = self.policy(own, goals, known, seed)
         return Given(self.points_to_evaluate, own, found) if self.points_to_evaluate else found
 
     def own_space(self, given: Space | None) -> Space:
@@ -188,8 +196,8 @@ class SpaceSearcher(Searcher):
 
     def _started(self) -> Direct:
         if self._direct is None:
-            goals = self.own_goals(())
-            self._direct = Direct(self.build(None, goals), goals, 0 if self.seed is None else self.seed)
+            goals, seed = self.own_goals(()), 0 if self.seed is None else self.seed
+            self._direct = Direct(self.build(None, goals, seed), goals, seed)
         return self._direct
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpaceSearcher:

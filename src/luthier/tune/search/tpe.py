@@ -61,6 +61,6 @@ class TPESearch(SpaceSearcher):
         self.n_candidates, self.prior_weight = n_candidates, prior_weight
         Tpe({}, n_initial_points, gamma, n_candidates, prior_weight)  # bad numbers are refused where they were written
 
-    def policy(self, space: Space, goals: tuple[Goal, ...], known: Sequence[Known]) -> Tpe:
+    def policy(self, space: Space, goals: tuple[Goal, ...], known: Sequence[Known], seed: int) -> Tpe:
         """Return the policy."""
         return Tpe(space, self.n_initial_points, self.gamma, self.n_candidates, self.prior_weight, known)
