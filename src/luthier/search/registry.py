@@ -11,4 +11,5 @@ SEARCHERS: Mapping[str, str] = {
     "variant_generator": "luthier.search.variants:Variants",
     "random": "luthier.search.variants:Variants",
     "grid": "luthier.search.variants:Variants",
+    "tpe": "luthier.search.tpe:Tpe",
 }

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+from zlib import crc32
 
 from luthier.core.engine import Engine
 from luthier.core.goal import Goal
@@ -31,9 +32,7 @@ PHASES = (0, 1, 3, 10, 40)  # results told: an impurity often shows only after t
 
 def fingerprint(config: Config, step: int) -> float:
     """Return a loss in [0, 1) that depends on all of *config*, whatever is in it."""
-    key = 0
-    for character in repr(sorted(config.items(), key=repr)):
-        key = (key * 131 + ord(character)) % (1 << 61)
+    key = crc32(repr(sorted(config.items(), key=repr)).encode())
     return (rng_at(key).random() + 1 / step) / 2
 
 
@@ -50,6 +49,7 @@ class SearcherContract:
     space: ClassVar[Container[Any] | None] = None
     steps: ClassVar[int] = 2
     adaptive: ClassVar[bool] = True
+    replayable: ClassVar[bool] = True  # False: hidden state of a library, of which only the answers are compared
     waived: ClassVar[frozenset[str]] = frozenset()
 
     def make(self) -> Searcher:
@@ -70,7 +70,9 @@ class SearcherContract:
         for told in self._phases("test_the_same_history_gives_the_same_answers"):
             engine, world = self._played(told)
             again = Engine.replay(self._engine, world.log)
-            assert repr(inside(again.searcher)) == repr(inside(engine.searcher)), f"replay differs after {told} results"
+            if self.replayable:
+                inner = repr(inside(again.searcher)), repr(inside(engine.searcher))
+                assert inner[0] == inner[1], f"replay differs after {told} results"
             for number in range(len(engine.experiment), len(engine.experiment) + 5):
                 one, two = (e.searcher.ask(number, rng_at(7, number)) for e in (engine, again))
                 assert repr(one) == repr(two), f"ask({number}) after {told} results: {one!r}, after a replay {two!r}"

@@ -24,6 +24,7 @@ from luthier.tune.registry import check, resolve, trainable_name
 from luthier.tune.schedulers import create_scheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.search.space_searcher import SpaceSearcher
 from luthier.tune.searching import described, searcher_of
 from luthier.worker.resources import request_of
 
@@ -54,7 +55,7 @@ class Blueprint:
     run: RunConfig
     name: str = field(init=False)
     space: Space = field(init=False)
-    goal: Goal | None = field(init=False)
+    goals: tuple[Goal, ...] = field(init=False)
     capacity: dict[str, float] = field(init=False)
     request: Request = field(init=False)
 
@@ -67,8 +68,8 @@ class Blueprint:
         self.trainable = resolve(self.trainable)
         check(self.trainable)
         self.space = Space({} if self.param_space is None else self.param_space)
-        self.goal = _goal(self.tune)
         self.search = described(self.tune.search_alg)
+        self.goals = _goals(self.tune, self.search)
         self.scheduling = _scheduling(self.tune.scheduler)
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
@@ -92,7 +93,7 @@ class Blueprint:
     # -- the parts -----------------------------------------------------------------------------------------------------
     def searcher(self, seed: int = 0) -> Searcher:
         """Return a searcher that has heard nothing yet."""
-        return searcher_of(copy.deepcopy(self.search), self.space, self.tune.num_samples, seed)
+        return searcher_of(copy.deepcopy(self.search), self.space, self.tune.num_samples, seed, self.goals)
 
     def scheduler(self) -> Scheduler:
         """Return a scheduler that has heard nothing yet, the user's stop condition before it."""
@@ -151,8 +152,12 @@ class Blueprint:
 
     def engine(self, limits: Limits, naming: Naming) -> Callable[[], Engine]:
         """Return what makes the engine of an experiment in which nothing has happened yet."""
-        goals = () if self.goal is None else (self.goal,)
-        return lambda: Engine(limits, self.searcher(limits.seed), self.scheduler(), goals, self.request, naming)
+        return lambda: Engine(limits, self.searcher(limits.seed), self.scheduler(), self.goals, self.request, naming)
+
+    @property
+    def goal(self) -> Goal | None:
+        """What trials are ranked by: the first of the goals."""
+        return self.goals[0] if self.goals else None
 
 
 def keys_of(param_space: Mapping[str, Any] | None, prefix: str = "") -> list[str]:
@@ -168,14 +173,15 @@ def keys_of(param_space: Mapping[str, Any] | None, prefix: str = "") -> list[str
     return sorted(keys)
 
 
-def _goal(tune: TuneConfig) -> Goal | None:
+def _goals(tune: TuneConfig, search: Any) -> tuple[Goal, ...]:
+    """Return what is optimised: by the Tuner's words, else by the search algorithm's."""
     if tune.metric is None and tune.mode is None:
-        return None
+        return search.own_goals(()) if isinstance(search, SpaceSearcher) else ()
     if tune.metric is None:
         raise BadArgument("metric", None, "the name of a reported metric", f"mode is {tune.mode!r}")
     if tune.mode is None:
         raise BadArgument("mode", None, "'min' or 'max'", f"metric is {tune.metric!r}")
-    return Goal(tune.metric, tune.mode)
+    return (Goal(tune.metric, tune.mode),)
 
 
 def _scheduling(scheduler: Any) -> Any:

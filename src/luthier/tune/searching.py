@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.search.space_searcher import SpaceSearcher
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from luthier.core.goal import Goal
     from luthier.core.policy import Searcher
     from luthier.core.space import Space
 
+_BASIC = "luthier.tune.search.basic_variant:BasicVariantGenerator"
+SEARCH_ALGS: Mapping[str, str] = {
+    "variant_generator": _BASIC,
+    "random": _BASIC,
+    "grid": _BASIC,
+    "tpe": "luthier.tune.search.tpe:TPESearch",
+}
 
-def searcher_of(search_alg: Any, space: Space, num_samples: int, seed: int) -> Searcher:
+
+def searcher_of(search_alg: Any, space: Space, num_samples: int, seed: int, goals: tuple[Goal, ...] = ()) -> Searcher:
     """Return the searcher that *search_alg* (an object, a name, or None) describes over *space*.
 
     Raises:
-        BadArgument: it is unknown.
+        BadArgument: it is unknown, or does not fit *space* or *goals*.
     """
     chosen = described(search_alg)
     if isinstance(chosen, BasicVariantGenerator):
         return chosen.build(space, num_samples, seed)
+    if isinstance(chosen, SpaceSearcher):
+        return chosen.build(space, goals, seed)
     searcher: Searcher = chosen
     return searcher
 
@@ -31,31 +46,28 @@ def described(search_alg: Any) -> Any:
         return BasicVariantGenerator()
     if isinstance(search_alg, str):
         return create_searcher(search_alg)
-    if isinstance(search_alg, BasicVariantGenerator):
+    if isinstance(search_alg, (BasicVariantGenerator, SpaceSearcher)):
         return search_alg
     if callable(getattr(search_alg, "ask", None)) and callable(getattr(search_alg, "tell", None)):
         return search_alg
-    raise BadArgumentType(
-        "search_alg", search_alg, "a BasicVariantGenerator, an object with ask and tell, or one of " + _known()
-    )
+    wanted = "a search algorithm of luthier.tune.search, an object with ask and tell, or one of " + _known()
+    raise BadArgumentType("search_alg", search_alg, wanted)
 
 
-def create_searcher(search_alg: str, **arguments: Any) -> BasicVariantGenerator:
-    """Return the searcher of that name.
+def create_searcher(search_alg: str, **arguments: Any) -> Any:
+    """Return the search algorithm of that name, made with *arguments*.
 
     Raises:
         BadArgument: there is none.
 
-    >>> type(create_searcher("random")).__name__
-    'BasicVariantGenerator'
+    >>> type(create_searcher("random")).__name__, type(create_searcher("tpe")).__name__
+    ('BasicVariantGenerator', 'TPESearch')
     """
-    if not isinstance(search_alg, str) or search_alg.lower() not in _BY_NAME:
+    if not isinstance(search_alg, str) or search_alg.lower() not in SEARCH_ALGS:
         raise BadArgument("search_alg", search_alg, f"one of {_known()}")
-    return _BY_NAME[search_alg.lower()](**arguments)
-
-
-_BY_NAME = {"variant_generator": BasicVariantGenerator, "random": BasicVariantGenerator, "grid": BasicVariantGenerator}
+    module, _, noun = SEARCH_ALGS[search_alg.lower()].partition(":")
+    return getattr(import_module(module), noun)(**arguments)
 
 
 def _known() -> str:
-    return ", ".join(sorted(_BY_NAME))
+    return ", ".join(sorted(SEARCH_ALGS))

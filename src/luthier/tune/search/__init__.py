@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.search.searcher import Searcher
 
-__all__ = ["BasicVariantGenerator"]
+__all__ = ["BasicVariantGenerator", "Searcher"]

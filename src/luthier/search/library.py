@@ -1,0 +1,96 @@
+"""A searcher from a library: it keeps our laws as far as the library lets it.
+
+``ask`` must change nothing here, and libraries record each proposal.  So a proposal is remembered by its place until
+the trial is born, and withdrawn if something else happened first.  Where chance starts is told at each proposal, so
+that a restart gives the same; and when a log is replayed the library hears of the trials as if others had chosen them,
+or is asked again where only that brings its state back (:attr:`Study.retraced`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from luthier.core.engine import ASK
+from luthier.core.events import Ended, Proposed, Reported
+from luthier.core.goal import WORST
+from luthier.core.policy import Nothing
+from luthier.core.rng import rng_at
+from luthier.core.space import same
+from luthier.core.terms import Status
+
+if TYPE_CHECKING:
+    from luthier.core.events import News
+    from luthier.core.goal import Score
+    from luthier.core.policy import ExperimentView
+    from luthier.core.rng import Rng
+    from luthier.core.terms import Config, Metrics, TrialId
+    from luthier.search.study import Study, Suggestion
+
+
+class Library:
+    """Lets *study* choose the configs.
+
+    Args:
+        study: the library's record; nobody else may use it.
+        seed: the experiment's, for replays.
+        first: number of the first trial that is the library's to choose; those before are given.
+        most: how many trials may run at a time before it says NOT_YET; None for no limit.
+    """
+
+    replayable = False  # the guard of the contract suite does not look inside
+
+    def __init__(self, study: Study, seed: int, first: int = 0, most: int | None = None) -> None:
+        self.study, self.seed, self.first, self.most = study, seed, first, most
+        self._asked: dict[int, Suggestion] = {}  # by the seed of the place where it was asked for
+        self._tokens: dict[TrialId, Any] = {}  # of trials that have not ended
+
+    def ask(self, number: int, rng: Rng) -> Config | Nothing:
+        """Return a config, the same until something is told."""
+        place = rng.seed32()
+        if place not in self._asked:
+            if self.most is not None and len(self._tokens) >= self.most:
+                return Nothing.NOT_YET
+            found = self.study.propose(place)
+            if isinstance(found, Nothing):
+                return found
+            self._asked[place] = found
+        return self._asked[place].config
+
+    def tell(self, news: News, experiment: ExperimentView) -> None:
+        """Hear what happened."""
+        if isinstance(news, Proposed):
+            self._born(news)
+        elif isinstance(news, Reported):
+            if news.trial in self._tokens and (scores := _scores(news.metrics, experiment)) is not None:
+                self.study.hear(self._tokens[news.trial], news.seq + 1, scores)
+        elif isinstance(news, Ended) and news.trial in self._tokens:
+            self._withdraw()
+            trial = experiment.trial(news.trial)
+            scores = None if trial.status is Status.FAILED else _scores(trial.metrics, experiment)
+            self.study.settle(self._tokens.pop(news.trial), scores, stopped=trial.status is Status.STOPPED)
+
+    def _born(self, news: Proposed) -> None:
+        place = rng_at(self.seed, ASK, news.number).seed32()
+        chosen = self._asked.pop(place, None)
+        self._withdraw()
+        if chosen is None and self.study.retraced and news.number >= self.first and not news.enqueued:
+            again = self.study.propose(place)
+            chosen = None if isinstance(again, Nothing) else again
+        if chosen is not None and not same(chosen.config, news.config):
+            self.study.withdraw(chosen.token)
+            chosen = None
+        token = self.study.insert(news.config) if chosen is None else chosen.token
+        if token is not None:
+            self._tokens[news.trial] = token
+
+    def _withdraw(self) -> None:
+        """Forget what was asked for and not tried: the next answer may be a better one."""
+        for suggestion in self._asked.values():
+            self.study.withdraw(suggestion.token)
+        self._asked.clear()
+
+
+def _scores(metrics: Metrics, experiment: ExperimentView) -> tuple[Score, ...] | None:
+    scores = [goal.score(metrics) for goal in experiment.goals]
+    known = tuple(score for score in scores if score is not None and -WORST < score < WORST)
+    return known if len(known) == len(scores) else None

@@ -1,0 +1,164 @@
+"""What a model-based searcher knows: where trials are, and how good they were."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from luthier.core.errors import BadArgument
+from luthier.core.events import Ended, Proposed
+from luthier.core.goal import WORST, Score
+from luthier.core.space import Categorical, Integer
+from luthier.core.terms import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from luthier.core.events import News
+    from luthier.core.policy import ExperimentView, TrialView
+    from luthier.core.space import Space
+    from luthier.core.terms import Config, Why
+    from luthier.search.known import Known
+
+_FULL = float("-inf")  # goes before each trial that was stopped early
+
+
+class Place(NamedTuple):
+    """Where a trial stands among the others; the least is the best.
+
+    Attributes:
+        early: minus the rung at which it was stopped; -inf where nobody cut it short.
+        score: its last score.
+        number: its number in the experiment.
+    """
+
+    early: float
+    score: Score
+    number: int
+
+
+class Observations:
+    """The trials of an experiment as points of a unit cube, best first.
+
+    A trial that a scheduler stopped at a rung goes after all that were let run, and after those that came to a higher
+    rung; at the same rung the score decides.  A trial that failed, or never had a finite score, is *bad*: it has a
+    place in the cube and none in the order.  One that has not ended yet is *pending*.
+
+    Args:
+        space: gives the cube its axes.
+        known: what was evaluated elsewhere; its numbers are below 0.
+
+    Attributes:
+        ranked: the places of those with a score, best first.
+        bad: numbers of the trials without.
+        pending: numbers of the trials that have not ended.
+        vectors: scores for all goals, by number; only where there is more than one goal.
+        tried: what has been tried, where values are few; empty where an axis is dense.
+    """
+
+    def __init__(self, space: Space, known: Sequence[Known] = ()) -> None:
+        self.space, self._before = space, len(known)
+        self.ranked: list[Place] = []
+        self.bad: dict[int, None] = {}
+        self.pending: dict[int, None] = {}
+        self.vectors: dict[int, tuple[Score, ...]] = {}
+        self.tried: set[bytes] = set()
+        self._finite = all(isinstance(axis.domain, (Categorical, Integer)) for axis in space.axes)
+        self._places: dict[int, Place] = {}
+        self._rows: Any = None  # made with the first row: numpy is not loaded before
+        for number, (config, scores) in enumerate(known, -len(known)):
+            if not self._put(number, config):
+                continue
+            if scores is None or not all(score < WORST for score in scores):
+                self.bad[number] = None
+                continue
+            if len(scores) > 1:
+                self.vectors[number] = scores
+            self._rank(Place(_FULL, scores[0], number))
+
+    def __repr__(self) -> str:
+        return f"Observations({len(self.ranked)} ranked, {len(self.bad)} bad, {len(self.pending)} pending)"
+
+    def __len__(self) -> int:
+        return len(self.ranked) + len(self.bad)
+
+    def rows(self, numbers: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Return the trials of those numbers as points: one row each, NaN for axes that are not alive."""
+        import numpy as np
+
+        rows: npt.NDArray[np.float64] = self._rows[np.asarray(numbers, dtype=np.intp) + self._before]
+        return rows
+
+    def has(self, config: Config) -> bool:
+        """Whether *config* was tried already; always False where an axis is dense."""
+        import numpy as np
+
+        return bool(self.tried) and np.array(self.space.encode(config)).tobytes() in self.tried
+
+    def tell(self, news: News, experiment: ExperimentView) -> None:
+        """Hear what happened."""
+        if isinstance(news, Proposed):
+            if self._put(news.number, news.config):
+                self.pending[news.number] = None
+        elif isinstance(news, Ended):
+            trial = experiment.trial(news.trial)
+            self._forget(trial.number)
+            if self._put(trial.number, trial.config):
+                self._judge(trial, experiment, news.why)
+
+    def _judge(self, trial: TrialView, experiment: ExperimentView, why: Why | None) -> None:
+        number, score = trial.number, trial.score
+        if trial.status is Status.FAILED or score is None or score == WORST:
+            self.bad[number] = None
+            return
+        if len(experiment.goals) > 1:
+            scores = [goal.score(trial.metrics) for goal in experiment.goals]
+            known = tuple(score for score in scores if score is not None and score < WORST)
+            if len(known) < len(scores):
+                self.bad[number] = None
+                return
+            self.vectors[number] = known
+        self._rank(Place(_early(why) if trial.status is Status.STOPPED else _FULL, score, number))
+
+    def _rank(self, place: Place) -> None:
+        self._places[place.number] = place
+        insort(self.ranked, place)
+
+    def _forget(self, number: int) -> None:
+        """Drop what was known of a trial that ends, perhaps not for the first time."""
+        self.pending.pop(number, None)
+        self.bad.pop(number, None)
+        self.vectors.pop(number, None)
+        place = self._places.pop(number, None)
+        if place is not None:
+            del self.ranked[bisect_left(self.ranked, place)]
+
+    def _put(self, number: int, config: Config) -> bool:
+        import numpy as np
+
+        try:
+            vector = self.space.encode(config)
+        except BadArgument:  # somebody had it tried that is not of this space: nothing is to be learnt
+            return False
+        number += self._before
+        if self._rows is None:
+            self._rows = np.full((64, len(vector)), np.nan)
+        if number >= len(self._rows):
+            more = np.full((max(number + 1, 2 * len(self._rows)), len(vector)), np.nan)
+            more[: len(self._rows)] = self._rows
+            self._rows = more
+        self._rows[number] = vector
+        if self._finite:
+            self.tried.add(self._rows[number].tobytes())
+        return True
+
+
+def _early(why: Mapping[str, Any] | None) -> float:
+    """Return minus the rung at which a trial was cut short, by what a scheduler said."""
+    if not why or "max_t" in why:
+        return _FULL
+    at = why.get("rung", why.get("time"))
+    return -float(at) if isinstance(at, (int, float)) else _FULL

@@ -1,0 +1,151 @@
+"""The base of all search algorithms, with Ray Tune's methods: for those that users write, and for our own."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.goal import Goal, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Searcher:
+    """Chooses the configs of trials; inherit, and write :meth:`suggest` and :meth:`on_trial_complete`.
+
+    Args:
+        metric: what is optimised, or a list of such; the Tuner's where None.
+        mode: ``"min"`` or ``"max"``, or a list with one for each metric; the Tuner's where None.
+
+    Attributes:
+        FINISHED: what :meth:`suggest` returns when there is nothing left to try.
+
+    Raises:
+        BadArgument: *mode* is neither, or does not fit *metric*.
+    """
+
+    FINISHED: ClassVar[str] = "FINISHED"
+
+    def __init__(self, metric: str | Sequence[str] | None = None, mode: str | Sequence[str] | None = None) -> None:
+        if mode is not None and metric is not None:
+            goals_of(metric, mode)
+        elif mode is not None and any(m not in ("min", "max") for m in ([mode] if isinstance(mode, str) else mode)):
+            raise BadArgument("mode", mode, "'min' or 'max', or a list of these")
+        self._metric, self._mode = metric, mode
+
+    @property
+    def metric(self) -> str | Sequence[str] | None:
+        """What is optimised."""
+        return self._metric
+
+    @property
+    def mode(self) -> str | Sequence[str] | None:
+        """In which direction."""
+        return self._mode
+
+    def set_search_properties(
+        self,
+        metric: str | Sequence[str] | None,
+        mode: str | Sequence[str] | None,
+        config: Mapping[str, Any],
+        **_spec: Any,
+    ) -> bool:
+        """Take over what the Tuner says; return whether that was possible."""
+        if metric is not None and self._metric is None:
+            self._metric = metric
+        if mode is not None and self._mode is None:
+            self._mode = mode
+        return False
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the config of a new trial; None for "not now", :attr:`FINISHED` for "never again"."""
+        raise NotImplementedError(f"{type(self).__name__} must define suggest(trial_id)")
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Hear of a result on the way."""
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Hear of a trial's end: its last result, None where it never had one."""
+
+    def add_evaluated_point(
+        self,
+        parameters: dict[str, Any],
+        value: float,
+        error: bool = False,
+        pruned: bool = False,
+        intermediate_values: list[float] | None = None,
+    ) -> None:
+        """Learn of a config whose *value* is known.
+
+        Raises:
+            NotImplementedError: this search algorithm cannot.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not take evaluated points")
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Say how many trials run at a time; return whether that is taken into account."""
+        return False
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what :meth:`set_state` brings back."""
+        return dict(self.__dict__)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`get_state` told of."""
+        self.__dict__.update(state)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write what :meth:`restore` reads to that file."""
+        import pickle
+
+        with open(checkpoint_path, "wb") as file:
+            pickle.dump(self.get_state(), file)
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Read what :meth:`save` wrote.  It is a pickle: read your own files only."""
+        import pickle
+
+        with open(checkpoint_path, "rb") as file:
+            self.set_state(pickle.load(file))
+
+
+def goals_of(metric: str | Sequence[str] | None, mode: str | Sequence[str] | None) -> tuple[Goal, ...]:
+    """Return the goals that *metric* and *mode* spell: one each, or a list of either.
+
+    Raises:
+        BadArgument: they do not fit each other.
+
+    >>> [goal.mode for goal in goals_of(["acc", "latency"], ["max", "min"])]
+    ['max', 'min']
+    """
+    if metric is None and mode is None:
+        return ()
+    if metric is None or mode is None:
+        given, missing = ("metric", "mode") if mode is None else ("mode", "metric")
+        raise BadArgument(missing, None, f"{missing} beside {given}")
+    metrics = [metric] if isinstance(metric, str) else list(metric)
+    modes = [mode] if isinstance(mode, str) else list(mode)
+    if len(modes) == 1:
+        modes *= len(metrics)
+    if not metrics or len(metrics) != len(modes):
+        raise BadArgument("mode", mode, f"one for each of the {len(metrics)} metrics")
+    if len(set(metrics)) < len(metrics):
+        raise BadArgument("metric", metric, "different metrics")
+    return tuple(Goal(name, direction) for name, direction in zip(metrics, modes, strict=True))
+
+
+def value_of(value: object) -> tuple[float, ...]:
+    """Return the value, or values, of a config that was evaluated elsewhere.
+
+    Raises:
+        BadArgumentType: it is no number, nor a list of numbers.
+    """
+    found = []
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        as_float = None if isinstance(item, bool) else number(item)
+        if as_float is None or math.isnan(as_float):
+            raise BadArgumentType("evaluated_rewards", value, "numbers")
+        found.append(as_float)
+    return tuple(found)

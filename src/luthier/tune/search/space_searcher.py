@@ -1,0 +1,208 @@
+"""What all our search algorithms and wrapped libraries are: a space, what is known of it, and how to search it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.space import Space, fixed
+from luthier.search.given import Given
+from luthier.search.known import Known
+from luthier.tune.search.chance import seed_of
+from luthier.tune.search.direct import Direct
+from luthier.tune.search.searcher import Searcher, goals_of, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from luthier.core.goal import Goal
+    from luthier.core.policy import Searcher as Policy
+
+
+class SpaceSearcher(Searcher):
+    """A search algorithm over a space; inherit, and write :meth:`policy`.
+
+    Given to a Tuner it describes the search: each experiment gets a policy of its own.  Its methods ``suggest``,
+    ``on_trial_result``, ``on_trial_complete``, ``save`` and ``restore`` work without a Tuner, too.
+
+    Args:
+        space: what to search; the Tuner's ``param_space`` where None.
+        metric: what is optimised, or a list of such; the Tuner's where None.
+        mode: ``"min"`` or ``"max"``, or a list with one for each metric.
+        points_to_evaluate: configs, or parts of such, to be tried first; what a point leaves open is drawn.
+        evaluated_rewards: values of *points_to_evaluate*, in their order, where they are known: these points are not
+            tried again.  With several metrics each is a list.
+        seed: where chance starts: an int, a numpy generator, or None for the Tuner's.
+
+    Raises:
+        BadArgument: for an argument that cannot be used.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Any] | None = None,
+        metric: str | Sequence[str] | None = None,
+        mode: str | Sequence[str] | None = None,
+        points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
+        evaluated_rewards: Sequence[Any] | None = None,
+        seed: object = None,
+    ) -> None:
+        super().__init__(metric, mode)
+        points = [] if points_to_evaluate is None else points_to_evaluate
+        if not isinstance(points, (list, tuple)) or not all(isinstance(point, dict) for point in points):
+            raise BadArgumentType("points_to_evaluate", points_to_evaluate, "a list of dicts")
+        self.points_to_evaluate: list[dict[str, Any]] = [dict(point) for point in points]
+        self.known: list[tuple[dict[str, Any], tuple[float, ...] | None]] = []
+        if evaluated_rewards is not None:
+            if not isinstance(evaluated_rewards, (list, tuple)) or len(evaluated_rewards) != len(points):
+                wanted = f"a list with one value for each of the {len(points)} points_to_evaluate"
+                raise BadArgument("evaluated_rewards", evaluated_rewards, wanted)
+            values = [value_of(value) for value in evaluated_rewards]
+            self.known = list(zip(self.points_to_evaluate, values, strict=True))
+            self.points_to_evaluate = []
+        self.seed = seed_of(seed)
+        self.space = None if space is None else self.converted(space)
+        self._direct: Direct | None = None
+
+    # -- what those who inherit say ------------------------------------------------------------------------------------
+    def policy(self, space: Space, goals: tuple[Goal, ...], known: Sequence[Known], seed: int) -> Policy:
+        """Return a new policy that searches *space*.
+
+        Args:
+            space: what to search.
+            goals: what is optimised, one or more.
+            known: what was evaluated elsewhere.
+            seed: the experiment's; only for libraries that must be asked again when a log is replayed.
+        """
+        raise NotImplementedError
+
+    def converted(self, space: Mapping[str, Any]) -> Space:
+        """Return *space*, in whatever form users may give it, as a space of ours."""
+        return space if isinstance(space, Space) else Space(dict(space))
+
+    # -- what a Tuner asks ---------------------------------------------------------------------------------------------
+    def build(self, space: Space | None, goals: tuple[Goal, ...], seed: int = 0) -> Policy:
+        """Return a new policy for an experiment.
+
+        Args:
+            space: the Tuner's, which must be empty of domains where this search algorithm has a space of its own.
+            goals: the Tuner's.
+            seed: the experiment's.
+
+        Raises:
+            BadArgument: there are two spaces or none, two metrics or none, or a point does not fit the space.
+        """
+        own = self.own_space(space)
+        goals = self.own_goals(goals)
+        known = [self._known(own, config, values, goals) for config, values in self.known]
+        found = self.policy(own, goals, known, seed)
+        return Given(self.points_to_evaluate, own, found) if self.points_to_evaluate else found
+
+    def own_space(self, given: Space | None) -> Space:
+        """Return the space to search: its own, else the Tuner's."""
+        name = type(self).__name__
+        if self.space is None:
+            if given is None:
+                raise BadArgument("space", None, f"a space, in {name} or as the Tuner's param_space")
+            return given
+        if given is not None and given.axes:
+            wanted = f"the space in one of the two places: {name}(space=...) has one already"
+            raise BadArgument("param_space", given.description, wanted)
+        return self.space if given is None else Space({**given.description, **self.space.description})
+
+    def own_goals(self, given: tuple[Goal, ...]) -> tuple[Goal, ...]:
+        """Return what is optimised: its own words, else the Tuner's."""
+        own = goals_of(self._metric, self._mode)
+        if own and given and own != given:
+            wanted = "metric and mode in one of the two places, or the same in both"
+            raise BadArgument(f"{type(self).__name__}.metric", self._metric, wanted)
+        if not own and not given:
+            raise BadArgument("metric", None, f"metric and mode, in TuneConfig or in {type(self).__name__}")
+        return own or given
+
+    @staticmethod
+    def _known(
+        space: Space, config: dict[str, Any], values: tuple[float, ...] | None, goals: tuple[Goal, ...]
+    ) -> Known:
+        fixed(space, config, "points_to_evaluate")  # complains of what the space does not have
+        if values is None:
+            return Known(config, None)
+        if len(values) != len(goals):
+            raise BadArgument("evaluated_rewards", values, f"one value for each of the {len(goals)} metrics")
+        pairs = zip(goals, values, strict=True)
+        return Known(config, tuple(-value if goal.mode == "max" else value for goal, value in pairs))
+
+    # -- without a Tuner -----------------------------------------------------------------------------------------------
+    def set_search_properties(
+        self,
+        metric: str | Sequence[str] | None,
+        mode: str | Sequence[str] | None,
+        config: Mapping[str, Any],
+        **_spec: Any,
+    ) -> bool:
+        """Take over what is not said yet; return whether anything was new."""
+        if self.space is not None and config:
+            return False
+        if config:
+            self.space = self.converted(config)
+        super().set_search_properties(metric, mode, config)
+        return True
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the config of a new trial; None for "not now", :attr:`FINISHED` for "never again"."""
+        return self._started().suggest(trial_id)
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Hear of a result on the way."""
+        self._started().result(trial_id, result)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Hear of a trial's end."""
+        self._started().complete(trial_id, result, error)
+
+    def add_evaluated_point(
+        self,
+        parameters: dict[str, Any],
+        value: Any,
+        error: bool = False,
+        pruned: bool = False,
+        intermediate_values: list[float] | None = None,
+    ) -> None:
+        """Learn of a config that was evaluated elsewhere.
+
+        Args:
+            parameters: the config.
+            value: its value, or a list with one for each metric.
+            error: whether it failed; *value* does not count then.
+            pruned: whether it was stopped early: it is taken for failed, since *value* is not comparable.
+            intermediate_values: not used.
+
+        Raises:
+            RuntimeError: the search has begun; what is known must be told before.
+        """
+        if self._direct is not None:
+            raise RuntimeError("add_evaluated_point comes too late: this search has begun. Tell it before.")
+        self.known.append((dict(parameters), None if error or pruned else value_of(value)))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write what happened so far to that file; :meth:`restore` makes it known to a search algorithm like this."""
+        self._started().save(checkpoint_path)
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Go on from what :meth:`save` wrote."""
+        self._direct = None
+        self._started().restore(checkpoint_path)
+
+    def _started(self) -> Direct:
+        if self._direct is None:
+            goals, seed = self.own_goals(()), 0 if self.seed is None else self.seed
+            self._direct = Direct(self.build(None, goals, seed), goals, seed)
+        return self._direct
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SpaceSearcher:
+        """Return a copy of the description; what was suggested without a Tuner stays behind."""
+        copied = type(self).__new__(type(self))
+        for name, value in self.__dict__.items():
+            setattr(copied, name, None if name == "_direct" else deepcopy(value, memo))
+        return copied
