@@ -11,6 +11,7 @@ from luthier.core.space import Float, Grid
 from luthier.core.terms import Ref, Status
 from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.median import MedianRule
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
 
@@ -245,6 +246,8 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "fifo": Fifo,
     "asha": lambda: Asha(max_t=9, reduction_factor=3),
     "asha-brackets": lambda: Asha(max_t=8, reduction_factor=2, brackets=3, stop_last_trials=False),
+    "median": lambda: MedianRule(TIME, grace_period=2, min_samples_required=2),
+    "median-pausing": lambda: MedianRule(TIME, grace_period=1, min_samples_required=2, hard_stop=False),
     "halving": Halving,
     "pbt": Pbt,
     "resizer": Resizer,

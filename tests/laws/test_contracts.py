@@ -14,6 +14,7 @@ from luthier.core.space import Float, Grid, Space
 from luthier.core.terms import TrialId
 from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.median import MedianRule
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
 from luthier.testing.schedulers import SchedulerContract
@@ -70,6 +71,16 @@ class TestAsha(SchedulerContract):
 class TestAshaInBrackets(SchedulerContract):
     def make(self):
         return Asha(max_t=9, reduction_factor=2, brackets=3, stop_last_trials=False)
+
+
+class TestMedian(SchedulerContract):
+    def make(self):
+        return MedianRule("training_iteration", grace_period=2)
+
+
+class TestMedianThatPutsOff(SchedulerContract):
+    def make(self):
+        return MedianRule("training_iteration", grace_period=1, min_samples_required=2, hard_stop=False)
 
 
 class TestHalving(SchedulerContract):

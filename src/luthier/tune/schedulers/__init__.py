@@ -6,6 +6,7 @@ from typing import Any
 
 from luthier.core.errors import BadArgument
 from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
+from luthier.tune.schedulers.median_stopping_rule import MedianStoppingRule
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 _BY_NAME: dict[str, type[TrialScheduler]] = {
@@ -13,6 +14,8 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "async_hyperband": AsyncHyperBandScheduler,
     "asynchyperband": AsyncHyperBandScheduler,
     "asha": AsyncHyperBandScheduler,
+    "median_stopping_rule": MedianStoppingRule,
+    "medianstopping": MedianStoppingRule,
 }
 
 
@@ -31,4 +34,11 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
     return _BY_NAME[name](**arguments)
 
 
-__all__ = ["ASHAScheduler", "AsyncHyperBandScheduler", "FIFOScheduler", "TrialScheduler", "create_scheduler"]
+__all__ = [
+    "ASHAScheduler",
+    "AsyncHyperBandScheduler",
+    "FIFOScheduler",
+    "MedianStoppingRule",
+    "TrialScheduler",
+    "create_scheduler",
+]
