@@ -1,9 +1,10 @@
 """Ray's ``MedianStoppingRule`` on random streams.
 
-A case holds ``arguments`` of the scheduler, ``results`` as ``[trial, time or None, value or None, whether others wait]``,
-and ``decided``: for each result what Ray made of it.  Times are steps, seconds, or steps of which some trials report only
-every so many; some trials begin again at an earlier time.  A stopped trial reports no more, a paused one does.  No trial's
-first value is NaN, and numbers of which many are alike add up exactly: there the two differ on purpose.
+A case holds ``arguments`` of the scheduler, ``results`` as ``[trial, time or None, value or None, whether others
+wait]``, and ``decided``: for each result what Ray made of it.  Times are steps, seconds, or steps of which some trials
+report only every so many; some trials begin again at an earlier time.  A stopped trial reports no more, a paused one
+does.  No trial's first value is NaN, and numbers of which many are alike add up exactly: there the two differ on
+purpose.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Trial:
 
 
 def make_values(chance: random.Random) -> Any:
-    """Return what draws a metric's value: all equal, with many ties, whole numbers, any number, or none at all now and then."""
+    """Return what draws a metric's value: all equal, many ties, whole numbers, or any; not finite now and then."""
     usual = chance.choice([
         lambda: 0.5,
         lambda: chance.choice([0.125, 0.25, 0.5]),

@@ -214,7 +214,8 @@ def test_law_08_nobody_is_left_half_way(searcher, scheduler):
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
-@pytest.mark.parametrize("scheduler", ["fifo", "asha", "median", "resizer", "pbt", "halving"])  # those that hold nobody back
+# Those that hold nobody back:
+@pytest.mark.parametrize("scheduler", ["fifo", "asha", "median", "resizer", "pbt", "halving"])
 def test_law_09_no_capacity_idles_while_a_trial_that_fits_it_waits(searcher, scheduler):
     engine = make(searcher, scheduler)
     world = rough(engine)

@@ -1,4 +1,4 @@
-"""The median rule against an oracle that recomputes each decision from the whole history, and what becomes of the paused."""
+"""The median rule against an oracle that recomputes all from the whole history; what becomes of the paused."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Oracle:
         others = [t for t, told in self.told.items() if t != trial and told[-1][0] >= time]
         means = [mean for mean in (self.mean(t, time) for t in others) if math.isfinite(mean)]
         best = min(s for _, s in self.told[trial])
-        return len(means) >= self.least and best > np.median(means)
+        return bool(len(means) >= self.least and best > np.median(means))
 
 
 losses = st.one_of(st.sampled_from([0.0, 0.1, 0.2, 0.5, math.inf, -math.inf]), st.floats(-1e6, 1e6))
@@ -79,7 +79,7 @@ def test_it_decides_as_the_oracle_does(reports, grace, least, mode, seconds):
     median = MedianRule("t", Goal("m", mode), grace, min_samples_required=least)
     oracle, times, gone = Oracle(grace, least), Counter[int](), set()
     for trial, advance, loss in reports:
-        times[trial] = max(times[trial] + advance * (1 + trial / 7 if seconds else 1), 0)  # type: ignore[assignment]
+        times[trial] = max(times[trial] + advance * (1 + trial / 7 if seconds else 1), 0)
         if trial not in gone:
             found = told(median, str(trial), ExperimentState(), t=times[trial], m=loss if mode == "min" else -loss)
             assert (found is not None) == oracle.stops(str(trial), times[trial], loss)
@@ -93,8 +93,8 @@ def test_worse_than_half_of_the_others_on_average():
         assert at(median, trial, 1, loss) is None  # too few others
     assert at(median, "d", 1, 0.2) is None  # equal is not worse
     assert at(median, "e", 1, 0.26) == (  # of 0.1, 0.2, 0.2 and 0.3
-        "loss was 0.26 at best when training_iteration was 1, worse than the median 0.2 of what 4 others were on average "
-        "(rank 4 of 5)"
+        "loss was 0.26 at best when training_iteration was 1, "
+        "worse than the median 0.2 of what 4 others were on average (rank 4 of 5)"
     )
     (stop,) = median.decide(ev.Reported(TrialId("f"), 1, 0, {TIME: 1, "loss": 9.0}), LOSS, rng_at(0))
     assert stop == Stop(TrialId("f"), stop.reason, {
@@ -138,8 +138,8 @@ def test_without_time_or_metric_all_carry_on():
     median = rule(min_samples_required=1)
     at(median, "a", 5, 0.0)
     nothing: tuple[dict[str, Any], ...] = (
-        {}, {TIME: 5}, {"loss": 9.0}, {TIME: "5", "loss": 9.0}, {TIME: math.nan, "loss": 9.0}, {TIME: math.inf, "loss": 9.0},
-        {TIME: 5, "loss": None},
+        {}, {TIME: 5}, {"loss": 9.0}, {TIME: "5", "loss": 9.0}, {TIME: math.nan, "loss": 9.0},
+        {TIME: math.inf, "loss": 9.0}, {TIME: 5, "loss": None},
     )  # fmt: skip
     for metrics in nothing:
         assert told(median, "b", **metrics) is None
@@ -220,7 +220,8 @@ def test_what_is_put_off_is_not_heard_any_more():
     at(median, "a", 1, 0.1)
     (pause,) = median.decide(ev.Reported(TrialId("b"), 1, 0, {TIME: 1, "loss": 0.5}), LOSS, rng_at(0))
     assert isinstance(pause, Pause) and pause.why and pause.why["cutoff"] == 0.1
-    assert at(median, "b", 1, 0.0) is None and at(median, "b", 2, 99.0) is None  # a late result, and after it was resumed
+    assert at(median, "b", 1, 0.0) is None  # a late result
+    assert at(median, "b", 2, 99.0) is None  # after it was resumed
     assert "median 0.3 of what 2 others" in str(at(median, "c", 1, 0.4))
 
 
@@ -261,7 +262,8 @@ def test_who_yields_waits_behind_the_others_with_its_checkpoint():
     "curve",
     [
         lambda config, step: 0.1, lambda config, step: math.nan, lambda config, step: {},
-        lambda config, step: math.inf, lambda config, step: round(config["x"]), lambda config, step: -step * config["x"],
+        lambda config, step: math.inf, lambda config, step: round(config["x"]),
+        lambda config, step: -step * config["x"],
     ],
     ids=["equal", "nan", "missing", "infinite", "ties", "falling"],
 )  # fmt: skip
@@ -294,7 +296,7 @@ def test_a_restart_at_any_moment_changes_nothing(hard_stop):
     _, whole = make()
     whole.run()
     for told_before in range(1, len([e for e in whole.log if isinstance(e, ev.Reported)]), 3):
-        engine, world = make()
+        _, world = make()
         world.run(reports=told_before)
         world.engine = Engine.replay(lambda: make()[0], world.log)
         world.run()
@@ -332,7 +334,8 @@ def test_ray_s_names_and_defaults():
         assert (made.time_attr, made.grace_period, made.min_samples_required) == ("time_total_s", 60.0, 3)
         assert (made.min_time_slice, made.hard_stop, made.metric, made.mode) == (0, True, None, None)
     built: Any = create_scheduler("medianstopping", grace_period=2, hard_stop=False).build(Goal("a", "max"))
-    assert (built.grace_period, built.hard_stop, built.goal, built.time_attr) == (2, False, Goal("a", "max"), "time_total_s")
+    assert (built.grace_period, built.hard_stop, built.goal) == (2, False, Goal("a", "max"))
+    assert built.time_attr == "time_total_s"
 
 
 def test_it_spends_less_on_the_bad_and_keeps_the_best():

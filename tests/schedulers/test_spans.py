@@ -23,10 +23,9 @@ def test_spans_are_what_a_list_of_them_would_be(given_spans, asked, data):
     for start, end, number in given_spans:
         if start < end:
             spans.add(float(start), float(end), number)
-            plain.append((start, end, number))
+            plain.append((float(start), float(end), number))
         if plain and data.draw(st.integers(0, 9)) == 0:
-            start, end, number = plain.pop(data.draw(st.integers(0, len(plain) - 1)))
-            spans.remove(float(start), float(end), number)
+            spans.remove(*plain.pop(data.draw(st.integers(0, len(plain) - 1))))
     ends = [(time, number) for start, end, number in plain[:5] for time in (start, end)]
     for time, number in [*asked, *ends]:
         there = sorted(value for start, end, value in plain if start <= time < end)

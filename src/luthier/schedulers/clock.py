@@ -44,11 +44,11 @@ class Clock:
         True
         """
         value = metrics.get(self.time_attr)
-        if value.__class__ is int:
-            value = number(value)
-        elif value.__class__ is not float:
-            value = number(lookup(metrics, self.time_attr))
-        return value if value == value else None  # type: ignore[return-value]  # noqa: PLR0124 (NaN, the fast way)
+        if value.__class__ is float:
+            now: float | None = value
+        else:
+            now = number(lookup(metrics, self.time_attr))
+        return now if now == now else None  # noqa: PLR0124 (NaN, the fast way)
 
     def demand(self, metrics: Mapping[str, object], who: str) -> float:
         """Return the time in *metrics*, without which *who* cannot go on.

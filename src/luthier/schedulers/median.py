@@ -36,8 +36,8 @@ class MedianRule(Fifo):
     that run; means that are not finite do not.  Equal is not worse.  NaN counts as the worst there is.
 
     Where fewer than *min_samples_required* can be compared with, the trial goes on; if trials that have not come as far
-    wait for a worker, and it had its turn of *min_time_slice*, it yields its own to them and waits behind them, with its
-    checkpoint.
+    wait for a worker, and it had its turn of *min_time_slice*, it yields its own to them, and waits behind them with
+    its checkpoint.
 
     A trial that was judged once is not judged again: with *hard_stop* it has ended; otherwise it is paused, and goes on
     to its end when nothing else is left to run.
@@ -132,8 +132,8 @@ class MedianRule(Fifo):
     ) -> Sequence[Decision]:
         self._judged.add(trial)
         reason = (
-            f"{goal.metric} was {goal.value(best):.6g} at best when {self.time_attr} was {now:g}, worse than the median "
-            f"{goal.value(median):.6g} of what {of - 1} others were on average (rank {rank} of {of})"
+            f"{goal.metric} was {goal.value(best):.6g} at best when {self.time_attr} was {now:g}, worse than the "
+            f"median {goal.value(median):.6g} of what {of - 1} others were on average (rank {rank} of {of})"
         )
         why = {
             "metric": goal.metric,

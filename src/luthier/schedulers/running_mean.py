@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _ENDLESS = float("inf")
 _LANES = 8
-_BLOCK = 128  # numbers up to which numpy adds in lanes; beyond, it halves the series first
+BLOCK = 128  # numbers up to which numpy adds in lanes; beyond, it halves the series first
 
 
 class RunningMean:
@@ -47,11 +47,11 @@ class RunningMean:
         numbers = self.numbers
         numbers.append(number)
         count = len(numbers)
-        if number < self._least:
+        if number < self._least:  # noqa: PLR1730 (faster so)
             self._least = number
-        if number > self._greatest:
+        if number > self._greatest:  # noqa: PLR1730 (faster so)
             self._greatest = number
-        if count > _BLOCK:
+        if count > BLOCK:
             self._sum = _added(numbers)
         elif count % _LANES:
             self._sum += number

@@ -25,11 +25,11 @@ class Cell:
     __slots__ = ("cover", "high", "left", "loose", "low", "right")
 
     left: Cell | None
-    right: Cell | None
+    right: Cell  # not there before it is divided
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
-        self.left = self.right = None
+        self.left = None
         self.cover: list[float] = []
         self.loose: list[tuple[float, float, float]] = []
 
@@ -85,11 +85,11 @@ class Spans:
             if end <= left.high:
                 cell = left
             elif start >= left.high:
-                cell = cell.right  # type: ignore[assignment]  # both or none
+                cell = cell.right
             else:
                 break
-        cells, right = [], cell.right
-        cell = left
+        cells: list[Cell] = []
+        cell, right = left, cell.right
         while True:  # all from start on
             left = cell.left
             if left is None or start <= cell.low:
@@ -99,16 +99,16 @@ class Spans:
                 cells.append(cell.right)
                 cell = left
             else:
-                cell = cell.right  # type: ignore[assignment]
-        cell = right  # type: ignore[assignment]
+                cell = cell.right
+        cell = right
         while True:  # all up to end
             left = cell.left
             if left is None or end >= cell.high:
                 cells.append(cell)
-                return cells  # type: ignore[return-value]
+                return cells
             if end > left.high:
                 cells.append(left)
-                cell = cell.right  # type: ignore[assignment]
+                cell = cell.right
             else:
                 cell = left
 
@@ -146,7 +146,6 @@ class Spans:
             if left is None:
                 break
             cell = left if time < left.high else cell.right
-            assert cell is not None  # noqa: S101 (both or none)
         for start, end, value in cell.loose:
             if start <= time < end:
                 count += 1
@@ -159,11 +158,11 @@ class Spans:
         cell = self._root
         if cell is None or not cell.low <= time < cell.high:
             return
-        while cell is not None:
+        while (left := cell.left) is not None:
             yield cell.cover
-            loose, left = cell.loose, cell.left
-            cell = left if left is not None and time < left.high else cell.right
-        yield sorted(value for start, end, value in loose if start <= time < end)
+            cell = left if time < left.high else cell.right
+        yield cell.cover
+        yield sorted(value for start, end, value in cell.loose if start <= time < end)
 
 
 def kth(rows: Sequence[Sequence[float]], k: int) -> float:
@@ -187,7 +186,7 @@ def kth(rows: Sequence[Sequence[float]], k: int) -> float:
 
 
 def _divide(cell: Cell) -> None:
-    """Halve a crowded cell, or cut it where all that is loose in it begins or ends, and its parts if they are crowded."""
+    """Halve a crowded cell, or cut it where all that is loose in it begins or ends; then its parts, if crowded."""
     crowded = [cell]
     while crowded:
         cell = crowded.pop()

@@ -25,6 +25,7 @@ from luthier.tune.schedulers import create_scheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 from luthier.tune.search.basic_variant import BasicVariantGenerator
 from luthier.tune.searching import described, searcher_of
+from luthier.tune.stopper.timeout import timeout_of
 from luthier.worker.resources import request_of
 
 if TYPE_CHECKING:
@@ -130,10 +131,11 @@ class Blueprint:
 
     @property
     def budget_s(self) -> float | None:
-        """Seconds that the experiment may take, or None."""
+        """Seconds that the experiment may take, by ``time_budget_s`` or a ``TimeoutStopper``; None for no limit."""
         budget = self.tune.time_budget_s
         if isinstance(budget, timedelta):
             budget = budget.total_seconds()
+        budget = min(math.inf if budget is None else budget, timeout_of(self.run.stop))
         return None if budget == math.inf else budget
 
     def param_keys(self) -> list[str]:
