@@ -345,3 +345,22 @@ def test_it_spends_less_on_the_bad_and_keeps_the_best():
     world.run()
     assert engine.finished and world.reports < 81 * 81 / 2
     assert {"x": 0.0} in [engine.experiment.trials[t].config for t in engine.experiment.having(Status.DONE)]
+
+
+def test_a_run_that_was_written_down_once():
+    engine, world = played(rule(grace_period=2))
+    world.run()
+    stops = [e for e in world.log if isinstance(e, ev.Halted)]
+    told = [
+        (e.trial, e.why["time"], e.why["value"], e.why["cutoff"], e.why["rank"], e.why["of"]) for e in stops if e.why
+    ]
+    assert engine.finished and [(t, at, round(v, 3), round(c, 3), r, of) for t, at, v, c, r, of in told] == [
+        ("t_00003", 2, 1.25, 0.667, 4, 4),
+        ("t_00004", 3, 0.667, 0.583, 3, 4),
+        ("t_00005", 2, 1.417, 0.833, 6, 6),
+        ("t_00006", 2, 1.0, 0.958, 4, 7),
+        ("t_00008", 2, 1.167, 0.917, 7, 9),
+        ("t_00010", 2, 1.333, 0.917, 10, 11),
+        ("t_00009", 4, 0.5, 0.486, 3, 5),
+        ("t_00011", 3, 0.75, 0.625, 5, 7),
+    ]  # fmt: skip

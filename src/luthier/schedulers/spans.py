@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-CROWD = 16  # loose spans in a cell from which it is divided
+CROWD = 24  # loose spans in a cell from which it is divided
 
 
 class Cell:
@@ -61,8 +61,9 @@ class Spans:
             if start <= cell.low and end >= cell.high:
                 insort(cell.cover, number)
             else:
-                cell.loose.append((start, end, number))
-                if len(cell.loose) > CROWD:
+                loose = cell.loose
+                loose.append((start, end, number))
+                if len(loose) > CROWD:
                     _divide(cell)
 
     def remove(self, start: float, end: float, number: float) -> None:
@@ -190,20 +191,37 @@ def _divide(cell: Cell) -> None:
     crowded = [cell]
     while crowded:
         cell = crowded.pop()
-        low, high = cell.low, cell.high
-        times = {time for start, end, _ in cell.loose for time in (start, end) if low < time < high}
+        low, high, loose = cell.low, cell.high, cell.loose
         middle = (low + high) / 2
-        if len(times) == 1 and high - low <= 2 * min(end - start for start, end, _ in cell.loose):
-            middle = times.pop()  # in a wider one, others are likely to come
+        if (only := _only_moment(cell)) is not None and high - low <= 2 * min(end - start for start, end, _ in loose):
+            middle = only  # in a wider cell, others are likely to come
         cell.left, cell.right = left, right = Cell(low, middle), Cell(middle, high)
-        loose, cell.loose = cell.loose, []
+        cell.loose = []
+        for span in loose:
+            start, end, number = span
+            if start < middle:
+                if start <= low and end >= middle:
+                    left.cover.append(number)
+                else:
+                    left.loose.append(span)
+            if end > middle:
+                if start <= middle and end >= high:
+                    right.cover.append(number)
+                else:
+                    right.loose.append(span)
         for part in (left, right):
-            for span in loose:
-                if span[0] < part.high and span[1] > part.low:
-                    if span[0] <= part.low and span[1] >= part.high:
-                        part.cover.append(span[2])
-                    else:
-                        part.loose.append(span)
             part.cover.sort()
             if len(part.loose) > CROWD:
                 crowded.append(part)
+
+
+def _only_moment(cell: Cell) -> float | None:
+    """Return the moment at which all that is loose in *cell* begins or ends, if there is but one."""
+    found = None
+    for span in cell.loose:
+        for time in span[:2]:
+            if cell.low < time < cell.high and time != found:
+                if found is not None:
+                    return None
+                found = time
+    return found
