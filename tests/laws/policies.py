@@ -11,6 +11,8 @@ from luthier.core.space import Float, Grid
 from luthier.core.terms import Ref, Status
 from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.pasha import Pasha
+from luthier.schedulers.promotion import AshaPromotion
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
 
@@ -245,6 +247,8 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "fifo": Fifo,
     "asha": lambda: Asha(max_t=9, reduction_factor=3),
     "asha-brackets": lambda: Asha(max_t=8, reduction_factor=2, brackets=3, stop_last_trials=False),
+    "promotion": lambda: AshaPromotion(max_t=9, reduction_factor=3),
+    "pasha": lambda: Pasha(max_t=8, reduction_factor=2),
     "halving": Halving,
     "pbt": Pbt,
     "resizer": Resizer,

@@ -14,6 +14,8 @@ from luthier.core.space import Float, Grid, Space
 from luthier.core.terms import TrialId
 from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.pasha import Pasha
+from luthier.schedulers.promotion import AshaPromotion
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
 from luthier.testing.schedulers import SchedulerContract
@@ -70,6 +72,25 @@ class TestAsha(SchedulerContract):
 class TestAshaInBrackets(SchedulerContract):
     def make(self):
         return Asha(max_t=9, reduction_factor=2, brackets=3, stop_last_trials=False)
+
+
+class TestAshaPromotion(SchedulerContract):
+    def make(self):
+        return AshaPromotion(max_t=9, reduction_factor=3)
+
+
+class TestAshaPromotionOfHalves(SchedulerContract):
+    def make(self):
+        return AshaPromotion(max_t=9, reduction_factor=1.5, grace_period=0.5)
+
+
+class TestPasha(SchedulerContract):
+    waived: ClassVar[frozenset[str]] = frozenset(
+        {"reaches the end"}
+    )  # rankings are stable here: that is what it spares
+
+    def make(self):
+        return Pasha(max_t=9, reduction_factor=3)
 
 
 class TestHalving(SchedulerContract):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SCHEDULERS: Mapping[str, str] = {
     "fifo": "luthier.schedulers.fifo:Fifo",
     "asha": "luthier.schedulers.asha:Asha",
+    "asha_promotion": "luthier.schedulers.promotion:AshaPromotion",
+    "pasha": "luthier.schedulers.pasha:Pasha",
 }
 
 

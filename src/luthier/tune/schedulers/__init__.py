@@ -6,6 +6,8 @@ from typing import Any
 
 from luthier.core.errors import BadArgument
 from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
+from luthier.tune.schedulers.pasha import PASHAScheduler
+from luthier.tune.schedulers.promotion import ASHAPromotionScheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 _BY_NAME: dict[str, type[TrialScheduler]] = {
@@ -13,6 +15,8 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "async_hyperband": AsyncHyperBandScheduler,
     "asynchyperband": AsyncHyperBandScheduler,
     "asha": AsyncHyperBandScheduler,
+    "asha_promotion": ASHAPromotionScheduler,
+    "pasha": PASHAScheduler,
 }
 
 
@@ -31,4 +35,12 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
     return _BY_NAME[name](**arguments)
 
 
-__all__ = ["ASHAScheduler", "AsyncHyperBandScheduler", "FIFOScheduler", "TrialScheduler", "create_scheduler"]
+__all__ = [
+    "ASHAPromotionScheduler",
+    "ASHAScheduler",
+    "AsyncHyperBandScheduler",
+    "FIFOScheduler",
+    "PASHAScheduler",
+    "TrialScheduler",
+    "create_scheduler",
+]
