@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.measure import Figures, gauged, installed, rounded, value
 from benchmarks.target import Target
 
-MOST_US = {"asha": 5, "asha_promotion": 5, "pasha": 5, "hyperband": 5, "median_stopping_rule": 20, "pbt": 20}
+MOST_US = {"asha": 5, "asha_promotion": 5, "pasha": 20, "hyperband": 5, "median_stopping_rule": 20, "pbt": 20}
 PEERLESS = {"asha_promotion", "pasha"}  # Ray Tune has none of these
 ENGINE_US, GROWTH, PICK_US = 40, 2, 10
 

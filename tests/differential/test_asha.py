@@ -8,9 +8,16 @@ from luthier.core.events import Reported
 from luthier.core.goal import Goal
 from luthier.core.policy import Stop
 from luthier.core.rng import rng_at
-from luthier.core.state import ExperimentState
-from luthier.core.terms import TrialId
+from luthier.core.state import ExperimentState, TrialState
+from luthier.core.terms import Label, Status, TrialId
 from luthier.tune.schedulers import AsyncHyperBandScheduler
+
+
+class Running(ExperimentState):
+    """Every trial that is asked for runs."""
+
+    def trial(self, trial):
+        return TrialState(trial, 0, {}, {}, Label("", "", ""), Status.RUNNING)
 
 
 def decided(case):
@@ -18,7 +25,7 @@ def decided(case):
     goal = Goal("loss", case["arguments"].pop("mode"))
     asha: Any = AsyncHyperBandScheduler(**case["arguments"]).build(goal)
     asha._bracket_of = {TrialId(str(trial)): bracket for trial, bracket in enumerate(case["bracket"])}
-    experiment, stops = ExperimentState(goals=(goal,)), []
+    experiment, stops = Running(goals=(goal,)), []
     for seq, (trial, time, loss) in enumerate(case["results"]):
         metrics = {k: v for k, v in (("step", time), ("loss", loss)) if v is not None}
         decisions = asha.decide(Reported(TrialId(str(trial)), 1, seq, metrics), experiment, rng_at(0, seq))

@@ -6,7 +6,7 @@ Allocation", ICLR 2023 (arXiv 2207.06940): Algorithm 1, its soft ranking, and it
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -18,7 +18,31 @@ if TYPE_CHECKING:
     from luthier.core.goal import Goal, Score
     from luthier.core.terms import TrialId, Why
 
-PEERS = 50  # with how many of those that came last one that comes is compared, to estimate the noise
+PEERS = 16  # with how many of those that came last one that comes is compared, to estimate the noise
+
+
+class Ranking:
+    """Trials in the order of their scores.
+
+    Attributes:
+        places: the best first.
+        trials: the same, their ids only.
+    """
+
+    __slots__ = ("places", "trials")
+
+    def __init__(self) -> None:
+        self.places: list[Place] = []
+        self.trials: list[TrialId] = []
+
+    def __repr__(self) -> str:
+        return f"Ranking({self.places})"
+
+    def add(self, place: Place) -> None:
+        """Put *place* where it belongs."""
+        at = bisect_left(self.places, place)
+        self.places.insert(at, place)
+        self.trials.insert(at, place.trial)
 
 
 class Pasha(AshaPromotion):
@@ -66,8 +90,7 @@ class Pasha(AshaPromotion):
         self._curves: dict[TrialId, dict[float, Score]] = {}  # of each trial that has not ended: time -> score
         self._epsilon = 0.0
         self._noise: list[float] = []
-        self._now: list[Place] = []  # who came to the top rung, best first
-        self._before: list[Place] = []  # the same trials, as they were one rung before
+        self._now, self._before = Ranking(), Ranking()  # who came to the top rung: there, and one rung before
 
     def __repr__(self) -> str:
         levels = [landing.level for landing in self._landings] + [self.max_t]
@@ -101,25 +124,28 @@ class Pasha(AshaPromotion):
         if before is None:  # it skipped that rung
             return
         self._estimate(trial)
-        insort(self._now, place)
-        insort(self._before, before)
+        self._now.add(place)
+        self._before.add(before)
         if not self._is_stable(self._places[at - 1]):
             self._top += 1
-            self._noise, self._now, self._before = [], [], []
+            self._noise, self._now, self._before = [], Ranking(), Ranking()
 
     def _is_stable(self, before: dict[TrialId, Place]) -> bool:
         """Return whether each place is held by one as good as who held it one rung before, give or take epsilon."""
-        epsilon = self._epsilon
-        for now, then in zip(self._now, self._before, strict=True):
-            if now.trial != then.trial and abs(before[now.trial].score - then.score) > epsilon:
+        now, then, epsilon = self._now.trials, self._before, self._epsilon
+        if now == then.trials:  # much quicker than to look at each
+            return True
+        for trial, place in zip(now, then.places, strict=True):
+            if trial != place.trial and abs(before[trial].score - place.score) > epsilon:
                 return False
         return True
 
     def _estimate(self, trial: TrialId) -> None:
         """Measure the noise between *trial* and those that came to the top rung before it."""
         mine, found = self._curves[trial], False
+        times = sorted(mine, reverse=True)
         for other in islice(reversed(self._places[self._top]), 1, PEERS + 1):
-            distance = crossed(mine, self._curves[other]) if other in self._curves else None
+            distance = crossed(mine, self._curves.get(other, {}), times)
             if distance is not None and isfinite(distance):
                 insort(self._noise, distance)
                 found = True
@@ -129,21 +155,29 @@ class Pasha(AshaPromotion):
             self._epsilon = low + (at - int(at)) * (self._noise[min(int(at) + 1, len(self._noise) - 1)] - low)
 
 
-def crossed(one: dict[float, Score], other: dict[float, Score]) -> float | None:
+def crossed(one: dict[float, Score], other: dict[float, Score], times: list[float]) -> float | None:
     """Return how far apart two curves are at their last common time, if they changed sides at least twice; else None.
 
-    >>> crossed({1: 0.5, 2: 0.3, 3: 0.25}, {1: 0.6, 2: 0.2, 3: 0.5})
+    Args:
+        one: what a trial had, by time.
+        other: what another had.
+        times: the times of *one*, the last one first.
+
+    >>> crossed({1: 0.5, 2: 0.3, 3: 0.25}, {1: 0.6, 2: 0.2, 3: 0.5}, [3, 2, 1])
     0.25
-    >>> crossed({1: 0.5, 2: 0.3, 3: 0.25}, {1: 0.6, 2: 0.4, 3: 0.2}) is None
+    >>> crossed({1: 0.5, 2: 0.3, 3: 0.25}, {1: 0.6, 2: 0.4, 3: 0.2}, [3, 2, 1]) is None
     True
     """
-    times = sorted(one.keys() & other.keys(), reverse=True)
-    if len(times) < 3:  # noqa: PLR2004 (two changes take three times)
-        return None
-    ahead, opposite = one[times[0]] > other[times[0]], False
+    ahead, opposite, distance = None, False, 0.0
     for time in times:
-        if (one[time] > other[time]) != ahead:
+        theirs = other.get(time)
+        if theirs is None:
+            continue
+        mine = one[time]
+        if ahead is None:
+            ahead, distance = mine > theirs, abs(mine - theirs)
+        elif (mine > theirs) is not ahead:
             opposite = True
         elif opposite:
-            return abs(one[times[0]] - other[times[0]])
+            return distance
     return None
