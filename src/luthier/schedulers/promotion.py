@@ -205,7 +205,8 @@ class AshaPromotion(Fifo):
         insort(landing.came, place)
         why = self._why(landing, place, goal)
         if place.score == WORST:
-            return (Stop(trial, f"rung {landing.level:g}: {goal.metric} is {goal.value(WORST):g} or no number", why),)
+            reason = f"rung {landing.level:g}: {goal.metric} is {goal.value(WORST):g} or no number"
+            return [Stop(trial, reason, why), *self._promoted(goal, experiment)]
         insort(landing.waiting, place)
         self._held[trial] = landing, place
         self._compare(place, at)
