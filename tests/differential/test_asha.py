@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from luthier.core.events import Reported
@@ -40,3 +41,15 @@ def test_the_same_results_stop_the_same_trials(recorded):
     assert sum(map(sum, (case["stops"] for case in cases))) > 100
     for number, case in enumerate(cases):
         assert decided(dict(case, arguments=dict(case["arguments"]))) == case["stops"], f"case {number}"
+
+
+def test_nan_and_the_infinities_differ_as_documented():
+    """Ray lets NaN pass every rung and poisons a rung's cutoff with an infinity; see docs/reference/schedulers.md."""
+    case = {"arguments": {"time_attr": "step", "mode": "min", "max_t": 9, "reduction_factor": 3}, "bracket": [0] * 4}
+    told = lambda *losses: decided(
+        {**case, "arguments": dict(case["arguments"]), "results": [[trial, 1.0, x] for trial, x in enumerate(losses)]}
+    )
+    assert told(0.5, math.nan, 0.5) == [False, True, False]
+    assert told(math.nan, 0.5, 0.6) == [False, False, True]  # the first has nothing to be compared with
+    assert told(0.5, math.inf, 0.5, 0.6) == [False, True, False, True]
+    assert told(-math.inf, -math.inf, 0.5) == [False, False, True]

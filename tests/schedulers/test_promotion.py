@@ -107,9 +107,9 @@ def test_a_late_bloomer_is_promoted_after_all():
         if getattr(e, "trial", None) == "t_00000" and getattr(e, "why", None)
     ]
     assert told == [
-        ("Halted", "rung 1: loss 0.1 rank 1 of 1, waits"),
+        ("Halted", "rung 1: loss 0.1 is rank 1 of 1, waits"),
         ("Requeued", "promoted from rung 1: rank 1 of 3"),
-        ("Halted", "rung 3: loss 0.1 rank 1 of 1, waits"),
+        ("Halted", "rung 3: loss 0.1 is rank 1 of 1, waits"),
         ("Requeued", "nothing else can run: the best at rung 3 goes on (rank 1 of 1)"),
         ("Halted", "reached max_t: training_iteration is 9 of 9"),
     ]

@@ -213,7 +213,7 @@ class AshaPromotion(Fifo):
         promoted = [p for p in self._promoted(goal, experiment) if p.trial != trial]
         if trial not in self._held:
             return promoted
-        reason = f"rung {landing.level:g}: {goal.metric} {goal.value(place.score):.6g} {_ranked(why)}"
+        reason = f"rung {landing.level:g}: {goal.metric} {goal.value(place.score):.6g} is {_ranked(why)}"
         return [Pause(trial, f"{reason}, waits", why), *promoted]
 
     def _promoted(self, goal: Goal, experiment: ExperimentView) -> Iterator[Resume]:
