@@ -44,7 +44,7 @@ def test_the_same_results_stop_the_same_trials(recorded):
 
 
 def test_nan_and_the_infinities_differ_as_documented():
-    """Ray lets NaN pass every rung and poisons a rung's cutoff with an infinity; see docs/reference/schedulers.md."""
+    """Ray lets NaN pass every rung and poisons a rung's cutoff with an infinity; see docs/explanation/asha.md."""
     case = {"arguments": {"time_attr": "step", "mode": "min", "max_t": 9, "reduction_factor": 3}, "bracket": [0] * 4}
     told = lambda *losses: decided(
         {**case, "arguments": dict(case["arguments"]), "results": [[trial, 1.0, x] for trial, x in enumerate(losses)]}
