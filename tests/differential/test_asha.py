@@ -45,10 +45,12 @@ def test_the_same_results_stop_the_same_trials(recorded):
 
 def test_nan_and_the_infinities_differ_as_documented():
     """Ray lets NaN pass every rung and poisons a rung's cutoff with an infinity; see docs/explanation/asha.md."""
-    case = {"arguments": {"time_attr": "step", "mode": "min", "max_t": 9, "reduction_factor": 3}, "bracket": [0] * 4}
-    told = lambda *losses: decided(
-        {**case, "arguments": dict(case["arguments"]), "results": [[trial, 1.0, x] for trial, x in enumerate(losses)]}
-    )
+
+    def told(*losses):
+        arguments = {"time_attr": "step", "mode": "min", "max_t": 9, "reduction_factor": 3}
+        results = [[trial, 1.0, loss] for trial, loss in enumerate(losses)]
+        return decided({"arguments": arguments, "bracket": [0] * 4, "results": results})
+
     assert told(0.5, math.nan, 0.5) == [False, True, False]
     assert told(math.nan, 0.5, 0.6) == [False, False, True]  # the first has nothing to be compared with
     assert told(0.5, math.inf, 0.5, 0.6) == [False, True, False, True]
