@@ -10,7 +10,18 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks import checkpoints, dataframe, persist, quickstart, reports, restore, simulating, startup, trials
+from benchmarks import (
+    checkpoints,
+    dataframe,
+    persist,
+    quickstart,
+    reports,
+    restore,
+    schedulers,
+    simulating,
+    startup,
+    trials,
+)
 from benchmarks.machine import facts
 from benchmarks.measure import disk, installed
 from benchmarks.target import table
@@ -34,6 +45,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "reports": reports.bench,
     "checkpoints": checkpoints.bench,
     "simulate": simulating.bench,
+    "schedulers": schedulers.bench,
     "restore": restore.bench,
     "persist": persist.bench,
     "dataframe": dataframe.bench,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import measure
+from benchmarks import judged, measure, schedulers
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.log_cost import cost
 from benchmarks.log_share import share
@@ -52,6 +52,14 @@ def test_persisting_is_measured(tmp_path) -> None:
         assert found["batches"] > 4 * 50
 
 
+@pytest.mark.parametrize("name", schedulers._there())
+def test_judging_is_measured(name: str) -> None:
+    found = judged.cost(name, 9)
+    assert 9 <= found["count"] <= 9 * judged.STEPS
+    assert (found["count"] == 9 * judged.STEPS) >= (name in judged.DEAF)
+    assert found["engine_us"] > 0 and found["pick_us"] > 0
+
+
 def test_a_run_of_some_benchmarks_leaves_the_rows_of_others() -> None:
     def line(name: str, found: float) -> str:
         machine = {"cores": 2, "processor": "a", "memory_gb": 8.0, "system": "Linux", "python": "3.11", "load": found}
@@ -74,7 +82,7 @@ def test_an_unknown_benchmark_is_refused(capsys) -> None:
     with pytest.raises(SystemExit):
         main(["speed"])
     assert "'speed'" in capsys.readouterr().err
-    names = "startup quickstart fresh reused inline reports checkpoints simulate restore persist dataframe"
+    names = "startup quickstart fresh reused inline reports checkpoints simulate schedulers restore persist dataframe"
     assert set(BENCHMARKS) == set(names.split())
 
 

@@ -16,6 +16,8 @@ SCHEDULERS: Mapping[str, str] = {
     "fifo": "luthier.schedulers.fifo:Fifo",
     "asha": "luthier.schedulers.asha:Asha",
     "median": "luthier.schedulers.median:MedianRule",
+    "asha_promotion": "luthier.schedulers.promotion:AshaPromotion",
+    "pasha": "luthier.schedulers.pasha:Pasha",
 }
 
 

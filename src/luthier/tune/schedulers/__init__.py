@@ -7,6 +7,8 @@ from typing import Any
 from luthier.core.errors import BadArgument
 from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
 from luthier.tune.schedulers.median_stopping_rule import MedianStoppingRule
+from luthier.tune.schedulers.pasha import PASHAScheduler
+from luthier.tune.schedulers.promotion import ASHAPromotionScheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 _BY_NAME: dict[str, type[TrialScheduler]] = {
@@ -16,6 +18,8 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "asha": AsyncHyperBandScheduler,
     "median_stopping_rule": MedianStoppingRule,
     "medianstopping": MedianStoppingRule,
+    "asha_promotion": ASHAPromotionScheduler,
+    "pasha": PASHAScheduler,
 }
 
 
@@ -35,10 +39,12 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
 
 
 __all__ = [
+    "ASHAPromotionScheduler",
     "ASHAScheduler",
     "AsyncHyperBandScheduler",
     "FIFOScheduler",
     "MedianStoppingRule",
+    "PASHAScheduler",
     "TrialScheduler",
     "create_scheduler",
 ]
