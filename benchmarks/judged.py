@@ -35,6 +35,8 @@ STEPS, REPEATS, PICKS = 100, 3, 2_000
 GOAL = Goal("loss", "min")
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "asha": {"max_t": STEPS},
+    "asha_promotion": {"max_t": STEPS},
+    "pasha": {"max_t": STEPS},
     "hyperband": {"max_t": STEPS},
     "median_stopping_rule": {"time_attr": "training_iteration", "grace_period": 1},
     "pbt": {"time_attr": "training_iteration", "perturbation_interval": 4, "hyperparam_mutations": {"x": [0.0, 0.1]}},

@@ -9,7 +9,8 @@ from typing import Any
 from benchmarks.measure import Figures, gauged, installed, rounded, value
 from benchmarks.target import Target
 
-MOST_US = {"asha": 5, "hyperband": 5, "median_stopping_rule": 20, "pbt": 20}
+MOST_US = {"asha": 5, "asha_promotion": 5, "pasha": 20, "hyperband": 5, "median_stopping_rule": 20, "pbt": 20}
+PEERLESS = {"asha_promotion", "pasha"}  # Ray Tune has none of these
 ENGINE_US, GROWTH, PICK_US = 40, 2, 10
 
 
@@ -21,7 +22,8 @@ def bench(*, quick: bool) -> dict[str, Any]:
     targets = []
     for name in _there():
         ours[name] = [_said("benchmarks.judged", name, n) for n in sizes]
-        rays[name] = [_said("benchmarks.sides.judged_by_ray", name, n) if installed("ray") else None for n in sizes]
+        beside = installed("ray") and name not in PEERLESS
+        rays[name] = [_said("benchmarks.sides.judged_by_ray", name, n) if beside else None for n in sizes]
         targets += _targets(name, ours[name], rays[name])
     return {"luthier": ours, "ray": rays, "ratios": {}, "targets": targets}
 

@@ -226,7 +226,7 @@ class Laws(RuleBasedStateMachine):
 
     @staticmethod
     def policies(searcher: Any, scheduler: Any) -> str:
-        return repr((vars(searcher.searcher), inside(scheduler.scheduler)))
+        return repr((inside(searcher.searcher), inside(scheduler.scheduler)))
 
     @rule(calls=st.integers(1, 4), worker=st.integers(0, 3), has=offers)
     def a_policy_raises(self, calls, worker, has):

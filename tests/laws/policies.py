@@ -13,6 +13,9 @@ from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
 from luthier.schedulers.hb_bohb import HyperbandForBohb
 from luthier.schedulers.hyperband import Hyperband
+from luthier.schedulers.median import MedianRule
+from luthier.schedulers.pasha import Pasha
+from luthier.schedulers.promotion import AshaPromotion
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
 
@@ -249,6 +252,10 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "asha-brackets": lambda: Asha(max_t=8, reduction_factor=2, brackets=3, stop_last_trials=False),
     "hyperband": lambda: Hyperband(max_t=8, reduction_factor=2),
     "bohb": lambda: HyperbandForBohb(max_t=9, stop_last_trials=False),
+    "median": lambda: MedianRule(TIME, grace_period=2, min_samples_required=2),
+    "median-pausing": lambda: MedianRule(TIME, grace_period=1, min_samples_required=2, hard_stop=False),
+    "promotion": lambda: AshaPromotion(max_t=9, reduction_factor=3),
+    "pasha": lambda: Pasha(max_t=8, reduction_factor=2),
     "halving": Halving,
     "pbt": Pbt,
     "resizer": Resizer,

@@ -16,6 +16,9 @@ from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
 from luthier.schedulers.hb_bohb import HyperbandForBohb
 from luthier.schedulers.hyperband import Hyperband
+from luthier.schedulers.median import MedianRule
+from luthier.schedulers.pasha import Pasha
+from luthier.schedulers.promotion import AshaPromotion
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
 from luthier.testing.schedulers import SchedulerContract
@@ -89,6 +92,35 @@ class TestHyperbandThatLetsTheLastRun(SchedulerContract):
 class TestHyperbandForBohb(SchedulerContract):
     def make(self):
         return HyperbandForBohb(max_t=9)
+
+
+class TestMedian(SchedulerContract):
+    def make(self):
+        return MedianRule("training_iteration", grace_period=2)
+
+
+class TestMedianThatPutsOff(SchedulerContract):
+    def make(self):
+        return MedianRule("training_iteration", grace_period=1, min_samples_required=2, hard_stop=False)
+
+
+class TestAshaPromotion(SchedulerContract):
+    def make(self):
+        return AshaPromotion(max_t=9, reduction_factor=3)
+
+
+class TestAshaPromotionOfHalves(SchedulerContract):
+    def make(self):
+        return AshaPromotion(max_t=9, reduction_factor=1.5, grace_period=0.5)
+
+
+class TestPasha(SchedulerContract):
+    waived: ClassVar[frozenset[str]] = frozenset(
+        {"reaches the end"}
+    )  # rankings are stable here: that is what it spares
+
+    def make(self):
+        return Pasha(max_t=9, reduction_factor=3)
 
 
 class TestHalving(SchedulerContract):

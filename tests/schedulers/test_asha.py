@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import warnings
 from collections import Counter
 from typing import Any
@@ -19,15 +20,25 @@ from luthier.core.goal import Goal
 from luthier.core.limits import Limits
 from luthier.core.policy import Stop
 from luthier.core.rng import rng_at
-from luthier.core.state import ExperimentState
-from luthier.core.terms import Status, TrialId, WorkerId
+from luthier.core.state import ExperimentState, TrialState
+from luthier.core.terms import Label, Status, TrialId, WorkerId
 from luthier.schedulers.asha import Asha
 from luthier.schedulers.registry import SCHEDULERS, create_scheduler, scheduler_class
 from luthier.search.fixed import Fixed
 from luthier.simulation.world import World
+from luthier.tune.schedulers import ASHAScheduler
 
 TIME = "training_iteration"
-LOSS = ExperimentState(goals=(Goal("loss", "min"),))
+
+
+class Running(ExperimentState):
+    """Every trial that is asked for runs."""
+
+    def trial(self, trial: TrialId) -> TrialState:
+        return TrialState(trial, 0, {}, {}, Label("", "", ""), Status.RUNNING)
+
+
+LOSS = Running(goals=(Goal("loss", "min"),))
 
 
 def told(asha: Asha, trial: str, experiment: ExperimentState = LOSS, **metrics: Any) -> str | None:
@@ -91,7 +102,7 @@ def test_it_decides_as_the_oracle_does(reports, shape, stop_last, mode):
         metrics: dict[str, Any] = {} if advance is None else {TIME: steps[trial]}
         if loss is not None:
             metrics["m"] = loss if mode == "min" else -loss
-        found = told(asha, str(trial), ExperimentState(), **metrics)
+        found = told(asha, str(trial), Running(), **metrics)
         worst = loss is not None and math.isnan(loss)
         expected = oracle.stops(str(trial), None if advance is None else steps[trial], math.inf if worst else loss)
         assert (found is not None) == expected
@@ -152,10 +163,40 @@ def test_stop_last_trials_is_optional_and_time_may_be_nested():
 
 def test_reasons_speak_in_the_metric_s_own_sense():
     asha = Asha(max_t=9, goal=Goal("acc", "max"))
-    told(asha, "a", ExperimentState(), training_iteration=1, acc=0.9)
-    assert told(asha, "b", ExperimentState(), training_iteration=1, acc=0.5) == (
+    told(asha, "a", Running(), training_iteration=1, acc=0.9)
+    assert told(asha, "b", Running(), training_iteration=1, acc=0.5) == (
         "rung 1: acc 0.5 is worse than the cutoff 0.9 (rank 2 of 2)"
     )
+
+
+def test_a_late_result_is_not_judged():
+    class Halting(Running):
+        def trial(self, trial: TrialId) -> TrialState:
+            return TrialState(trial, 0, {}, {}, Label("", "", ""), Status.HALTING)
+
+    asha = Asha(max_t=9, reduction_factor=3)
+    at(asha, "a", 1, 0.5)
+    assert told(asha, "b", Halting(goals=LOSS.goals), training_iteration=1, loss=0.1) is None
+    assert at(asha, "c", 1, 0.5) is None
+
+
+def test_it_says_where_it_stands():
+    face = ASHAScheduler(metric="acc", mode="max", max_t=4, reduction_factor=2, brackets=2)
+    policy: Any = face.build(None)
+    told(policy, "a", Running(), training_iteration=1, acc=0.9)
+    told(policy, "b", Running(), training_iteration=1, acc=0.5)
+    assert face.debug_string().splitlines() == [
+        "Using AsyncHyperBand: num_stopped=1",
+        "Bracket: Iter 4.000: None | Iter 2.000: None | Iter 1.000: 0.7",
+        "Bracket: Iter 4.000: None | Iter 2.000: None",
+    ]
+    assert "num_stopped=0" in pickle.loads(pickle.dumps(face)).debug_string()
+
+
+def test_seconds_are_a_time_as_well():
+    asha = Asha("time_total_s", max_t=60, grace_period=0.5, reduction_factor=2)
+    assert told(asha, "a", time_total_s=0.7, loss=1.0) is None
+    assert "rung 0.5" in str(told(asha, "b", time_total_s=0.9, loss=2.0))
 
 
 def test_rungs_are_exact():

@@ -14,12 +14,17 @@ from luthier.core.goal import Goal
 from luthier.core.state import ExperimentState, TrialState, evolve
 from luthier.core.terms import SPOKEN, Status
 from luthier.store.card import FILE_NAME, ExperimentCard
+from luthier.store.decisions import decisions
 from luthier.store.jsonl import JsonlStore
 from luthier.store.views import ExperimentRow
 from luthier.tune.staging import is_url, local_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from luthier.core.terms import TrialId
     from luthier.store.base import Record
+    from luthier.store.decisions import Decided
 
 # The public words for where a trial stands; STOPPED tells early stopping from coming to an end.
 LABELS = {**SPOKEN, Status.STOPPED: "STOPPED"}
@@ -65,6 +70,10 @@ class Opened:
         for event in record.events:
             evolve(self.experiment, event)
         self.row.add(record)
+
+    def decisions(self, trial: TrialId) -> Iterator[Decided]:
+        """Return what was decided about *trial*; the log is read once more."""
+        return decisions(self._store.read(), trial)
 
     def is_running(self) -> bool:
         """Return whether somebody writes to it now."""

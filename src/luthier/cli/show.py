@@ -13,11 +13,13 @@ from luthier.callbacks.failures import failure_lines
 from luthier.callbacks.row_text import plain
 from luthier.callbacks.spelling import counted, duration, flat, plain_text, short
 from luthier.callbacks.summary import Summary, summarize
+from luthier.cli.explain import explain
 from luthier.cli.follow import follow as follow_on
-from luthier.cli.opened import Opened, Refused
+from luthier.cli.opened import LABELS, Opened, Refused
 from luthier.cli.selection import Condition, column_of, parsed, sorted_rows
 from luthier.cli.table_file import check_target, write_table
 from luthier.cli.tables import print_table
+from luthier.core.terms import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from click import Context, Parameter
 
 _LIMIT = 20
+_STOPPED = LABELS[Status.STOPPED]
 _ABOUT = frozenset({"trial", "status", "attempts", "reports", "started", "ended", "reason", "folder"})
 
 
@@ -46,6 +49,9 @@ def _conditions(_context: Context, _parameter: Parameter, texts: Iterable[str]) 
     default=None,
     help="Write all columns to this file: .csv, .json, .jsonl or .parquet.",
 )
+@click.option(
+    "--trial", metavar="NAME", default=None, help="Show every decision about one trial, and why it was taken."
+)
 @click.option("--failures", is_flag=True, help="Show what went wrong, with the first traceback of each kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print all there is as JSON.")
 @click.option("--follow", is_flag=True, help="Go on showing it as it runs, each second, until it ends or Ctrl-C.")
@@ -58,6 +64,7 @@ def show(
     columns: str | None,
     conditions: list[Condition],
     output: str | None,
+    trial: str | None,
     failures: bool,
     as_json: bool,
     follow: bool,
@@ -72,9 +79,13 @@ def show(
       luthier show ~/luthier_results/NAME
       luthier show NAME --filter "loss < 0.5" --filter "config/layers == 2" --sort time_total_s
       luthier show NAME --output trials.csv
+      luthier show NAME --trial train_x_00003
       luthier show NAME --failures
       luthier show NAME --follow
     """  # noqa: D301 (a backspace tells click to keep the lines)
+    if trial is not None:
+        explain(Opened(experiment), trial, as_json=as_json)
+        return
     if output is not None:
         check_target("--output", output)
     if follow and (sort or desc or limit or columns or conditions or output or failures or as_json):
@@ -116,7 +127,14 @@ def print_trials(
         return
     shown = rows[:limit]
     names = list(columns) if columns is not None else _columns(opened, shown)
-    print_table([name.removeprefix("config/") for name in names], [[row.get(name) for name in names] for row in shown])
+    heads, cells = (
+        [name.removeprefix("config/") for name in names],
+        [[row.get(name) for name in names] for row in shown],
+    )
+    whys = [row["reason"] if row["status"] == _STOPPED else None for row in shown]
+    if columns is None and any(whys):
+        heads, cells = [*heads, "why"], [[*line, why] for line, why in zip(cells, whys, strict=True)]
+    print_table(heads, cells)
     if len(shown) < len(rows):
         click.echo(f"... and {len(rows) - len(shown)} more (--limit {len(rows)})")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from luthier.core.events import Proposed, Reported
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Stop
+from luthier.core.terms import Status
 from luthier.schedulers.arguments import check, goal_in, metric_name, more_than, own_goal, whole
 from luthier.schedulers.fifo import Fifo
 
@@ -117,6 +118,7 @@ class Asha(Fifo):
         # Highest rung first: that is the order in which they are asked.
         self._brackets = [[Rung(at) for at in reversed(milestones[s:])] for s in range(whole("brackets", brackets, 1))]
         self._bracket_of: dict[TrialId, int] = {}
+        self._stopped = 0
         most = len(milestones)
         weights = [math.exp(len(bracket) - most) for bracket in self._brackets]
         self._weights = [weight / sum(weights) for weight in weights]
@@ -124,6 +126,21 @@ class Asha(Fifo):
     def __repr__(self) -> str:
         rungs = sorted({rung.milestone for bracket in self._brackets for rung in bracket})
         return f"{type(self).__name__}(rungs at {', '.join(f'{at:g}' for at in rungs)})"
+
+    def spelled(self) -> str:
+        """Return how many were stopped, and what it takes to pass the rungs of each bracket, highest first.
+
+        >>> print(Asha(max_t=4, reduction_factor=2).spelled())
+        Using AsyncHyperBand: num_stopped=0
+        Bracket: Iter 4.000: None | Iter 2.000: None | Iter 1.000: None
+        """
+        lines = [f"Using AsyncHyperBand: num_stopped={self._stopped}"]
+        value = self.goal.value if self.goal is not None else float
+        for bracket in self._brackets:
+            cutoffs = [(rung.milestone, rung.cutoff(self._quantile)) for rung in bracket]
+            shown = [f"Iter {at:.3f}: {None if cutoff is None else value(cutoff)}" for at, cutoff in cutoffs]
+            lines.append(f"Bracket: {' | '.join(shown)}")
+        return "\n".join(lines)
 
     def decide(self, news: News, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
         """Return ``(Stop,)`` where the trial in the news fell behind or is done; else nothing.
@@ -153,11 +170,14 @@ class Asha(Fifo):
             return ()
         if self.stop_last_trials and now >= self.max_t:
             why = {"time_attr": self.time_attr, "time": now, "max_t": self.max_t}
+            self._stopped += 1
             return (Stop(trial, f"reached max_t: {self.time_attr} is {now:g} of {self.max_t:g}", why),)
         for rung in self._brackets[self._bracket_of.get(trial, 0)]:
             if now < rung.milestone or now != now:  # noqa: PLR0124 (NaN)
                 continue
             if trial not in rung.seen:
+                if experiment.trial(trial).status is Status.HALTING:
+                    return ()  # a late result: it is letting go
                 return self._compare(rung, trial, goal, score)
             if not self.stop_last_trials:
                 return ()
@@ -170,6 +190,7 @@ class Asha(Fifo):
             insort(rung.scores, score)
         if cutoff is None or score <= cutoff:
             return ()
+        self._stopped += 1
         rank, of = bisect_left(rung.scores, score) + 1, len(rung.scores) + (score == WORST)
         reason = (
             f"rung {rung.milestone:g}: {goal.metric} {goal.value(score):.6g} is worse than the cutoff "

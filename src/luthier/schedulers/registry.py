@@ -17,6 +17,9 @@ SCHEDULERS: Mapping[str, str] = {
     "asha": "luthier.schedulers.asha:Asha",
     "hyperband": "luthier.schedulers.hyperband:Hyperband",
     "hb_bohb": "luthier.schedulers.hb_bohb:HyperbandForBohb",
+    "median": "luthier.schedulers.median:MedianRule",
+    "asha_promotion": "luthier.schedulers.promotion:AshaPromotion",
+    "pasha": "luthier.schedulers.pasha:Pasha",
 }
 
 

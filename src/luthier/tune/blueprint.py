@@ -26,6 +26,7 @@ from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialSchedule
 from luthier.tune.search.basic_variant import BasicVariantGenerator
 from luthier.tune.search.space_searcher import SpaceSearcher
 from luthier.tune.searching import described, searcher_of
+from luthier.tune.stopper.timeout import timeout_of
 from luthier.worker.resources import request_of
 
 if TYPE_CHECKING:
@@ -131,10 +132,11 @@ class Blueprint:
 
     @property
     def budget_s(self) -> float | None:
-        """Seconds that the experiment may take, or None."""
+        """Seconds that the experiment may take, by ``time_budget_s`` or a ``TimeoutStopper``; None for no limit."""
         budget = self.tune.time_budget_s
         if isinstance(budget, timedelta):
             budget = budget.total_seconds()
+        budget = min(math.inf if budget is None else budget, timeout_of(self.run.stop))
         return None if budget == math.inf else budget
 
     def param_keys(self) -> list[str]:

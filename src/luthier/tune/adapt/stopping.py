@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from luthier.core.policy import ExperimentView, Scheduler
     from luthier.core.rng import Rng
-    from luthier.core.terms import Metrics, TrialId
+    from luthier.core.terms import Metrics, TrialId, Why
 
 
 class Thresholds:
@@ -41,6 +41,14 @@ class Thresholds:
                 return f"{metric} >= {threshold:g}"
         return ""
 
+    def why(self, metrics: Metrics) -> Why | None:
+        """Return the same in names and values."""
+        for metric, threshold in self._thresholds.items():
+            value = number(lookup(metrics, metric))
+            if value is not None and value >= threshold:
+                return {"metric": metric, "value": value, "cutoff": threshold}
+        return None
+
 
 class Stopping:
     """A scheduler with a stop condition before it."""
@@ -53,24 +61,32 @@ class Stopping:
         decisions = self._scheduler.decide(news, experiment, rng)
         if not isinstance(news, ev.Reported):
             return decisions
-        if isinstance(self._condition, Thresholds):
-            reason = self._condition.reached(news.metrics)
-            stop_all = False
+        condition = self._condition
+        why: Why | None = None
+        if isinstance(condition, Thresholds):
+            reason, finish = condition.reached(news.metrics), ""
+            why = condition.why(news.metrics) if reason else None
         else:
-            name = type(self._condition).__name__
             result = result_for_users(news, experiment)
-            reason = f"{name} said so" if self._condition(news.trial, result) else ""
-            stop_all = self._condition.stop_all()
+            reason = _said(condition, "said so") if condition(news.trial, result) else ""
+            finish = _said(condition, "stopped all trials") if condition.stop_all() else ""
+            why = {"stopper": type(condition).__name__}
         if reason:
             others = [d for d in decisions if isinstance(d, Finish) or d.trial != news.trial]
-            decisions = [*others, Stop(news.trial, reason)]
-        if stop_all:
-            decisions = [*decisions, Finish(f"{type(self._condition).__name__} stopped all trials")]
+            decisions = [*others, Stop(news.trial, reason, why)]
+        if finish:
+            decisions = [*decisions, Finish(finish)]
         return decisions
 
     def pick(self, waiting: Iterable[TrialId], experiment: ExperimentView) -> TrialId | None:
         """Return what the scheduler picks."""
         return self._scheduler.pick(waiting, experiment)
+
+
+def _said(stopper: Stopper, otherwise: str) -> str:
+    """Return in words what *stopper* said."""
+    name, reason = type(stopper).__name__, getattr(stopper, "reason", "")
+    return f"{name}: {reason}" if isinstance(reason, str) and reason else f"{name} {otherwise}"
 
 
 def result_for_users(news: ev.Reported, experiment: ExperimentView) -> dict[str, Any]:
@@ -91,8 +107,8 @@ def stopping(stop: object, scheduler: Scheduler) -> Scheduler:
         return Stopping(stop, scheduler)
     if isinstance(stop, dict):
         return Stopping(Thresholds(stop), scheduler) if stop else scheduler
+    if callable(stop) and FunctionStopper.is_valid_function(stop):
+        return Stopping(FunctionStopper(stop), scheduler)
     if hasattr(stop, "stop_all"):
         raise BadArgument("stop", stop, "a subclass of luthier.tune.Stopper")
-    if callable(stop):
-        return Stopping(FunctionStopper(stop), scheduler)
     raise BadArgumentType("stop", stop, "a dict of thresholds, a function (trial_id, result) -> bool, or a Stopper")

@@ -8,6 +8,9 @@ from luthier.core.errors import BadArgument
 from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
 from luthier.tune.schedulers.hb_bohb import HyperBandForBOHB
 from luthier.tune.schedulers.hyperband import HyperBandScheduler
+from luthier.tune.schedulers.median_stopping_rule import MedianStoppingRule
+from luthier.tune.schedulers.pasha import PASHAScheduler
+from luthier.tune.schedulers.promotion import ASHAPromotionScheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 _BY_NAME: dict[str, type[TrialScheduler]] = {
@@ -17,6 +20,10 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "asha": AsyncHyperBandScheduler,
     "hyperband": HyperBandScheduler,
     "hb_bohb": HyperBandForBOHB,
+    "median_stopping_rule": MedianStoppingRule,
+    "medianstopping": MedianStoppingRule,
+    "asha_promotion": ASHAPromotionScheduler,
+    "pasha": PASHAScheduler,
 }
 
 
@@ -36,11 +43,14 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
 
 
 __all__ = [
+    "ASHAPromotionScheduler",
     "ASHAScheduler",
     "AsyncHyperBandScheduler",
     "FIFOScheduler",
     "HyperBandForBOHB",
     "HyperBandScheduler",
+    "MedianStoppingRule",
+    "PASHAScheduler",
     "TrialScheduler",
     "create_scheduler",
 ]

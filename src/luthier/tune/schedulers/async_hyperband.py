@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument
 from luthier.tune.schedulers.trial_scheduler import TrialScheduler
@@ -10,6 +10,7 @@ from luthier.tune.schedulers.trial_scheduler import TrialScheduler
 if TYPE_CHECKING:
     from luthier.core.goal import Goal
     from luthier.core.policy import Scheduler
+    from luthier.schedulers.asha import Asha
 
 
 class AsyncHyperBandScheduler(TrialScheduler):
@@ -45,6 +46,7 @@ class AsyncHyperBandScheduler(TrialScheduler):
         super().__init__(metric, mode)
         self.time_attr, self.max_t, self.grace_period = time_attr, max_t, grace_period
         self.reduction_factor, self.brackets, self.stop_last_trials = reduction_factor, brackets, stop_last_trials
+        self._built: Asha | None = None
         self._make(None)  # bad numbers are refused here, where they were written
 
     def build(self, inherited: Goal | None) -> Scheduler:
@@ -56,9 +58,22 @@ class AsyncHyperBandScheduler(TrialScheduler):
         goal = self.goal(inherited)
         if goal is None:
             raise BadArgument("metric", None, "metric and mode, in TuneConfig or in the scheduler", "ASHA needs them")
-        return self._make(goal)
+        self._built = self._make(goal)
+        return self._built
 
-    def _make(self, goal: Goal | None) -> Scheduler:
+    def debug_string(self) -> str:
+        """Return how many trials were stopped so far, and what it takes to pass each milestone, highest first.
+
+        >>> print(AsyncHyperBandScheduler(max_t=4, reduction_factor=2).debug_string())
+        Using AsyncHyperBand: num_stopped=0
+        Bracket: Iter 4.000: None | Iter 2.000: None | Iter 1.000: None
+        """
+        return (self._built or self._make(None)).spelled()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_built": None}  # what was decided is in the log
+
+    def _make(self, goal: Goal | None) -> Asha:
         from luthier.schedulers.asha import Asha
 
         return Asha(
