@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 TAG = "$"
 MAX_DEPTH = 100  # what is nested deeper is an accident, and reading it back would need a deep stack
 _SCALARS = frozenset({float, int, str, bool, type(None)})
-_STRINGS = frozenset({str})
+_all_scalars, _all_strings = _SCALARS.issuperset, frozenset({str}).issuperset  # bound once: asked of every report
 _PLAIN_DICTS = (dict, OrderedDict, defaultdict, Counter)
 _LONG = 1 << 3300  # about 1000 digits: Python refuses to read or write many more in decimal
 _SHOWN = frozenset({"pathlib", "enum", "datetime", "decimal", "uuid", "fractions", "builtins", "functools"})
@@ -77,7 +77,7 @@ def native(value: object, depth: int = MAX_DEPTH) -> bool:
     if kind is dict:
         return native_dict(value, depth)  # type: ignore[arg-type]
     if kind is list:
-        if _SCALARS.issuperset(map(type, value)):  # type: ignore[call-overload]
+        if _all_scalars(map(type, value)):  # type: ignore[call-overload]
             return True
         for x in value:  # type: ignore[attr-defined]
             if depth <= 0 or not native(x, depth - 1):
@@ -88,9 +88,9 @@ def native(value: object, depth: int = MAX_DEPTH) -> bool:
 
 def native_dict(value: dict[Any, object], depth: int = MAX_DEPTH) -> bool:
     """As :func:`native`, for what is known to be a dict."""
-    if TAG in value or not _STRINGS.issuperset(map(type, value)):
+    if TAG in value or not _all_strings(map(type, value)):
         return False
-    if _SCALARS.issuperset(map(type, value.values())):
+    if _all_scalars(map(type, value.values())):
         return True
     for x in value.values():
         if depth <= 0 or not native(x, depth - 1):
