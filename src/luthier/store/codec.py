@@ -26,9 +26,10 @@ import msgspec
 from luthier.core import events as ev
 from luthier.core.errors import CorruptLog, DamagedRecord, NewerFormat, NotStorable
 from luthier.core.goal import number
+from luthier.core.native import TAG, native_dict
 from luthier.core.terms import Label
 from luthier.store.base import Record
-from luthier.store.values import TAG, finite, from_json, native_dict, to_json
+from luthier.store.values import finite, from_json, to_json
 
 VERSION = 2
 UNSEALED = 1  # the version that had no seal
