@@ -1,6 +1,7 @@
 # Whatever happens to the driver, no process of a trial survives it.
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -85,7 +86,8 @@ def driver(tmp_path, request):
         process.kill()
     process.wait()
     for pid in marked(mark):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it was about to end
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("driver", ["fork", "spawn"], indirect=True)

@@ -281,6 +281,23 @@ def test_the_log_can_be_grepped():
         assert words in line
 
 
+@given(batches=st.lists(st.lists(an_event, min_size=1, max_size=3), min_size=2, max_size=4))
+def test_a_buffer_that_is_used_again_holds_nothing_of_before(batches):
+    buffer = bytearray()
+    for events in batches:
+        codec.encode_into(buffer, 7, 1.5, tuple(events))
+        assert buffer == codec.encode(Record(7, 1.5, tuple(events)))
+
+
+def test_a_buffer_that_a_batch_failed_in_can_be_used_again():
+    buffer = bytearray()
+    broken = ev.Enqueued({"text": "long" * 1000, "lock": threading.Lock()})
+    with pytest.raises(NotStorable):
+        codec.encode_into(buffer, 0, 0.0, (broken,))
+    codec.encode_into(buffer, 0, 0.0, (ev.Stalled(),))
+    assert buffer == codec.encode(Record(0, 0.0, (ev.Stalled(),)))
+
+
 def test_what_nobody_can_store_is_named():
     event = ev.Reported(T0, 1, 0, {"loss": 1.0, "model": {"parts": [1, {"lock": threading.Lock()}]}})
     with pytest.raises(NotStorable, match=r"Reported\.metrics\['model'\]\['parts'\]\[1\]\['lock'\] \(_thread\.lock\)"):

@@ -26,7 +26,7 @@ def test_the_thread_syncs_soon_and_close_syncs_the_rest():
     syncer.close()
     assert calls[0] == (7, "luthier-fsync")
     assert len(calls) == 2
-    assert syncer.failure is None
+    assert syncer.failures == []
 
 
 def test_what_nobody_touched_is_not_synced():
@@ -42,7 +42,7 @@ def test_a_failure_is_kept():
     syncer = Syncer(7, fsync)
     syncer.touch()
     syncer.close()
-    assert syncer.failure is not None
+    assert [str(error) for error in syncer.failures] == ["[Errno 5] Input/output error"]
 
 
 def test_many_touches_cost_one_sync_per_second():

@@ -14,8 +14,9 @@ from luthier.callbacks.failures import headline
 from luthier.callbacks.row_text import plain
 from luthier.callbacks.written import Complaints, append
 from luthier.core import events as ev
+from luthier.core.native import native_dict
 from luthier.core.terms import Outcome
-from luthier.store.values import finite, native_dict
+from luthier.store.values import finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,9 @@ import msgspec
 
 from luthier.callbacks.spelling import flat
 from luthier.core.goal import number
+from luthier.core.native import native, native_dict
 from luthier.store.rows import TrialFacts, date, result_row
-from luthier.store.values import finite, native, native_dict
+from luthier.store.values import finite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

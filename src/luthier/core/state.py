@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
@@ -11,6 +11,7 @@ from luthier.core import events as ev
 from luthier.core.errors import IllegalEvent
 from luthier.core.goal import Goal
 from luthier.core.keep import Kept
+from luthier.core.packed import Keys, Packed, packed
 from luthier.core.resources import fits, shape
 from luthier.core.status import TRANSITIONS
 from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, TrialId, WorkerId
@@ -21,21 +22,26 @@ if TYPE_CHECKING:
     from luthier.core.resources import Resources
 
 Shape = tuple[tuple[str, float], ...]
+_PACKED: dict[str, Any] = {}  # what a trial has in place of what it holds packed
 
 
 class TrialState(msgspec.Struct):
-    """One trial as its events left it."""
+    """One trial as its events left it.
+
+    Of one that has ended, config and metrics are made anew each time that one asks: it holds them packed.
+    """
 
     id: TrialId
     number: int
-    config: Config
+    _config: Config
     resources: dict[str, float]
     label: Label
     status: Status = Status.PENDING
     attempt: int = 0
     seq: int = -1
     worker: WorkerId | None = None
-    metrics: Metrics = {}
+    _metrics: Metrics = {}
+    _packed: Packed | None = None
     score: float | None = None
     checkpoint: Ref | None = None
     kept: tuple[Kept, ...] = ()
@@ -43,6 +49,36 @@ class TrialState(msgspec.Struct):
     failures: int = 0
     losses: int = 0
     reason: str = ""
+
+    @property
+    def config(self) -> Config:
+        """What it was started with last, or is to start with."""
+        return self._config if self._packed is None else self._packed.config
+
+    @config.setter
+    def config(self, config: Config) -> None:
+        if self._packed is not None:
+            self._metrics, self._packed = self._packed.metrics, None
+        self._config = config
+
+    @property
+    def metrics(self) -> Metrics:
+        """What it reported last; empty before."""
+        return self._metrics if self._packed is None else self._packed.metrics
+
+    @metrics.setter
+    def metrics(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def pack(self, known: dict[Keys, Keys], requests: dict[str, dict[str, float]]) -> None:
+        """Take less room: *known* and *requests* are names and resources that others have, too."""
+        self.resources = requests.setdefault(repr(self.resources), self.resources)
+        name, folder = self.label.name, self.label.folder
+        if name == folder and name is not folder:
+            self.label = Label(name, name, self.label.tag)
+        self._packed = packed(self.config, self.metrics, known)
+        if self._packed is not None:
+            self._config = self._metrics = _PACKED
 
     @property
     def starts(self) -> tuple[Ref, ...]:
@@ -78,7 +114,7 @@ class ExperimentState(msgspec.Struct):
 
     ``pins`` counts the trials that are to start from a checkpoint, if they start again: what is in it must not go,
     whosever it is.  ``owners`` says whose a checkpoint is, of all that are kept.  Where none ever goes (*forgets* is
-    False) nobody asks, and both stay empty.
+    False) nobody asks, and both stay empty.  What trials that have ended share is in ``names`` and ``requests``.
     """
 
     goals: tuple[Goal, ...] = ()
@@ -91,6 +127,8 @@ class ExperimentState(msgspec.Struct):
     idle: dict[WorkerId, None] = {}
     pins: dict[Ref, int] = {}
     owners: dict[Ref, TrialId] = {}
+    names: dict[Keys, Keys] = {}
+    requests: dict[str, dict[str, float]] = {}
     enqueued: list[Config] = []
     num_trials: int | None = None
     exhausted: bool = False
@@ -229,6 +267,7 @@ def _evolve_trial(
             to = status
             t.reason = reason or t.reason
             _aim(s, t, t.checkpoint, None)
+            t.pack(s.names, s.requests)
         case ev.Paused():
             pass
         case never:

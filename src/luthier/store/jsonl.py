@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING
 
 from luthier.core.errors import BadArgument, Conflict, CorruptLog, StoreFailed, StoreFull
 from luthier.store import segments
-from luthier.store.base import Record
-from luthier.store.codec import encode
+from luthier.store.codec import encode_into
 from luthier.store.head import FILE_NAME, Head, HighWater, read_head, write_head
 from luthier.store.lock import Holder, WriterLock, holder
 from luthier.store.sync import Fsync, Syncer, fsync_named, sync_directory
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from luthier.core.events import Event
+    from luthier.store.base import Record
 
 SEGMENT_BYTES = 16 << 20
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -84,6 +84,7 @@ class JsonlStore:
         self.directory = Path(directory).absolute()
         self._events = self.directory / "events"
         self._policy: Fsync = fsync
+        self._always = fsync == "always"
         self._segment_bytes, self._unpickle, self._clock = segment_bytes, unpickle, clock
         self._torn: list[segments.Torn] = []
         self.losses: tuple[str, ...] = ()
@@ -91,6 +92,7 @@ class JsonlStore:
         self._one_at_a_time = threading.Lock()
         self._fd = -1
         self._tip = (0, 0)  # events in the log, bytes in the segment
+        self._line = bytearray()  # the buffer of all lines
         self._writing = False
         self._broken = ""
         self._lock: WriterLock | None = None
@@ -129,16 +131,40 @@ class JsonlStore:
     def append(self, events: Sequence[Event], after: int) -> int:
         """See :meth:`EventStore.append <luthier.store.base.EventStore.append>`."""
         with self._one_at_a_time:
-            self._settle()
+            if self._writing:
+                self._settle()
             if self._closed or self._broken:
                 raise StoreFailed(self._broken or f"the log in {self.directory} {self._closed}.")
-            end = self._tip[0]
+            end, size = self._tip
             if after != end:
                 raise Conflict(f"the log in {self.directory} holds {end} events, not {after}: read it again.")
-            if events:
-                line = encode(Record(after, self._clock(), tuple(events)))
-                self._write(line, after + len(events))
-            return self._tip[0]
+            if not events:
+                return end
+            line = self._line
+            encode_into(line, after, self._clock(), tuple(events))
+            if size >= self._segment_bytes or self._fd < 0:
+                self._begin_segment()
+                size = 0
+            syncer = self._syncer
+            if syncer is not None and syncer.failures:
+                self._heed(syncer)
+            end += len(events)
+            length = len(line)
+            self._writing = True
+            try:
+                written = os.write(self._fd, line)
+                if written < length or self._always:
+                    self._finish(line, written)
+            except OSError as error:
+                failed = self._failed(error, self._path)  # tells the free space as it was
+                self._settle()
+                raise failed from error
+            self._tip = end, size + length  # at once, so that no signal finds them half changed
+            self._water.end = end
+            self._writing = False
+            if syncer is not None and not syncer.is_dirty():
+                syncer.touch()
+            return end
 
     def read(self, after: int = 0) -> Iterator[Record]:
         """See :meth:`EventStore.read <luthier.store.base.EventStore.read>`."""
@@ -261,27 +287,11 @@ class JsonlStore:
         finally:
             os.close(fd)
 
-    def _write(self, line: bytes, end: int) -> None:
-        if self._fd < 0 or self._tip[1] >= self._segment_bytes:
-            self._begin_segment()
-        if self._syncer is not None:
-            self._heed(self._syncer)
-        self._writing = True
-        try:
-            written = os.write(self._fd, line)
-            while written < len(line):  # the last bytes of a disk, or a signal
-                written += os.write(self._fd, line[written:])
-            if self._policy == "always":
-                os.fsync(self._fd)
-        except OSError as error:
-            failed = self._failed(error, self._path)  # tells the free space as it was
-            self._settle()
-            raise failed from error
-        self._tip = end, self._tip[1] + len(line)  # at once, so that no signal finds them half changed
-        self._water.end = end
-        self._writing = False
-        if self._syncer is not None:
-            self._syncer.touch()
+    def _finish(self, line: bytearray, written: int) -> None:
+        while written < len(line):  # the last bytes of a disk, or a signal
+            written += os.write(self._fd, line[written:])
+        if self._always:
+            os.fsync(self._fd)
 
     def _settle(self) -> None:
         """Cut off what was written of a batch that failed, or that Ctrl-C broke into: it was never acknowledged.
@@ -301,9 +311,9 @@ class JsonlStore:
 
     def _heed(self, syncer: Syncer) -> None:
         """Stop where an fsync failed: nobody knows what is on the disk, and to go on would be to pretend."""
-        if syncer.failure is not None:
-            self._broken = str(self._failed(syncer.failure, self._path))
-            raise StoreFailed(self._broken) from syncer.failure
+        if syncer.failures:
+            self._broken = str(self._failed(syncer.failures[0], self._path))
+            raise StoreFailed(self._broken) from syncer.failures[0]
 
     def _failed(self, error: OSError, path: Path) -> StoreFailed:
         import shutil

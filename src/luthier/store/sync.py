@@ -17,31 +17,31 @@ PERIOD_S = 1.0
 class Syncer:
     """Calls ``fsync`` on one open file, at most once per second, from a daemon thread.
 
-    The thread starts with the first :meth:`touch` and holds no reference to this object.  Where ``fsync`` fails, what
-    was written since the last one may be lost although no write failed: :attr:`failure` tells, and stays.
+    The thread starts with the first :meth:`touch` and holds no reference to this object.
+
+    Attributes:
+        failures: what ``fsync`` raised, if it ever did: what was written since the last one before may be lost
+            although no write failed.
+        is_dirty: tells whether something is still to be synced, so that another :meth:`touch` would do nothing.
     """
 
     def __init__(self, fd: int, fsync: Callable[[int], None] = os.fsync) -> None:
         self._fd, self._fsync = fd, fsync
         self._dirty = threading.Event()
+        self.is_dirty = self._dirty.is_set
         self._closed = threading.Event()
-        self._failures: list[OSError] = []
+        self.failures: list[OSError] = []
         self._thread: threading.Thread | None = None
-
-    @property
-    def failure(self) -> OSError | None:
-        """What ``fsync`` raised, if it ever did."""
-        return self._failures[0] if self._failures else None
 
     def touch(self) -> None:
         """Say that something was written."""
-        if self._dirty.is_set():
+        if self.is_dirty():
             return
         self._dirty.set()
         if self._thread is None:
             self._thread = threading.Thread(
                 target=_sync_now_and_then,
-                args=(self._fd, self._fsync, self._dirty, self._closed, self._failures),
+                args=(self._fd, self._fsync, self._dirty, self._closed, self.failures),
                 name="luthier-fsync",
                 daemon=True,
             )
@@ -49,13 +49,13 @@ class Syncer:
 
     def close(self) -> None:
         """End the thread and sync once more if anything was written since; the file stays open."""
-        dirty = self._dirty.is_set()
+        dirty = self.is_dirty()
         self._closed.set()
         self._dirty.set()
         if self._thread is not None and self._thread.is_alive():
             self._thread.join()
         if dirty:
-            sync(self._fd, self._fsync, self._failures)
+            sync(self._fd, self._fsync, self.failures)
         self._dirty.clear()
 
 

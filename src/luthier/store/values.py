@@ -33,14 +33,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from luthier.core.errors import NotStorable
+from luthier.core.native import MAX_DEPTH, TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-TAG = "$"
-MAX_DEPTH = 100  # what is nested deeper is an accident, and reading it back would need a deep stack
-_SCALARS = frozenset({float, int, str, bool, type(None)})
-_STRINGS = frozenset({str})
 _PLAIN_DICTS = (dict, OrderedDict, defaultdict, Counter)
 _LONG = 1 << 3300  # about 1000 digits: Python refuses to read or write many more in decimal
 _SHOWN = frozenset({"pathlib", "enum", "datetime", "decimal", "uuid", "fractions", "builtins", "functools"})
@@ -68,38 +65,8 @@ class Opaque(msgspec.Struct, frozen=True):
         return f"<{what}, not loaded{': ' + self.error if self.error else ''}>"
 
 
-def native(value: object, depth: int = MAX_DEPTH) -> bool:
-    """Return whether JSON can say *value*, nested at most *depth* deep, as it stands.
-
-    NaN, infinities and lone surrogates pass: who encodes notices them more cheaply in the outcome.
-    """
-    kind = value.__class__
-    if kind is dict:
-        return native_dict(value, depth)  # type: ignore[arg-type]
-    if kind is list:
-        if _SCALARS.issuperset(map(type, value)):  # type: ignore[call-overload]
-            return True
-        for x in value:  # type: ignore[attr-defined]
-            if depth <= 0 or not native(x, depth - 1):
-                return False
-        return True
-    return kind in _SCALARS
-
-
-def native_dict(value: dict[Any, object], depth: int = MAX_DEPTH) -> bool:
-    """As :func:`native`, for what is known to be a dict."""
-    if TAG in value or not _STRINGS.issuperset(map(type, value)):
-        return False
-    if _SCALARS.issuperset(map(type, value.values())):
-        return True
-    for x in value.values():
-        if depth <= 0 or not native(x, depth - 1):
-            return False
-    return True
-
-
 def finite(value: object) -> bool:
-    """Return whether no float in *value*, which must be :func:`native`, is NaN or infinite."""
+    """Return whether no float in *value*, which must be :func:`~luthier.core.native.native`, is NaN or infinite."""
     kind = value.__class__
     if kind is float:
         return value - value == 0.0  # type: ignore[operator,no-any-return]

@@ -9,7 +9,7 @@ from luthier.tune.flat import flattened
 from luthier.tune.frames import frame
 from luthier.tune.past import Past
 from luthier.tune.result import Result
-from luthier.tune.trial import Trial, row
+from luthier.tune.trial import Trial, last_row
 
 if TYPE_CHECKING:
     import os
@@ -152,7 +152,7 @@ class ExperimentAnalysis:
     @property
     def results(self) -> dict[str, dict[str, Any]]:
         """The last result of each trial, by the trial's id."""
-        return {t.id: row(t, t.metrics) if t.metrics else {} for t in self._states}
+        return {t.id: last_row(t) for t in self._states}
 
     @property
     def results_df(self) -> pd.DataFrame:

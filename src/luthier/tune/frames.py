@@ -31,7 +31,7 @@ def frame(trials: Iterable[TrialState], history: History, directory: str, goal: 
         metrics = t.metrics if best is None else best.get(t.id)
         if not metrics:
             continue
-        whole = row(t, metrics)
+        whole = row(t, metrics, done=best is None and t.status.final)
         config = whole.pop("config")
         flat = flattened(whole)
         flat.update({f"config/{key}": value for key, value in flattened(config).items()})

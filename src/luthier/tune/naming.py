@@ -58,7 +58,8 @@ class Naming:
     def __call__(self, trial: TrialId, number: int, config: Config) -> Label:
         """Return the label of a new trial."""
         tag = experiment_tag(number, config, self._space)
-        label = Label(f"{self._trainable}_{trial}", f"{self._trainable}_{trial}", tag)
+        name = f"{self._trainable}_{trial}"
+        label = Label(name, name, tag)
         if self._name_creator is None and self._dirname_creator is None:
             return label
         shown = Trial(TrialState(trial, number, config, {}, label), self._dir, self._trainable, self._history)

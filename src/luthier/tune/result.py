@@ -12,7 +12,7 @@ from luthier.tune.checkpoint import checkpoint_of
 from luthier.tune.error import NoResult, TuneError
 from luthier.tune.flat import flattened
 from luthier.tune.staging import is_url, local_of
-from luthier.tune.trial import row
+from luthier.tune.trial import last_row, row
 from luthier.worker.failure import PICKLE_FILE, TEXT_FILE
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Result:
         self._state, self._dir, self._history = state, experiment_dir, history
         self.trial_id: str = state.id
         self.config: dict[str, Any] = state.config
-        self.metrics: dict[str, Any] = row(state, state.metrics) if state.metrics else {}
+        self.metrics: dict[str, Any] = last_row(state)
         self.path: str = os.path.join(experiment_dir, state.label.folder)
 
     @property

@@ -60,9 +60,7 @@ class Trial:
     @property
     def last_result(self) -> dict[str, Any]:
         """Its last result; empty before the first."""
-        if not self._state.metrics:
-            return {}
-        return row(self._state, self._state.metrics)
+        return last_row(self._state)
 
     @property
     def metric_analysis(self) -> dict[str, dict[str, float]]:
@@ -120,11 +118,17 @@ class Trial:
         return hash((self.trial_id, self.experiment_dir))
 
 
-def row(state: TrialState, metrics: dict[str, Any]) -> dict[str, Any]:
-    """Return *metrics* of the trial as Ray's result: with what the trial is, and whether it is done."""
+def last_row(state: TrialState) -> dict[str, Any]:
+    """Return the trial's last result as Ray's; empty if it never reported."""
+    metrics = state.metrics
+    return row(state, metrics, done=state.status.final) if metrics else {}
+
+
+def row(state: TrialState, metrics: dict[str, Any], *, done: bool = False) -> dict[str, Any]:
+    """Return *metrics* of the trial as Ray's result: with what the trial is, and whether it is *done* or says so."""
     whole = dict(metrics)
     whole.setdefault("checkpoint_dir_name", None)
-    whole["done"] = bool(metrics.get("done")) or (state.status.final and metrics is state.metrics)
+    whole["done"] = done or bool(metrics.get("done"))
     moment = number(metrics.get("timestamp"))
     if "date" not in metrics and moment is not None and 0 <= moment < 1 << 37:  # a time that calendars know
         whole["date"] = date(moment)

@@ -19,8 +19,9 @@ from msgspec.msgpack import Decoder, Encoder, Ext
 
 from luthier.core.errors import BadArgument, NotStorable
 from luthier.core.events import Exited, Reported
+from luthier.core.native import native, native_dict
 from luthier.core.terms import Verdict
-from luthier.store.values import Opaque, native, native_dict
+from luthier.store.values import Opaque
 from luthier.worker.assignment import Assignment
 
 HEAD = 4  # bytes that say how long a frame is

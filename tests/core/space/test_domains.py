@@ -244,7 +244,7 @@ def test_options_are_fresh():
 def test_collections_of_options():
     assert Categorical({"b", "a"}).options == ("a", "b")
     assert set(Categorical({"b", 1}).options) == {"b", 1}
-    assert Categorical(range(3)).options == (0, 1, 2)
+    assert Categorical(range(3)).options == range(3)
     assert [type(v) for v in Categorical(np.array([1, 2])).options] == [int, int]
     assert Categorical(x for x in "ab").options == ("a", "b")
 
@@ -316,3 +316,63 @@ def test_bad_arguments(make, argument, wanted):
     with pytest.raises(BadArgument, match="cannot be used") as caught:
         make()
     assert str(caught.value).startswith(f"{argument}=") and wanted in str(caught.value)
+
+
+# -- ranges ----------------------------------------------------------------------------------------------------------
+
+VALUES = [
+    0,
+    3,
+    9,
+    -1,
+    10,
+    11,
+    4.0,
+    4.5,
+    True,
+    False,
+    None,
+    "3",
+    "x",
+    float("nan"),
+    float("inf"),
+    1 << 80,
+    [3],
+    np.int64(6),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("given", [range(10), range(9, -3, -3), range(0, 12, 2)], ids=repr)
+def test_a_range_is_like_the_list_of_its_numbers(given, value):
+    kept, listed = Categorical(given), Categorical(list(given))
+    assert kept.options is given
+    assert kept == listed
+    assert hash(kept) == hash(listed)
+    assert kept.index(value) == listed.index(value)
+    assert (value in kept) is (value in listed)
+    assert [kept.from_unit(u / 7) for u in range(8)] == [listed.from_unit(u / 7) for u in range(8)]
+
+
+def test_ranges_differ():
+    assert Categorical(range(3)) != Categorical(range(4))
+    assert Categorical(range(3)) != Categorical([0, 1, 3])
+    assert Categorical(range(3)) != Grid(range(3))
+
+
+def test_an_empty_range_is_refused():
+    with pytest.raises(BadArgument, match="at least one option"):
+        Grid(range(0))
+
+
+def test_an_endless_range_is_refused():
+    with pytest.raises(BadArgument, match="at most 1125899906842624 options"):
+        Grid(range(10**30))
+    domain = Categorical(range(2**50))
+    for k in (0, 1, 2**49, 2**50 - 1):
+        assert domain.from_unit(domain.middle(k)) == k
+
+
+def test_what_is_no_option_of_a_long_range_is_told_shortly():
+    with pytest.raises(BadArgument, match=r"one of range\(0, 1000000000000\)"):
+        Categorical(range(10**12)).to_unit(-1)

@@ -579,3 +579,14 @@ def test_a_space_that_never_ends_is_refused():
         deep = {"a": deep}
     with pytest.raises(BadArgument, match="an object of type dict that cannot be shown"):
         Space(deep)
+
+
+def test_a_grid_over_a_long_range_needs_no_room():
+    space = Space({"a": Grid(range(10**12)), "b": Grid(["x", {"c": Grid(range(10**6)), "d": 1}, "y"])})
+    assert space.grid_size == 10**12 * (10**6 + 2)
+    last = space.variant(space.grid_size - 1, rng_at(0, 0))
+    assert last == {"a": 10**12 - 1, "b": "y"}
+    inner = space.variant(10**12 * 10**6 + 5, rng_at(0, 0))
+    assert inner == {"a": 5, "b": {"c": 10**6 - 1, "d": 1}}
+    assert inner in space
+    assert space.variant(7, rng_at(0, 0)) == {"a": 7, "b": "x"}

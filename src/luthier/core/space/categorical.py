@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def listed(argument: str, given: object) -> list[Any]:
+MOST = 2**50
+
+
+def listed(argument: str, given: object) -> list[Any] | range:
     """Return the options in *given*, in an order that is the same in every process.
 
-    Arrays give Python numbers, sets are sorted.
+    Arrays give Python numbers, sets are sorted, a range stays one: ten million numbers need no room.
 
     Raises:
         BadArgumentType: for what is no collection, and for text and dicts, which are collections by accident.
@@ -23,7 +26,12 @@ def listed(argument: str, given: object) -> list[Any]:
     """
     if isinstance(given, (str, bytes, dict)) or not hasattr(given, "__iter__"):
         raise BadArgumentType(argument, given, "a list of options")
-    if isinstance(given, (set, frozenset)):
+    options: list[Any] | range
+    if isinstance(given, range):
+        options = given
+        if options and (options[-1] - options[0]) // options.step >= MOST:
+            raise BadArgument(argument, given, f"at most {MOST} options", "their places in [0, 1] must be told apart")
+    elif isinstance(given, (set, frozenset)):
         options = _sorted(given)
     elif getattr(given, "ndim", 0) == 1 and hasattr(given, "tolist"):
         options = given.tolist()
@@ -41,8 +49,19 @@ def _sorted(options: Iterable[Any]) -> list[Any]:
         return sorted(options, key=lambda option: (type(option).__name__, repr(option)))
 
 
+def _index(options: range, value: Any) -> int | None:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return options.index(number) if number in options and same(number, value) else None
+
+
 class Categorical(Domain):
     """One of *options*, each equally likely; any Python objects, told apart by place.
+
+    Attributes:
+        options: all of them; a range where that was given.
 
     Where an option is, or holds, domains of its own the space draws those as well, if the option is chosen: see
     :class:`~luthier.core.space.space.Space`.
@@ -56,8 +75,9 @@ class Categorical(Domain):
     __slots__ = ("_mutable", "options")
 
     def __init__(self, options: Iterable[Any]) -> None:
-        self.options = tuple(listed("categories", options))
-        self._mutable = any(map(holds_containers, self.options))
+        given = listed("categories", options)
+        self.options: tuple[Any, ...] | range = given if isinstance(given, range) else tuple(given)
+        self._mutable = not isinstance(given, range) and any(map(holds_containers, given))
 
     def pick(self, u: float) -> int:
         """Return the number of the option at *u*, clipped to [0, 1]."""
@@ -70,6 +90,8 @@ class Categorical(Domain):
 
     def index(self, value: object) -> int | None:
         """Return the number of the option that *value* is, or None; one of the same type goes first."""
+        if isinstance(self.options, range):
+            return _index(self.options, value)
         found = None
         for k, option in enumerate(self.options):
             if option is value:
@@ -90,20 +112,25 @@ class Categorical(Domain):
         """Return the middle of what leads to *value* in [0, 1]."""
         k = self.index(value)
         if k is None:
-            raise BadArgument("value", value, f"one of {list(self.options)!r:.200}")
+            raise BadArgument("value", value, f"one of {self._parts()[0]!r:.200}")
         return self.middle(k)
 
     def __contains__(self, value: object) -> bool:
         return self.index(value) is not None
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, Categorical) and same(self.options, other.options)
+        if type(other) is not type(self) or not isinstance(other, Categorical):
+            return False
+        mine, others = self.options, other.options
+        if isinstance(mine, range) and isinstance(others, range):
+            return mine == others
+        return len(mine) == len(others) and same(tuple(mine), tuple(others))
 
     def __hash__(self) -> int:
         return hash((type(self), len(self.options)))
 
     def _parts(self) -> tuple[object, ...]:
-        return (list(self.options),)
+        return (self.options if isinstance(self.options, range) else list(self.options),)
 
 
 class Grid(Categorical):

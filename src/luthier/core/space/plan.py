@@ -7,6 +7,8 @@ made by the n-th shell.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,12 +55,16 @@ class Branch(NamedTuple):
 
 
 class _GridPart(NamedTuple):
-    """One grid: how many points each of its options stands for, and what the options bring along."""
+    """One grid: how many points it has, where those of each option begin, and what the options bring along.
+
+    Where no option brings anything along each is one point, and both lists are empty.
+    """
 
     axis: Axis
     domain: Grid
-    sizes: list[int]
-    options: tuple[Plan | None, ...]
+    size: int
+    starts: tuple[int, ...] = ()
+    options: tuple[Plan | None, ...] = ()
 
 
 class Making(NamedTuple):
@@ -92,7 +98,7 @@ class Plan:
         self.constants: list[tuple[int, Any, Any]] = []
         _Compiler(self, axes, condition, under_choice=under_choice).add(value, 0, self.key, path, name)
         self._grids = sorted(_grids(self), key=lambda grid: [(isinstance(part, int), part) for part in grid.axis.path])
-        self.grid_size: int = prod(sum(grid.sizes) for grid in self._grids)
+        self.grid_size: int = prod(grid.size for grid in self._grids)
 
     def make(self, around: Box, unit: Callable[[Axis], float], making: Making) -> None:
         """Put a new value at the place in *around*, with the axes where *unit* says."""
@@ -120,15 +126,12 @@ class Plan:
     def point(self, number: int, units: dict[int, float]) -> None:
         """Note in *units* where the grid's axes lie at its *number*-th point; the first path runs fastest."""
         for grid in self._grids:
-            number, rest = divmod(number, sum(grid.sizes))
-            k = 0
-            while rest >= grid.sizes[k]:
-                rest -= grid.sizes[k]
-                k += 1
+            number, rest = divmod(number, grid.size)
+            k = bisect_right(grid.starts, rest) - 1 if grid.starts else rest
             units[grid.axis.number] = grid.domain.middle(k)
-            option = grid.options[k]
+            option = grid.options[k] if grid.options else None
             if option is not None:
-                option.point(rest, units)
+                option.point(rest - grid.starts[k], units)
 
     def read(self, around: Box, vector: list[float] | dict[int, float]) -> None:
         """Put into *vector* where the axes lie that are alive in the value at the place in *around*."""
@@ -212,15 +215,22 @@ class Plan:
             found[call.path] = boxes[call.box][call.key]
 
 
+def _branches(domain: Any, path: Path) -> bool:
+    """Return whether an option of *domain* is or holds a domain of its own."""
+    if not isinstance(domain, Categorical) or isinstance(domain.options, range):
+        return False
+    return any(holds_domains(option, spelled(path)) for option in domain.options)
+
+
 def _grids(plan: Plan) -> Iterator[_GridPart]:
     for _, _, axis, _ in plan.slots:
         if isinstance(axis.domain, Grid):
-            count = len(axis.domain.options)
-            yield _GridPart(axis, axis.domain, [1] * count, (None,) * count)
+            yield _GridPart(axis, axis.domain, len(axis.domain.options))
     for branch in plan.branches:
         if isinstance(branch.domain, Grid):
             sizes = [1 if option is None else option.grid_size for option in branch.options]
-            yield _GridPart(branch.axis, branch.domain, sizes, branch.options)
+            *starts, size = accumulate(sizes, initial=0)
+            yield _GridPart(branch.axis, branch.domain, size, tuple(starts), branch.options)
 
 
 def _leaves(value: object, path: Path, found: dict[Path, Any]) -> None:
@@ -283,7 +293,7 @@ class _Compiler:
             name += "'"
         axis = Axis(len(self.axes), path, name, domain, self.condition, place_of(name))
         self.axes.append(axis)
-        if not isinstance(domain, Categorical) or not any(holds_domains(o, spelled(path)) for o in domain.options):
+        if not _branches(domain, path):
             self.plan.slots.append((box, key, axis, domain.from_unit))
             return
         under_choice = self.under_choice or not isinstance(domain, Grid)
