@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SCHEDULERS: Mapping[str, str] = {
     "fifo": "luthier.schedulers.fifo:Fifo",
     "asha": "luthier.schedulers.asha:Asha",
+    "resizing": "luthier.schedulers.resizing:Resizing",
 }
 
 

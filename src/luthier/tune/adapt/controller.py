@@ -8,6 +8,7 @@ from luthier.core.errors import LuthierError
 from luthier.core.resources import checked
 from luthier.core.terms import Status, TrialId
 from luthier.tune.adapt.scheduled_trial import ScheduledTrial
+from luthier.worker.bundles import PlacementGroupFactory
 
 if TYPE_CHECKING:
     from luthier.core.policy import ExperimentView, TrialView
@@ -69,13 +70,18 @@ class TuneController:
         self._trials: dict[TrialId, ScheduledTrial] = {}
         self._seen: ExperimentView | None = None
         self._hearing: Hearing | None = None
-        self._choosing = False
+        self._choosing = ""
         self._configs: dict[TrialId, Config] = {}
         self._orders: dict[TrialId, str] = {}  # statuses that trials will have, once what was ordered is done
 
     # -- what hooks may use --------------------------------------------------------------------------------------------
     def get_trials(self) -> list[ScheduledTrial]:
         """Return all trials in the order of their numbers."""
+        seen = self.experiment
+        if len(self._trials) < len(seen):  # who is not told of each trial that is born
+            new = [t for status in Status for t in seen.having(status) if t not in self._trials]
+            for trial in sorted(new, key=lambda t: seen.trial(t).number):
+                self.trial(trial)
         return list(self._trials.values())
 
     def get_live_trials(self) -> list[ScheduledTrial]:
@@ -86,6 +92,7 @@ class TuneController:
 
     def get_trial(self, tid: str) -> ScheduledTrial | None:
         """Return the trial of that id, or None."""
+        self.get_trials()
         return self._trials.get(TrialId(tid))
 
     def stop_trial(self, trial: ScheduledTrial) -> None:
@@ -113,8 +120,8 @@ class TuneController:
         )
 
     # -- what stands between hooks and policies ------------------------------------------------------------------------
-    def open(self, experiment: ExperimentView, hearing: Hearing, *, choosing: bool = False) -> None:
-        """Show *experiment*, and give orders to *hearing*."""
+    def open(self, experiment: ExperimentView, hearing: Hearing | None, choosing: str = "") -> None:
+        """Show *experiment*, and give orders to *hearing*; *choosing* names a hook that may give none."""
         self._seen, self._hearing, self._choosing = experiment, hearing, choosing
 
     def close(self) -> None:
@@ -153,6 +160,10 @@ class TuneController:
         self._ordering("set_config")
         self._configs[trial] = config
 
+    def holding(self, trial: TrialId) -> PlacementGroupFactory:
+        """Return what a trial asks for, or holds while it runs."""
+        return PlacementGroupFactory.holding(self.view(trial).resources)
+
     def configured(self, trial: TrialId) -> Config | None:
         """Take the config that a trial was given, if any."""
         return self._configs.pop(trial, None)
@@ -190,7 +201,7 @@ class TuneController:
     def _ordering(self, what: str) -> Hearing:
         if self._choosing:
             raise LuthierError(
-                f"{what} was called in choose_trial_to_run, which may only choose: it is asked any number of times, "
-                "and not again when an experiment is restored. Order it in on_trial_result."
+                f"{what} was called in {self._choosing}, which may only choose and changes nothing: order it in "
+                "on_trial_result or another of the hooks that tell news."
             )
         return self._listening()

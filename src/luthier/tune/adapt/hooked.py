@@ -292,7 +292,7 @@ class Hooked:
             self._resume(chosen)
 
     def _choose(self, experiment: ExperimentView) -> TrialId | None:
-        self._controller.open(experiment, self, choosing=True)
+        self._controller.open(experiment, self, "choose_trial_to_run")
         try:
             with tamed(self._rng):
                 chosen = self._scheduler.choose_trial_to_run(self._controller)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from luthier.core.errors import BadArgumentType
 from luthier.core.terms import SPOKEN, TrialId
 from luthier.tune.trial import Trial
 from luthier.worker.trainable import fresh_copy
+
+if TYPE_CHECKING:
+    from luthier.worker.bundles import PlacementGroupFactory
 
 OFFERED = (
     "trial_id, number, config, set_config, evaluated_params, experiment_tag, status, is_finished, last_result, "
@@ -66,6 +69,12 @@ class ScheduledTrial(Trial):
         """A copy of its last result, the one that is just being told included; empty before the first."""
         result: dict[str, Any] = fresh_copy(super().last_result)
         return result
+
+    @property
+    def placement_group_factory(self) -> PlacementGroupFactory:
+        """What it asks for, or holds while it runs."""
+        held: PlacementGroupFactory = self._controller.holding(self._id)
+        return held
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ScheduledTrial:
         return self  # there is one of each trial

@@ -6,6 +6,7 @@ from typing import Any
 
 from luthier.core.errors import BadArgument
 from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
+from luthier.tune.schedulers.resource_changing_scheduler import ResourceChangingScheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 _BY_NAME: dict[str, type[TrialScheduler]] = {
@@ -13,6 +14,7 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "async_hyperband": AsyncHyperBandScheduler,
     "asynchyperband": AsyncHyperBandScheduler,
     "asha": AsyncHyperBandScheduler,
+    "resource_changing": ResourceChangingScheduler,
 }
 
 
@@ -31,4 +33,11 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
     return _BY_NAME[name](**arguments)
 
 
-__all__ = ["ASHAScheduler", "AsyncHyperBandScheduler", "FIFOScheduler", "TrialScheduler", "create_scheduler"]
+__all__ = [
+    "ASHAScheduler",
+    "AsyncHyperBandScheduler",
+    "FIFOScheduler",
+    "ResourceChangingScheduler",
+    "TrialScheduler",
+    "create_scheduler",
+]
