@@ -3,7 +3,7 @@
 A case holds the ``kind``, its ``arguments``, the ``total`` CPUs and GPUs, the ``base`` bundles, the ``bundles`` and
 ``values`` (the metric) of each trial that lives, and ``given``: for each trial the bundles that Ray gives it if it
 reports now.  Amounts are halves, so that sums are exact; bundles hold CPUs and GPUs only, a metric is never missing,
-``increase_by_times`` goes with ``increase_by`` in the top job: what else does differs on purpose.
+``increase_by_times`` goes with ``increase_by`` and without ``add_bundles`` in the top job: the rest differs on purpose.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 def make_arguments(chance: random.Random, *, top: bool) -> dict[str, Any]:
     """Return the arguments of one of the two."""
     step = chance.choice([{}, {}, {"CPU": 1}, {"CPU": 2}, {"GPU": 0.5}, {"CPU": 1, "GPU": 0.5}])
+    apart = chance.random() < 0.4
     return {
-        "add_bundles": chance.random() < 0.4,
+        "add_bundles": apart,
         "increase_by": step,
-        "increase_by_times": chance.choice([-1, 1, 2, 5]) if step or not top else -1,
+        "increase_by_times": chance.choice([-1, 1, 2, 5]) if not top or (step and not apart) else -1,
         "reserve_resources": chance.choice([{}, {}, {"CPU": 1}, {"CPU": 2, "GPU": 1}]),
     } | ({"metric": "loss", "mode": chance.choice(["min", "max"])} if top else {})
 

@@ -101,7 +101,10 @@ class Hooked:
         try:
             with tamed(rng):
                 self._tell(news, experiment)
-                self._wake(experiment)
+                if isinstance(
+                    news, ev.Reported | ev.Stalled
+                ):  # not before those that are to be born have had their turn
+                    self._wake(experiment)
             return tuple(self._decisions)
         finally:
             self._news, self._decisions, self._suggested = None, [], []
@@ -121,10 +124,12 @@ class Hooked:
 
     # -- news to hooks -------------------------------------------------------------------------------------------------
     def _tell(self, news: ev.News, experiment: ExperimentView) -> None:
-        for trial in [t for t in self._fallen if experiment.trial(t).status is not Status.EXITED]:
-            del self._fallen[trial]
-            if not experiment.trial(trial).status.final:
-                self._add(trial)
+        for trial in list(self._fallen):
+            status, again = experiment.trial(trial).status, isinstance(news, ev.Exited) and news.trial == trial
+            if status is not Status.EXITED or again:  # what becomes of it is known by now
+                del self._fallen[trial]
+                if not status.final:
+                    self._add(trial)
         match news:
             case ev.Reported(trial):
                 if experiment.trial(trial).status is Status.RUNNING:  # not a late one, on the way out
