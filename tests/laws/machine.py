@@ -17,6 +17,7 @@ from luthier.core.limits import Limits
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.terms import Outcome, Ref, Status, Then, Verdict, WorkerId
+from luthier.testing.guards import inside
 from tests.laws.guard import Fuse, GuardedScheduler, GuardedSearcher, Raised
 from tests.laws.ledger import Ledger
 from tests.laws.policies import ENDLESS, SCHEDULERS, SEARCHERS, TIME
@@ -225,7 +226,7 @@ class Laws(RuleBasedStateMachine):
 
     @staticmethod
     def policies(searcher: Any, scheduler: Any) -> str:
-        return repr((vars(searcher.searcher), [_shown(v) for v in vars(scheduler.scheduler).items()]))
+        return repr((vars(searcher.searcher), inside(scheduler.scheduler)))
 
     @rule(calls=st.integers(1, 4), worker=st.integers(0, 3), has=offers)
     def a_policy_raises(self, calls, worker, has):
@@ -351,17 +352,3 @@ class Laws(RuleBasedStateMachine):
                     if step >= 12 and t.status is Status.RUNNING and t.attempt == at[1]:
                         self.send(ev.Exited(*at, Outcome.FINISHED))
         raise AssertionError("law 10: no end")
-
-
-def _shown(item: Any) -> Any:
-    name, value = item
-    return (name, repr(value)) if not isinstance(value, list) else (name, [_inside(v) for v in value])
-
-
-def _inside(value: Any) -> Any:
-    """Return what is inside Asha's brackets: rungs say nothing about themselves."""
-    if isinstance(value, list):
-        return [_inside(v) for v in value]
-    if hasattr(value, "__slots__"):
-        return [sorted(found) if isinstance(found := getattr(value, name), set) else found for name in value.__slots__]
-    return value
