@@ -246,7 +246,7 @@ class Hooks(FIFOScheduler):
 
     def on_trial_result(self, tune_controller, trial, result):
         self.alive[trial.trial_id] += 1
-        if self.alive[trial.trial_id] > 5:
+        if self.alive[trial.trial_id] > 9:
             return self.STOP
         if random.random() < 0.1:
             others = [t for t in tune_controller.get_live_trials() if t != trial]
@@ -288,7 +288,7 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "halving": Halving,
     "pbt": Pbt,
     "resizer": Resizer,
-    "resizing": lambda: Resizing(Asha(max_t=9, reduction_factor=3)),
+    "resizing": lambda: Resizing(Asha(max_t=9, reduction_factor=3), alike=False),
     "hooks": hooks,
     "holder": Holder,
     "stubborn": lambda: Holder(stubborn=True),
