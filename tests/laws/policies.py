@@ -265,7 +265,7 @@ class Hooks(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller):
         ready = [t for t in tune_controller.get_live_trials() if t.status in ("PENDING", "PAUSED")]
-        return random.choice([*ready, None])
+        return random.choice(ready) if ready else None
 
 
 def hooks() -> Scheduler:
