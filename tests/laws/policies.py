@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import random
 from typing import TYPE_CHECKING
 
 from luthier.core.events import Ended, Exited, Proposed, Reported, Stalled
@@ -16,8 +17,10 @@ from luthier.schedulers.hyperband import Hyperband
 from luthier.schedulers.median import MedianRule
 from luthier.schedulers.pasha import Pasha
 from luthier.schedulers.promotion import AshaPromotion
+from luthier.schedulers.resizing import Resizing
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
+from luthier.tune.schedulers import FIFOScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -237,6 +240,43 @@ class Chaos(Fifo):
         return Finish("chaos") if rng.random() < 0.1 else Stop(trial, "at birth or later")
 
 
+class Hooks(FIFOScheduler):
+    """Ray Tune's hooks: pauses at each second result, stops some, brings the paused back as the fancy takes it."""
+
+    def __init__(self):
+        self.alive: dict[str, int] = {}
+
+    def on_trial_add(self, tune_controller, trial):
+        self.alive[trial.trial_id] = 0
+
+    def on_trial_result(self, tune_controller, trial, result):
+        self.alive[trial.trial_id] += 1
+        if self.alive[trial.trial_id] > 9:
+            return self.STOP
+        if random.random() < 0.1:
+            others = [t for t in tune_controller.get_live_trials() if t != trial]
+            if others:
+                tune_controller.stop_trial(random.choice(others))
+        return self.PAUSE if self.alive[trial.trial_id] % 2 == 0 else self.CONTINUE
+
+    def on_trial_complete(self, tune_controller, trial, result):
+        del self.alive[trial.trial_id]
+
+    def on_trial_error(self, tune_controller, trial):
+        del self.alive[trial.trial_id]
+
+    def on_trial_remove(self, tune_controller, trial):
+        del self.alive[trial.trial_id]
+
+    def choose_trial_to_run(self, tune_controller):
+        ready = [t for t in tune_controller.get_live_trials() if t.status in ("PENDING", "PAUSED")]
+        return random.choice(ready) if ready else None
+
+
+def hooks() -> Scheduler:
+    return Hooks().policy(None)
+
+
 SEARCHERS: dict[str, Callable[[], Searcher]] = {
     "fixed": fixed,
     "variants": variants,
@@ -259,6 +299,8 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "halving": Halving,
     "pbt": Pbt,
     "resizer": Resizer,
+    "resizing": lambda: Resizing(Asha(max_t=9, reduction_factor=3), alike=False),
+    "hooks": hooks,
     "holder": Holder,
     "stubborn": lambda: Holder(stubborn=True),
     "finisher": Finisher,

@@ -5,7 +5,8 @@ import pickle
 import pytest
 
 from luthier.core.errors import BadArgument
-from luthier.worker.resources import PlacementGroupFactory, request_of, with_resources
+from luthier.worker.bundles import PlacementGroupFactory
+from luthier.worker.resources import request_of, with_resources
 from luthier.worker.trainable import Trainable
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from luthier.core.events import Halted, News
     from luthier.core.goal import Goal, Score
+    from luthier.core.resources import Resources
     from luthier.core.rng import Rng
-    from luthier.core.terms import Label, Metrics, Status
+    from luthier.core.terms import Label, Metrics, Status, WorkerId
 
 
 class Nothing(Enum):
@@ -88,6 +89,13 @@ class ExperimentView(Protocol):
 
     def having(self, status: Status) -> Collection[TrialId]:
         """The trials in *status*, in the order in which they came into it."""
+
+    @property
+    def offers(self) -> Sequence[Resources]:
+        """What each worker has, free or in use."""
+
+    def room(self, request: Resources) -> WorkerId | None:
+        """A worker that has *request* free, or None."""
 
     def __len__(self) -> int:
         """How many trials have been proposed."""

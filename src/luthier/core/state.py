@@ -17,7 +17,7 @@ from luthier.core.status import TRANSITIONS
 from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, TrialId, WorkerId
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from luthier.core.resources import Resources
 
@@ -155,6 +155,11 @@ class ExperimentState(msgspec.Struct):
     def held(self) -> int:
         """How many trials hold a worker."""
         return len(self.by_status[Status.RUNNING]) + len(self.by_status[Status.HALTING])
+
+    @property
+    def offers(self) -> Sequence[Resources]:
+        """What each worker has, free or in use."""
+        return [worker.resources for worker in self.workers.values()]
 
     def room(self, request: Resources) -> WorkerId | None:
         """Return a worker with *request* free, or None."""

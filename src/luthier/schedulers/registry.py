@@ -20,6 +20,7 @@ SCHEDULERS: Mapping[str, str] = {
     "median": "luthier.schedulers.median:MedianRule",
     "asha_promotion": "luthier.schedulers.promotion:AshaPromotion",
     "pasha": "luthier.schedulers.pasha:Pasha",
+    "resizing": "luthier.schedulers.resizing:Resizing",
 }
 
 

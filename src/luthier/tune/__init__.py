@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from luthier.tune.stopper import Stopper
     from luthier.tune.tune import run
     from luthier.tune.tuner import Tuner
+    from luthier.worker.bundles import PlacementGroupFactory
     from luthier.worker.context import (
         TuneContext,
         get_context,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
         get_trial_resources,
     )
     from luthier.worker.parameters import with_parameters
-    from luthier.worker.resources import PlacementGroupFactory, with_resources
+    from luthier.worker.resources import with_resources
     from luthier.worker.session import checkpoint_dir, get_checkpoint, report
     from luthier.worker.trainable import Trainable
 
@@ -124,7 +125,8 @@ _HOMES = {
         "get_trial_resources",
     ),
     "luthier.worker.parameters": ("with_parameters",),
-    "luthier.worker.resources": ("PlacementGroupFactory", "with_resources"),
+    "luthier.worker.bundles": ("PlacementGroupFactory",),
+    "luthier.worker.resources": ("with_resources",),
     "luthier.worker.session": ("checkpoint_dir", "get_checkpoint", "report"),
     "luthier.worker.trainable": ("Trainable",),
 }

@@ -96,10 +96,10 @@ class Blueprint:
         """Return a searcher that has heard nothing yet."""
         return searcher_of(copy.deepcopy(self.search), self.space, self.tune.num_samples, seed, self.goals)
 
-    def scheduler(self) -> Scheduler:
+    def scheduler(self, directory: str = "") -> Scheduler:
         """Return a scheduler that has heard nothing yet, the user's stop condition before it."""
         made = self.scheduling
-        scheduler = made.build(self.goal) if isinstance(made, TrialScheduler) else copy.deepcopy(made)
+        scheduler = made.policy(self.goal, directory) if isinstance(made, TrialScheduler) else copy.deepcopy(made)
         return stopping(_fresh(self.run.stop), scheduler)
 
     def seed(self) -> int:
@@ -152,9 +152,11 @@ class Blueprint:
             wishes = [max(1, 4 * int(self.capacity.get("cpu", 1)))]  # trials that ask for nothing fit without end
         return min(wishes) if wishes else None
 
-    def engine(self, limits: Limits, naming: Naming) -> Callable[[], Engine]:
-        """Return what makes the engine of an experiment in which nothing has happened yet."""
-        return lambda: Engine(limits, self.searcher(limits.seed), self.scheduler(), self.goals, self.request, naming)
+    def engine(self, limits: Limits, naming: Naming, directory: str = "") -> Callable[[], Engine]:
+        """Return what makes the engine of an experiment in *directory*, in which nothing has happened yet."""
+        return lambda: Engine(
+            limits, self.searcher(limits.seed), self.scheduler(directory), self.goals, self.request, naming
+        )
 
     @property
     def goal(self) -> Goal | None:

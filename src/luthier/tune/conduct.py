@@ -141,7 +141,7 @@ class Experiment:
                 sessions.add(record)
                 files.hear(record)
 
-            controller = Controller(store, blueprint.engine(limits, naming), witness)
+            controller = Controller(store, blueprint.engine(limits, naming, self.directory), witness)
             naming.know(controller.experiment.trials)
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)

@@ -9,6 +9,7 @@ from luthier.core.goal import number
 from luthier.core.terms import SPOKEN
 from luthier.store.rows import date
 from luthier.tune.flat import flattened
+from luthier.worker.bundles import PlacementGroupFactory
 
 if TYPE_CHECKING:
     from luthier.core.state import TrialState
@@ -74,6 +75,11 @@ class Trial:
 
         ref = self._state.checkpoint
         return None if ref is None else checkpoint_of(self.experiment_dir, ref)
+
+    @property
+    def placement_group_factory(self) -> PlacementGroupFactory:
+        """What it asks for, or holds while it runs: one bundle."""
+        return PlacementGroupFactory.holding(self._state.resources)
 
     @property
     def local_path(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from luthier.worker.resources import PlacementGroupFactory
+from luthier.worker.bundles import PlacementGroupFactory
 from luthier.worker.session import current
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class TuneContext:
         given = _assignment()
         if given is None:
             return None
-        return PlacementGroupFactory([{_SPELLED.get(k, k): v for k, v in given.resources.items()}])
+        return PlacementGroupFactory.holding(given.resources)
 
     def get_trial_seed(self) -> int | None:
         """Return the 32-bit seed that ``random``, numpy and torch were seeded with; None where the run has no seed."""
@@ -79,7 +79,6 @@ class TuneContext:
         return None if given is None else Storage(given.experiment, given.experiment_dir, given.trial_dir)
 
 
-_SPELLED = {"cpu": "CPU", "gpu": "GPU"}
 _context = TuneContext()
 
 

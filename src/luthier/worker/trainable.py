@@ -12,6 +12,7 @@ import msgspec
 
 from luthier.checkpoints.base import Checkpoint, read_dict, write_dict
 from luthier.core.errors import BadArgumentType
+from luthier.worker.bundles import PlacementGroupFactory
 from luthier.worker.metrics import plain
 from luthier.worker.progress import Progress
 from luthier.worker.session import current
@@ -243,9 +244,9 @@ class Trainable:
         return "default" if self._trial is None else self._trial.name
 
     @property
-    def trial_resources(self) -> dict[str, float] | None:
-        """What the trial holds; None without a tuner."""
-        return None if self._trial is None else dict(self._trial.resources)
+    def trial_resources(self) -> PlacementGroupFactory | None:
+        """What the trial holds, by ``["cpu"]`` or ``.required_resources["CPU"]``; None without a tuner."""
+        return None if self._trial is None else PlacementGroupFactory.holding(self._trial.resources)
 
     @property
     def iteration(self) -> int:

@@ -11,6 +11,7 @@ from luthier.tune.schedulers.hyperband import HyperBandScheduler
 from luthier.tune.schedulers.median_stopping_rule import MedianStoppingRule
 from luthier.tune.schedulers.pasha import PASHAScheduler
 from luthier.tune.schedulers.promotion import ASHAPromotionScheduler
+from luthier.tune.schedulers.resource_changing_scheduler import ResourceChangingScheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 _BY_NAME: dict[str, type[TrialScheduler]] = {
@@ -24,6 +25,7 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "medianstopping": MedianStoppingRule,
     "asha_promotion": ASHAPromotionScheduler,
     "pasha": PASHAScheduler,
+    "resource_changing": ResourceChangingScheduler,
 }
 
 
@@ -51,6 +53,7 @@ __all__ = [
     "HyperBandScheduler",
     "MedianStoppingRule",
     "PASHAScheduler",
+    "ResourceChangingScheduler",
     "TrialScheduler",
     "create_scheduler",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from luthier.core.errors import BadArgument
 from luthier.core.rng import Rng, rng_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def seed_of(random_state: object) -> int | None:
@@ -67,6 +68,35 @@ def repeatable(function: Callable[[Any], Any], config: Any, rng: Rng) -> Any:
             value = function(config)
             late.seed(None)
         return value
+    finally:
+        random.setstate(before)
+        if numpy is not None:
+            numpy.set_state(numpy_before)
+
+
+@contextlib.contextmanager
+def tamed(rng: Rng) -> Iterator[None]:
+    """Seed the global generators from *rng* for as long as this lasts; they are put back afterwards.
+
+    The generators are those of ``random`` and, where it is in use when this begins, ``numpy.random``.
+
+    >>> import random
+    >>> def drawn():
+    ...     with tamed(rng_at(1)):
+    ...         return random.random()
+    >>> drawn() == drawn()
+    True
+    """
+    import random
+
+    seed, before = rng.seed32(), random.getstate()
+    numpy = sys.modules.get("numpy.random")
+    numpy_before = None if numpy is None else numpy.get_state()
+    try:
+        random.seed(seed)
+        if numpy is not None:
+            numpy.seed(seed)
+        yield
     finally:
         random.setstate(before)
         if numpy is not None:
