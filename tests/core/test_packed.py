@@ -3,6 +3,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import OrderedDict
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -68,7 +69,7 @@ def test_dicts_of_other_classes_are_left_alone():
 
 
 def test_names_are_kept_once():
-    known = {}
+    known: dict[Any, Any] = {}
     first, second = packed({"a": 1}, {"b": 2}, known), packed({"a": 3}, {"b": 4}, known)
     assert first is not None
     assert second is not None
