@@ -142,7 +142,8 @@ def test_in_a_trial(run, tmp_path):
 
     class Logging(Counter):
         def log_result(self, result):
-            logged.append((result["count"], self.trial_id, self.trial_name, self.logdir, dict(self.trial_resources or {})))
+            resources = dict(self.trial_resources or {})
+            logged.append((result["count"], self.trial_id, self.trial_name, self.logdir, resources))
 
     exited, channel = run(Logging, {"n": 2}, iteration=5, time_total_s=10.0, timesteps_total=10)
     assert exited.outcome is Outcome.FINISHED, exited.error
