@@ -137,10 +137,10 @@ class Pbt:
         elif isinstance(news, Ended):
             self._leave(news.trial)
             if self._arrived and self._all_here(experiment):
-                return self._round(None, experiment, rng)
+                return self._round(experiment, rng)
         elif isinstance(news, Stalled):
             if self._arrived:
-                return self._round(None, experiment, rng)
+                return self._round(experiment, rng)
             return [Resume(trial, "there is room again") for trial in experiment.having(Status.PAUSED)]
         return ()
 
@@ -234,21 +234,20 @@ class Pbt:
             return ()
         self._arrived[member.id] = None
         if self._all_here(experiment):
-            return self._round(member, experiment, rng)
+            return self._round(experiment, rng)
         return (Pause(member.id, f"waits for the others at {self.time_attr} {self._milestone:g}"),)
 
     def _all_here(self, experiment: ExperimentView) -> bool:
         return len(self._arrived) == len(self._members) and not self._growing(experiment)
 
-    def _round(self, latest: Member | None, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
-        """Perturb all; *latest* is the trial that the others waited for, which runs."""
+    def _round(self, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
+        """Perturb all; the next milestone is the first one that nobody has come to."""
         furthest = max(member.time for member in self._members.values())
-        now = furthest if latest is None else latest.time
         exploits: list[Making] = []
         lower = self._ranking.worst(self.quantile_fraction)
         chosen = [(self._members[self._ids[n]], self._source(rng)) for n in lower]
         for member in self._members.values():
-            member.last = now
+            member.last = member.time
         for member, source in chosen:
             if source is not None:
                 exploits.append(self._exploit(member, source, experiment, rng))
