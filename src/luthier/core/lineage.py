@@ -8,12 +8,37 @@ import msgspec
 
 from luthier.core import events as ev
 from luthier.core.goal import lookup, number
-from luthier.core.terms import Config, Label, Ref, TrialId
+from luthier.core.terms import Config, Label, Metrics, Ref, TrialId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ITERATION = "training_iteration"
+_MOST = 2.0**53  # a count beyond it is none
+
+
+class Life(msgspec.Struct):
+    """What a trial did with one config, between two handovers.
+
+    Attributes:
+        trial: whose it is.
+        config: the config.
+        start: ``training_iteration`` from which it went on; 0 for a trial's beginning.
+        end: how far it came.
+        parent: number of the life that it went on from, in :attr:`Lineage.lives`; None for a trial's beginning.
+        handover: how it began; None for a trial's beginning.
+        over: whether the trial has gone on from another one since.
+        metrics: what it reported last.
+    """
+
+    trial: TrialId
+    config: Config
+    start: int = 0
+    end: int = 0
+    parent: int | None = None
+    handover: Handover | None = None
+    over: bool = False
+    metrics: Metrics = {}
 
 
 class Handover(msgspec.Struct, frozen=True):
@@ -28,6 +53,7 @@ class Handover(msgspec.Struct, frozen=True):
         source_config: the config that the source had.
         config: the config that the target goes on with.
         why: the reasons as names and values: metric, value, time, rank, old, new, operations.
+        parent: the life of the source that it was, by its number.
     """
 
     target: TrialId
@@ -38,6 +64,7 @@ class Handover(msgspec.Struct, frozen=True):
     source_config: Config
     config: Config
     why: dict[str, Any]
+    parent: int
 
     @property
     def time(self) -> float:
@@ -47,8 +74,8 @@ class Handover(msgspec.Struct, frozen=True):
 
 
 class _Trial(msgspec.Struct):
-    config: Config
     label: Label
+    life: int  # the number of the one that it lives
     iteration: int = 0
     saved: tuple[Ref, int] | None = None  # its last checkpoint, and how far it was then
     ordered: Handover | None = None
@@ -61,6 +88,7 @@ class Lineage:
 
     Attributes:
         handovers: who went on from whom.
+        lives: of all trials, in the order in which they began.
 
     >>> from luthier.core.terms import Label, Then
     >>> log = [
@@ -75,26 +103,25 @@ class Lineage:
 
     def __init__(self, log: Iterable[ev.Event] = ()) -> None:
         self.handovers: list[Handover] = []
+        self.lives: list[Life] = []
         self._trials: dict[TrialId, _Trial] = {}
         for _ in self.hear(log):
             pass
 
     @property
-    def trials(self) -> Iterable[TrialId]:
+    def trials(self) -> list[TrialId]:
         """All trials, in the order in which they were proposed."""
-        return self._trials
+        return list(self._trials)
 
     def label(self, trial: TrialId) -> Label:
         """Return what *trial* is called."""
         return self._trials[trial].label
 
-    def iteration(self, trial: TrialId) -> int:
-        """Return how far *trial* was when it last reported."""
-        return self._trials[trial].iteration
-
-    def config(self, trial: TrialId) -> Config:
-        """Return the config that *trial* has now."""
-        return self._trials[trial].config
+    def root(self, life: Life) -> Life:
+        """Return the trial's beginning that *life* comes from."""
+        while life.parent is not None:
+            life = self.lives[life.parent]
+        return life
 
     def hear(self, events: Iterable[ev.Event]) -> Iterator[Handover]:
         """Fold *events* in; yield the handovers that they tell of, each when it has just been taken in."""
@@ -106,7 +133,8 @@ class Lineage:
                 if done is not None:
                     yield done
             elif isinstance(event, ev.Proposed):
-                self._trials[event.trial] = _Trial(event.config, event.label)
+                self._trials[event.trial] = _Trial(event.label, len(self.lives))
+                self.lives.append(Life(event.trial, event.config))
             elif isinstance(event, ev.Halted):
                 t = self._trials[event.trial]
                 t.ordered = None
@@ -122,7 +150,9 @@ class Lineage:
     def _report(self, event: ev.Reported) -> None:
         t = self._trials[event.trial]
         found = number(lookup(event.metrics, ITERATION))
-        t.iteration = t.iteration + 1 if found is None else int(found)
+        t.iteration = t.iteration + 1 if found is None or not abs(found) < _MOST else int(found)
+        life = self.lives[t.life]
+        life.end, life.metrics = t.iteration, event.metrics
         if event.checkpoint is not None:
             t.saved = (event.checkpoint, t.iteration)
 
@@ -131,10 +161,12 @@ class Lineage:
         done, t.ordered = t.ordered, None
         if done is None and event.why is not None and "new" in event.why:
             done = self._handover(event.trial, event.config, event.restore, event.why)
-        t.config = event.config
         if done is not None:
             self.handovers.append(done)
-            t.iteration = done.source_iteration
+            self.lives[t.life].over = True
+            t.iteration, t.life = done.source_iteration, len(self.lives)
+            at = done.source_iteration
+            self.lives.append(Life(event.trial, event.config, at, at, done.parent, done))
         return done
 
     def _handover(self, target: TrialId, config: Config, restore: Ref | None, why: dict[str, Any] | None) -> Handover:
@@ -142,4 +174,4 @@ class Lineage:
         source = TrialId(why.get("source", target))
         s = self._trials.get(source, t)
         at = s.saved[1] if s.saved is not None and s.saved[0] == restore else s.iteration
-        return Handover(target, source, t.iteration, at, restore, s.config, config, why)
+        return Handover(target, source, t.iteration, at, restore, self.lives[s.life].config, config, why, s.life)

@@ -62,8 +62,11 @@ class Pbt:
     *burn_in_period*.  Its score is recorded; if it is then in the lower quantile of all that were recorded and have not
     ended, one of the upper quantile is drawn, and it restarts from that one's last checkpoint with a config that
     *explore* makes.  A trial that is drawn and has saved none, or scores no better than NaN, is not followed: then
-    nothing changes.  A trial that is looked at lets those go first that wait (the one with the least time does), if its
-    report came with a checkpoint: so more trials than there is room for are a population all the same.
+    nothing changes.
+
+    More trials than there is room for are a population all the same.  A trial that is looked at lets those go first
+    that wait (of which the one with the least time does), if its report came with a checkpoint.  Before all have begun
+    it pauses for a new one, and is judged when the last one begins.
 
     With *synch* all wait for each other at each multiple of the interval.
 
@@ -110,6 +113,7 @@ class Pbt:
         self._ranking = Ranking()
         self._line: list[tuple[float, int, TrialId]] = []  # the members, by time
         self._arrived: dict[TrialId, None] = {}  # where all wait for each other: those at the milestone
+        self._benched: dict[TrialId, None] = {}  # those that were paused and not let go on
         self._milestone = max(self.perturbation_interval, self.burn_in_period)
 
     def __repr__(self) -> str:
@@ -129,7 +133,7 @@ class Pbt:
             goal_in(self.goal, experiment, WHO)  # complains before anything has run
             self._join(news.trial, news.number)
             if not self.synch and len(experiment) == self.population:
-                return [Resume(trial, "all trials have begun") for trial in self._pausing(experiment)]
+                return self._release(experiment, rng, "all trials have begun")
         elif isinstance(news, Exited):
             member = self._member(news.trial, experiment)
             member.attempt = news.attempt
@@ -137,11 +141,11 @@ class Pbt:
         elif isinstance(news, Ended):
             self._leave(news.trial)
             if self._arrived and self._all_here(experiment):
-                return self._round(experiment, rng)
+                return self._round(None, experiment, rng)
         elif isinstance(news, Stalled):
             if self._arrived:
-                return self._round(experiment, rng)
-            return [Resume(trial, "there is room again") for trial in experiment.having(Status.PAUSED)]
+                return self._round(None, experiment, rng)
+            return self._release(experiment, rng, "there is room again")
         return ()
 
     def pick(self, waiting: Iterable[TrialId], experiment: ExperimentView) -> TrialId | None:
@@ -172,11 +176,16 @@ class Pbt:
         if self.synch:
             return self._arrive(member, experiment, rng)
         member.last = now
+        if news.checkpoint is not None and self._growing(experiment):
+            self._benched[member.id] = None
+            return (Pause(member.id, "makes room for a trial that has not begun"),)
         if self._ranking.at_bottom(member.number, self.quantile_fraction):
             source = self._source(rng)
             if source is not None:
                 return Deferred([self._exploit(member, source, experiment, rng)])
-        return self._make_room(news, experiment)
+        if news.checkpoint is not None and experiment.having(Status.PENDING):  # else it would lose what it has done
+            return (Pause(news.trial, "lets those go first that wait"), Resume(news.trial, "waits for its turn"))
+        return ()
 
     def _source(self, rng: Rng) -> Member | None:
         """Return one of the upper quantile that can be followed, or None where the one that was drawn cannot."""
@@ -219,53 +228,44 @@ class Pbt:
             "of": len(self._ranking),
         }
 
-    def _make_room(self, news: Reported, experiment: ExperimentView) -> Sequence[Decision]:
-        if news.checkpoint is None:
-            return ()  # it would lose what it has done since its last one
-        if self._growing(experiment):
-            return (Pause(news.trial, "makes room for a trial that has not begun"),)
-        if experiment.having(Status.PENDING):
-            return (Pause(news.trial, "lets those go first that wait"), Resume(news.trial, "waits for its turn"))
-        return ()
-
     # -- all at once ---------------------------------------------------------------------------------------------------
     def _arrive(self, member: Member, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
         if member.time < self._milestone:
             return ()
         self._arrived[member.id] = None
         if self._all_here(experiment):
-            return self._round(experiment, rng)
+            return self._round(member.id, experiment, rng)
+        self._benched[member.id] = None
         return (Pause(member.id, f"waits for the others at {self.time_attr} {self._milestone:g}"),)
 
     def _all_here(self, experiment: ExperimentView) -> bool:
         return len(self._arrived) == len(self._members) and not self._growing(experiment)
 
-    def _round(self, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
-        """Perturb all; the next milestone is the first one that nobody has come to."""
+    def _round(self, latest: TrialId | None, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
+        """Perturb all, *latest* (which runs) too; the next milestone is the first one that nobody has come to."""
         furthest = max(member.time for member in self._members.values())
-        exploits: list[Making] = []
-        lower = self._ranking.worst(self.quantile_fraction)
-        chosen = [(self._members[self._ids[n]], self._source(rng)) for n in lower]
         for member in self._members.values():
             member.last = member.time
-        for member, source in chosen:
-            if source is not None:
-                exploits.append(self._exploit(member, source, experiment, rng))
-        exploiting = {member.id for member, source in chosen if source is not None}
-        going = [trial for trial in self._pausing(experiment) if trial not in exploiting]
         self._arrived.clear()
         steps = max(1, int((furthest - self._milestone) / self.perturbation_interval) + 1)
         self._milestone += steps * self.perturbation_interval
-        return Deferred([*exploits, *(Resume(trial, "all have come to the milestone") for trial in going)])
+        return self._release(experiment, rng, "all have come to the milestone", latest)
+
+    def _release(
+        self, experiment: ExperimentView, rng: Rng, reason: str, latest: TrialId | None = None
+    ) -> Sequence[Decision]:
+        """Let all that pause go on; those of them (and *latest*) that are in the lower quantile, from better trials."""
+        lower = [self._ids[n] for n in self._ranking.worst(self.quantile_fraction)]
+        judged = [trial for trial in lower if trial in self._benched or trial == latest]
+        chosen = {trial: source for trial in judged if (source := self._source(rng)) is not None}
+        exploits = [self._exploit(self._members[trial], source, experiment, rng) for trial, source in chosen.items()]
+        going = [trial for trial in self._benched if trial not in chosen]
+        self._benched.clear()
+        return Deferred([*exploits, *(Resume(trial, reason) for trial in going)])
 
     # -- who is there --------------------------------------------------------------------------------------------------
     def _growing(self, experiment: ExperimentView) -> bool:
         return self.population is not None and len(experiment) < self.population and not experiment.exhausted
-
-    def _pausing(self, experiment: ExperimentView) -> list[TrialId]:
-        """Return who is paused, or told to pause."""
-        halting = [t for t in experiment.having(Status.HALTING) if t in self._members]
-        return [*experiment.having(Status.PAUSED), *halting]
 
     def _member(self, trial: TrialId, experiment: ExperimentView) -> Member:
         found = self._members.get(trial)
@@ -282,6 +282,7 @@ class Pbt:
         if member is not None:
             self._ranking.drop(member.number)
             self._arrived.pop(trial, None)
+            self._benched.pop(trial, None)
             del self._line[bisect_left(self._line, (member.time, member.number, trial))]
 
     def _move(self, member: Member, time: float) -> None:
