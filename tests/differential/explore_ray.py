@@ -1,9 +1,9 @@
 """What Ray's PBT makes of a config: all that comes of many draws.
 
-A case holds a ``config``, ``mutations`` as ``[kind, ...]`` by name (``["list", options]``, ``["uniform", low, high]``,
-``["choice", options]``, ``["function", value]``, ``["dict", {...}]``), the ``resample`` probability (0 or 1), the
-``factors``, and ``outcomes``: for each name (nested ones joined by ``/``) the sorted pairs of operation and new value, or
-where it is drawn from a range, of operation and type.
+A case holds a ``config``, ``mutations`` as ``[kind, ...]`` by name (``["list", options]``, ``["uniform", low,
+high]``, ``["choice", options]``, ``["function", value]``, ``["dict", {...}]``), the ``resample`` probability (0 or
+1), the ``factors``, and ``outcomes``: for each name (nested ones joined by ``/``) the sorted pairs of operation and
+new value, or where it is drawn from a range, of operation and type.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Ray's ``PopulationBasedTraining`` on random streams of results.
 
 A case holds ``arguments`` of the scheduler, how many ``trials`` there are, and ``steps``: ``["end", trial]``, or
-``["report", trial, time, value, looks]``, where ``looks`` tells what Ray made of the report.  It is None where Ray did not
-look at the trial; otherwise ``lower`` and ``upper`` are the two quantiles, worst first, ``exploits`` lists ``[target,
-source]``, and ``draws`` the places in ``upper`` that chance drew (our side is given the same ones), whether something came of it or not.
+``["report", trial, time, value, looks]``, where ``looks`` tells what Ray made of the report.  It is None where Ray
+did not look at the trial; otherwise ``lower`` and ``upper`` are the two quantiles, worst first, ``exploits`` lists
+``[target, source]``, and ``draws`` the places in ``upper`` that chance drew (our side is given the same ones),
+whether something came of it or not.
 
-Ray keeps a checkpoint only of a trial that was in the upper quantile when it was last looked at, and passes over others that
-are drawn; here all have one, as with us, that have reported since they last went on from another one.  Values are finite: NaN differs on purpose.  With ``synch`` no trial ends, and all
-come to the same times: what follows otherwise differs on purpose, too.  A trial goes on at the time of the checkpoint that
-it took.
+Ray keeps a checkpoint only of a trial that was in the upper quantile when it was last looked at, and passes over
+others that are drawn; here all have one, as with us, that have reported since they last went on from another one.
+Values are finite: NaN differs on purpose.  With ``synch`` no trial ends, and all come to the same times: what follows
+otherwise differs on purpose, too.  A trial goes on at the time of the checkpoint that it took.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Known:
     def __init__(self, number: int) -> None:
         self.number, self.trial_id, self.status = number, str(number), "RUNNING"
         self.experiment_tag, self.config, self.evaluated_params, self.last_result = str(number), {"x": number}, {}, {}
-        checkpoints = SimpleNamespace(checkpoint_config=SimpleNamespace(num_to_keep=None), _latest_checkpoint_result=None)
+        wanted = SimpleNamespace(num_to_keep=None)
+        checkpoints = SimpleNamespace(checkpoint_config=wanted, _latest_checkpoint_result=None)
         self.run_metadata = SimpleNamespace(checkpoint_manager=checkpoints)
         self.temporary_state = SimpleNamespace(saving_to=None)
         self.checkpoint = "saved"

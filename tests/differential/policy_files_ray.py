@@ -1,8 +1,9 @@
 """The policy files that Ray's PBT writes, and what its replay reads from them.
 
-A case holds the ``tags`` of the trials, ``steps`` as ``[target, source, target's iteration, source's iteration, source's
-config, new config]``, ``files`` with the lines of each trial's policy file and of the common one, and ``replays``: for each
-trial that has a file the config with which Ray's replay begins, and its ``[iteration, config]``s.
+A case holds the ``tags`` of the trials, ``steps`` as ``[target, source, target's iteration, source's iteration,
+source's config, new config]``, ``files`` with the lines of each trial's policy file and of the common one, and
+``replays``: for each trial that has a file the config with which Ray's replay begins, and its ``[iteration,
+config]``s.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ class PolicyFiles(Silent):
     def recall(self, log: Iterable[Event]) -> None:
         """Make the files anew from the *log* so far."""
         lines = [self._add(handover) for handover in self._lineage.hear(log)]
+        for name in {GLOBAL, *map(policy_file, self._lineage.trials)}.intersection(os.listdir(self._directory)):
+            os.unlink(os.path.join(self._directory, name))  # it may hold what the log does not
         if lines:
             self._write(GLOBAL, lines)
         for trial in self._chains:
