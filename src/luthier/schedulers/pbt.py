@@ -54,6 +54,9 @@ class Member:
         self.attempt = self.fence = 0
         self.saved = False
 
+    def __repr__(self) -> str:
+        return f"Member({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
+
 
 class Pbt:
     """Lets the lower quantile of a population go on from the checkpoints of the upper one, with explored configs.
