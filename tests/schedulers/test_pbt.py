@@ -309,6 +309,13 @@ def test_it_goes_round_fairly_once_all_have_begun():
     assert spread <= 2
 
 
+def test_those_that_are_followed_are_not_kept_from_running_by_their_followers():
+    """Of equals the older ones are the worse: they go on from the others again and again, at the same time."""
+    for workers in (1, 2, 3):
+        for population in (None, 6):
+            played(pbt(population=population), 6, workers, curve=lambda config, step: float(step))
+
+
 def test_a_trial_without_a_checkpoint_keeps_its_place():
     _, world = played(pbt(population=4), 4, 1, save_every=0)
     assert not count(world, Halted)
