@@ -21,6 +21,8 @@ SCHEDULERS: Mapping[str, str] = {
     "asha_promotion": "luthier.schedulers.promotion:AshaPromotion",
     "pasha": "luthier.schedulers.pasha:Pasha",
     "resizing": "luthier.schedulers.resizing:Resizing",
+    "pbt": "luthier.schedulers.pbt:Pbt",
+    "pbt_replay": "luthier.schedulers.replay:Replay",
 }
 
 

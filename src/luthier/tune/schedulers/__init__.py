@@ -10,6 +10,7 @@ from luthier.tune.schedulers.hb_bohb import HyperBandForBOHB
 from luthier.tune.schedulers.hyperband import HyperBandScheduler
 from luthier.tune.schedulers.median_stopping_rule import MedianStoppingRule
 from luthier.tune.schedulers.pasha import PASHAScheduler
+from luthier.tune.schedulers.pbt import PopulationBasedTraining, PopulationBasedTrainingReplay
 from luthier.tune.schedulers.promotion import ASHAPromotionScheduler
 from luthier.tune.schedulers.resource_changing_scheduler import ResourceChangingScheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
@@ -26,6 +27,8 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "asha_promotion": ASHAPromotionScheduler,
     "pasha": PASHAScheduler,
     "resource_changing": ResourceChangingScheduler,
+    "pbt": PopulationBasedTraining,
+    "pbt_replay": PopulationBasedTrainingReplay,
 }
 
 
@@ -53,6 +56,8 @@ __all__ = [
     "HyperBandScheduler",
     "MedianStoppingRule",
     "PASHAScheduler",
+    "PopulationBasedTraining",
+    "PopulationBasedTrainingReplay",
     "ResourceChangingScheduler",
     "TrialScheduler",
     "create_scheduler",
