@@ -14,6 +14,7 @@ from luthier.callbacks.row_text import plain
 from luthier.callbacks.spelling import counted, duration, flat, plain_text, short
 from luthier.callbacks.summary import Summary, summarize
 from luthier.cli.follow import follow as follow_on
+from luthier.cli.lineage import show_lineage
 from luthier.cli.opened import Opened, Refused
 from luthier.cli.selection import Condition, column_of, parsed, sorted_rows
 from luthier.cli.table_file import check_target, write_table
@@ -47,6 +48,7 @@ def _conditions(_context: Context, _parameter: Parameter, texts: Iterable[str]) 
     help="Write all columns to this file: .csv, .json, .jsonl or .parquet.",
 )
 @click.option("--failures", is_flag=True, help="Show what went wrong, with the first traceback of each kind.")
+@click.option("--lineage", is_flag=True, help="Show which trials went on from which; --output FILE.svg draws it.")
 @click.option("--json", "as_json", is_flag=True, help="Print all there is as JSON.")
 @click.option("--follow", is_flag=True, help="Go on showing it as it runs, each second, until it ends or Ctrl-C.")
 def show(
@@ -59,6 +61,7 @@ def show(
     conditions: list[Condition],
     output: str | None,
     failures: bool,
+    lineage: bool,
     as_json: bool,
     follow: bool,
 ) -> None:
@@ -73,8 +76,12 @@ def show(
       luthier show NAME --filter "loss < 0.5" --filter "config/layers == 2" --sort time_total_s
       luthier show NAME --output trials.csv
       luthier show NAME --failures
+      luthier show NAME --lineage --output lineage.svg
       luthier show NAME --follow
     """  # noqa: D301 (a backspace tells click to keep the lines)
+    if lineage:
+        show_lineage(Opened(experiment), output)
+        return
     if output is not None:
         check_target("--output", output)
     if follow and (sort or desc or limit or columns or conditions or output or failures or as_json):

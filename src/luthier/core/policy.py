@@ -44,6 +44,10 @@ class TrialView(Protocol):
         """Its config."""
 
     @property
+    def goes_on_with(self) -> Config:
+        """Its config once it has obeyed the order that it has; :attr:`config` where that changes nothing."""
+
+    @property
     def label(self) -> Label:
         """What it is called."""
 
@@ -74,6 +78,10 @@ class ExperimentView(Protocol):
     @property
     def goals(self) -> tuple[Goal, ...]:
         """What is to be optimised; empty where nobody said."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the searcher has said that there will be no more trials."""
 
     def trial(self, trial: TrialId) -> TrialView:
         """Return the trial of that id."""

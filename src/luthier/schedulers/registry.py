@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SCHEDULERS: Mapping[str, str] = {
     "fifo": "luthier.schedulers.fifo:Fifo",
     "asha": "luthier.schedulers.asha:Asha",
+    "pbt": "luthier.schedulers.pbt:Pbt",
+    "pbt_replay": "luthier.schedulers.replay:Replay",
 }
 
 

@@ -28,10 +28,12 @@ from luthier.tune.searching import described, searcher_of
 from luthier.worker.resources import request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from luthier.callbacks.base import Recalling
     from luthier.core.engine import Naming, Request
     from luthier.core.policy import Scheduler, Searcher
+    from luthier.worker.saving import SaveRule
 
 
 @dataclass
@@ -66,16 +68,24 @@ class Blueprint:
         self.name = trainable_name(self.trainable)
         self.trainable = resolve(self.trainable)
         check(self.trainable)
-        self.space = Space({} if self.param_space is None else self.param_space)
         self.goal = _goal(self.tune)
         self.search = described(self.tune.search_alg)
         self.scheduling = _scheduling(self.tune.scheduler)
+        self.space = Space(self._furnished({} if self.param_space is None else self.param_space))
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
         self._try_one_config()
         self.scheduler()
         _check_checkpointing(self.trainable, self.run)
         callbacks.check(self.run.callbacks or ())
+
+    def _furnished(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the search space with what the scheduler needs in it, which can do with the trainable."""
+        made = self.scheduling
+        if not isinstance(made, TrialScheduler):
+            return param_space
+        made.check_trainable(self.trainable)
+        return made.furnished(param_space)
 
     def _try_one_config(self) -> None:
         """Draw a config and let it go: what is wrong with a function in the space shows here, not in an hour."""
@@ -97,8 +107,22 @@ class Blueprint:
     def scheduler(self) -> Scheduler:
         """Return a scheduler that has heard nothing yet, the user's stop condition before it."""
         made = self.scheduling
-        scheduler = made.build(self.goal) if isinstance(made, TrialScheduler) else copy.deepcopy(made)
+        ours = isinstance(made, TrialScheduler)
+        scheduler = made.build_for(self.goal, self.total()) if ours else copy.deepcopy(made)
         return stopping(_fresh(self.run.stop), scheduler)
+
+    def total(self) -> int | None:
+        """Return how many trials there will be, where the searcher knows."""
+        total = getattr(self.searcher(), "total", None)
+        return total if isinstance(total, int) else self._num_trials()
+
+    def save_rule(self) -> SaveRule | None:
+        """Return when class trainables are to save themselves for the scheduler."""
+        return self.scheduling.save_rule() if isinstance(self.scheduling, TrialScheduler) else None
+
+    def listeners(self, directory: str) -> Sequence[Recalling]:
+        """Return whom the scheduler wants to hear what happens."""
+        return self.scheduling.listeners(directory) if isinstance(self.scheduling, TrialScheduler) else ()
 
     def seed(self) -> int:
         """Return the seed: the user's, the searcher's, or one drawn now."""

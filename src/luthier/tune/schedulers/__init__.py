@@ -6,6 +6,7 @@ from typing import Any
 
 from luthier.core.errors import BadArgument
 from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
+from luthier.tune.schedulers.pbt import PopulationBasedTraining, PopulationBasedTrainingReplay
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
 _BY_NAME: dict[str, type[TrialScheduler]] = {
@@ -13,6 +14,8 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "async_hyperband": AsyncHyperBandScheduler,
     "asynchyperband": AsyncHyperBandScheduler,
     "asha": AsyncHyperBandScheduler,
+    "pbt": PopulationBasedTraining,
+    "pbt_replay": PopulationBasedTrainingReplay,
 }
 
 
@@ -31,4 +34,12 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
     return _BY_NAME[name](**arguments)
 
 
-__all__ = ["ASHAScheduler", "AsyncHyperBandScheduler", "FIFOScheduler", "TrialScheduler", "create_scheduler"]
+__all__ = [
+    "ASHAScheduler",
+    "AsyncHyperBandScheduler",
+    "FIFOScheduler",
+    "PopulationBasedTraining",
+    "PopulationBasedTrainingReplay",
+    "TrialScheduler",
+    "create_scheduler",
+]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument
 from luthier.core.goal import Goal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from luthier.callbacks.base import Recalling
     from luthier.core.policy import Scheduler
+    from luthier.worker.saving import SaveRule
 
 
 class TrialScheduler:
@@ -48,6 +52,36 @@ class TrialScheduler:
     def build(self, inherited: Goal | None) -> Scheduler:
         """Return the policy that this describes; *inherited* is the Tuner's goal."""
         raise NotImplementedError
+
+    def build_for(self, inherited: Goal | None, population: int | None) -> Scheduler:
+        """Return the policy, as :meth:`build` does, for *population* trials; None where their number is not known."""
+        del population
+        return self.build(inherited)
+
+    # -- what it asks of the rest of an experiment ---------------------------------------------------------------------
+    def furnished(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the search space with what this scheduler needs in it.
+
+        Raises:
+            BadArgument: it can do nothing with that space.
+        """
+        return param_space
+
+    def check_trainable(self, trainable: Any) -> None:
+        """See that this scheduler can work with *trainable*.
+
+        Raises:
+            BadArgument: it cannot.
+        """
+
+    def save_rule(self) -> SaveRule | None:
+        """Return when class trainables are to save themselves for this scheduler; None for never."""
+        return None
+
+    def listeners(self, directory: str) -> Sequence[Recalling]:
+        """Return who is to hear what happens in the experiment in *directory*."""
+        del directory
+        return ()
 
 
 class FIFOScheduler(TrialScheduler):
