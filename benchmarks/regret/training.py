@@ -29,14 +29,13 @@ if TYPE_CHECKING:
 R = 64  # steps of a full training
 HEIGHT = 2.2  # of the loss above its floor, before the first step
 CHANCE = 2.3  # the loss of what has diverged
-SPACE = Space(
-    {
-        "lr": Float(1e-5, 1.0, log=True),
-        "decay": Float(1e-6, 1e-1, log=True),
-        "dropout": Float(0.0, 0.6),
-        "width": Integer(16, 512, log=True),
-    }
-)
+AXES = {
+    "lr": Float(1e-5, 1.0, log=True),
+    "decay": Float(1e-6, 1e-1, log=True),
+    "dropout": Float(0.0, 0.6),
+    "width": Integer(16, 512, log=True),
+}
+SPACE = Space(AXES)
 
 
 class Kind(NamedTuple):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SCHEDULERS: Mapping[str, str] = {
     "fifo": "luthier.schedulers.fifo:Fifo",
     "asha": "luthier.schedulers.asha:Asha",
+    "pb2": "luthier.schedulers.pb2:Pb2",
     "pbt": "luthier.schedulers.pbt:Pbt",
     "pbt_replay": "luthier.schedulers.replay:Replay",
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from luthier.core.errors import BadArgument
 from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
+from luthier.tune.schedulers.pb2 import PB2
 from luthier.tune.schedulers.pbt import PopulationBasedTraining, PopulationBasedTrainingReplay
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
@@ -14,6 +15,7 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "async_hyperband": AsyncHyperBandScheduler,
     "asynchyperband": AsyncHyperBandScheduler,
     "asha": AsyncHyperBandScheduler,
+    "pb2": PB2,
     "pbt": PopulationBasedTraining,
     "pbt_replay": PopulationBasedTrainingReplay,
 }
@@ -35,6 +37,7 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
 
 
 __all__ = [
+    "PB2",
     "ASHAScheduler",
     "AsyncHyperBandScheduler",
     "FIFOScheduler",
