@@ -23,10 +23,10 @@ PIP    := -m pip --disable-pip-version-check --quiet install
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo test lint format types imports docs simulate bench mutants laws crash soak outage coverage clean
+.PHONY: help demo test lint format types imports docs simulate bench differential mutants laws crash soak outage coverage clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # An environment, and in it the project (editable) with what developing takes; again when pyproject.toml changes.
 $(BIN)/python:
@@ -75,6 +75,9 @@ $(PEERS)/.ready: pyproject.toml Makefile | $(PEERS)/bin/python
 
 bench: $(PEERS)/.ready  ## speed and memory, beside Ray Tune and Optuna (installs them); BENCHFLAGS="--quick reports"
 	$(PEERS)/bin/python -m benchmarks $(BENCHFLAGS)
+
+differential: $(READY) $(PEERS)/.ready  ## the same results through Ray Tune's schedulers and ours; DIFFLAGS="--seed 7 --cases 500"
+	$(BIN)/python -m pytest tests/differential -s --peers $(abspath $(PEERS))/bin/python $(DIFFLAGS)
 
 mutants: $(READY)  ## faults put into the engine by hand: the laws must notice every one
 	$(BIN)/python -m tests.laws.mutants

@@ -36,8 +36,8 @@ class PolicyFiles(Silent):
 
     A line is a JSON list: the tags of the trial and of the one it went on from, how far each was (the latter when it
     saved the checkpoint that was taken), the config of the latter, and the new one.  ``pbt_global.txt`` has all of them
-    in their order; a trial's own file has those that led to where it is now: the lines of the one it went on from, and
-    its own.
+    in their order; a trial's own file begins with the lines of the one it went on from, if that has any: so it has those
+    that led to where the trial is now.
 
     What is written is a view of the log: after an interruption the files are made anew from it.
 
@@ -53,6 +53,8 @@ class PolicyFiles(Silent):
     def recall(self, log: Iterable[Event]) -> None:
         """Make the files anew from the *log* so far."""
         lines = [self._add(handover) for handover in self._lineage.hear(log)]
+        for name in {GLOBAL, *map(policy_file, self._lineage.trials)}.intersection(os.listdir(self._directory)):
+            os.unlink(os.path.join(self._directory, name))  # it may hold what the log does not
         if lines:
             self._write(GLOBAL, lines)
         for trial in self._chains:
@@ -78,7 +80,8 @@ class PolicyFiles(Silent):
                 plain(handover.config),
             ]
         )
-        self._chains[handover.target] = (line, self._chains.get(handover.source))
+        before = self._chains.get(handover.source) or self._chains.get(handover.target)
+        self._chains[handover.target] = (line, before)
         return line
 
     def _write_schedule(self, trial: TrialId) -> None:
