@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COURSES = (Course(USUAL, 64, 12, 12), Course(USUAL, 1024, 8, 1.6), Course(MISLEADING, 64, 12, 6))
-QUICK = (Course(USUAL, 64, 8, 4),)
+QUICK = (Course(USUAL, 64, 6, 2),)
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 WITHIN = 0.2
 
@@ -56,9 +56,9 @@ def percent(share: float) -> str:
     """Return *share* as a percentage.
 
     >>> percent(0.123), percent(float("inf"))
-    ('12 %', 'never')
+    ('12 %', 'not yet')
     """
-    return "never" if share == float("inf") else f"{share:.0%}".replace("%", " %")
+    return "not yet" if share == float("inf") else f"{share:.0%}".replace("%", " %")
 
 
 def worlds() -> str:

@@ -11,6 +11,7 @@ from luthier.core.space import Float, Grid
 from luthier.core.terms import Ref, Status
 from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.pb2 import Pb2
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
 
@@ -247,6 +248,7 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "asha-brackets": lambda: Asha(max_t=8, reduction_factor=2, brackets=3, stop_last_trials=False),
     "halving": Halving,
     "pbt": Pbt,
+    "pb2": lambda: Pb2({"x": [0.0, 1.0]}, TIME, perturbation_interval=2, require_attrs=False),
     "resizer": Resizer,
     "holder": Holder,
     "stubborn": lambda: Holder(stubborn=True),

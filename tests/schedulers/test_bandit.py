@@ -31,12 +31,12 @@ class OfTime(Kernel):  # type: ignore[misc]  # scikit-learn has no types
     def __init__(self, epsilon: float = 0.1) -> None:
         self.epsilon = epsilon
 
-    def __call__(self, X: Any, Y: Any = None, eval_gradient: bool = False) -> Any:
-        Y = X if Y is None else Y
-        return (1 - self.epsilon) ** (np.abs(X[:, :1] - Y[:, 0]) / 2)
+    def __call__(self, these: Any, those: Any = None, eval_gradient: bool = False) -> Any:
+        those = these if those is None else those
+        return (1 - self.epsilon) ** (np.abs(these[:, :1] - those[:, 0]) / 2)
 
-    def diag(self, X: Any) -> Any:
-        return np.ones(len(X))
+    def diag(self, these: Any) -> Any:
+        return np.ones(len(these))
 
     def is_stationary(self) -> bool:
         return True
@@ -45,11 +45,11 @@ class OfTime(Kernel):  # type: ignore[misc]  # scikit-learn has no types
 class OfRest(RBF):  # type: ignore[misc]  # as above
     """RBF of all columns but the first."""
 
-    def __call__(self, X: Any, Y: Any = None, eval_gradient: bool = False) -> Any:
-        return super().__call__(X[:, 1:], None if Y is None else Y[:, 1:])
+    def __call__(self, these: Any, those: Any = None, eval_gradient: bool = False) -> Any:
+        return super().__call__(these[:, 1:], None if those is None else those[:, 1:])
 
-    def diag(self, X: Any) -> Any:
-        return super().diag(X[:, 1:])
+    def diag(self, these: Any) -> Any:
+        return super().diag(these[:, 1:])
 
 
 def theirs(p: Parameters) -> Any:
@@ -136,7 +136,9 @@ def test_it_keeps_away_from_what_is_being_tried():
     assert abs(other[0] - alone[0]) > 0.4 and lower < bound  # the other of two hills
 
 
-@pytest.mark.parametrize("y", [[0.0, 0.0, 0.0], [-np.inf, 1.0, 2.0], [-np.inf] * 3, [1.0, 1.0, np.nan], [1e308, -1e308, 0]])
+@pytest.mark.parametrize(
+    "y", [[0.0, 0.0, 0.0], [-np.inf, 1.0, 2.0], [-np.inf] * 3, [1.0, 1.0, np.nan], [1e308, -1e308, 0]]
+)
 def test_it_bears_any_values(y: list[float]):
     X = points(3)[0]
     values = levelled(X[:, 0], np.array(y))

@@ -9,6 +9,7 @@ from luthier.core.engine import Engine
 from luthier.core.goal import Goal
 from luthier.core.limits import Limits
 from luthier.core.policy import Exploit, Pause, Resume
+from luthier.core.terms import TrialId
 from luthier.schedulers.fifo import Fifo
 from luthier.search.fixed import Fixed
 from luthier.simulation.world import World
@@ -27,7 +28,7 @@ class Swap(Fifo):
 
     def decide(self, news, experiment, rng):
         if isinstance(news, ev.Reported) and news.trial == "t_00000" and news.metrics["training_iteration"] == 3:
-            return (Exploit("t_00001", {"x": 100.0}, experiment.trial(news.trial).checkpoint),)
+            return (Exploit(TrialId("t_00001"), {"x": 100.0}, experiment.trial(news.trial).checkpoint),)
         return ()
 
 
