@@ -4,6 +4,8 @@ A softmax regression of handwritten digits learns from one sample at a time, eac
 fourth with a wrong label.  A large rate learns quickly and then only jitters; a small one does not arrive in time.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.datasets import load_digits
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 from xml.etree import ElementTree as ET
 
+from luthier.callbacks import policy_files
 from luthier.callbacks.lineage_picture import lineage_picture
 from luthier.callbacks.lineage_tree import lineage_tree
-from luthier.callbacks.policy_files import PolicyFiles
 from luthier.core import events as ev
 from luthier.core.lineage import Lineage
 from luthier.core.terms import Label, Ref, Then, TrialId
@@ -18,11 +19,13 @@ TIME = "training_iteration"
 
 def story(*steps, trials=3):
     """Return events: each step is (target, source, at)."""
-    log = [
-        ev.Proposed(TrialId(f"t{n}"), n, {"lr": float(n)}, {}, Label(f"t{n}", f"t{n}", f"{n}_lr={n}")) for n in range(trials)
+    log: list[Any] = [
+        ev.Proposed(TrialId(f"t{n}"), n, {"lr": float(n)}, {}, Label(f"t{n}", f"t{n}", f"{n}_lr={n}"))
+        for n in range(trials)
     ]
     for k, (target, source, at) in enumerate(steps):
-        ref, why = Ref(f"{source}/{k}"), {"source": source, "old": {"lr": 0}, "new": {"lr": k}, "operations": {"lr": "* 2"}}
+        ref = Ref(f"{source}/{k}")
+        why = {"source": source, "old": {"lr": 0}, "new": {"lr": k}, "operations": {"lr": "* 2"}}
         log.append(ev.Reported(TrialId(source), 1, k, {TIME: at, "loss": at / 8}, ref))
         log.append(ev.Reported(TrialId(target), 1, k, {TIME: at, "loss": 0.5}))
         log.append(ev.Halted(TrialId(target), 1, Then.REQUEUE, "", {"lr": float(k)}, ref, why=why))
@@ -30,6 +33,7 @@ def story(*steps, trials=3):
     return log
 
 
+PolicyFiles: Any = policy_files.PolicyFiles  # it asks for no experiment
 STORY = story(("t1", "t0", 2), ("t2", "t1", 4), ("t0", "t2", 8))
 
 

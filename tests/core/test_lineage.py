@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from luthier.core import events as ev
+from typing import Any
+
+from luthier.core import events
 from luthier.core.lineage import Lineage
 from luthier.core.terms import Label, Outcome, Status, Then
 
 TIME = "training_iteration"
+ev: Any = events  # ids are plain strings here
 
 
 def proposed(*trials):
@@ -45,11 +48,11 @@ def test_who_went_on_from_whom():
         ("b", {"lr": 9}, 4, 6, 0, False),
     ]
     assert lineage.root(lineage.lives[3]).trial == "a"
-    assert lineage.label("b").tag == "1_lr"
+    assert lineage.label(lineage.trials[1]).tag == "1_lr"
 
 
 def test_it_is_the_same_in_pieces():
-    lineage, found = Lineage(), []
+    lineage, found = Lineage(), list[Any]()
     for event in LOG:
         found += lineage.hear([event])
     assert found == Lineage(LOG).handovers == lineage.handovers

@@ -23,7 +23,9 @@ def make_mutation(chance: random.Random, depth: int = 0) -> tuple[Any, Any]:
     """Return a mutation, and a value of its hyperparameter."""
     kind = chance.choice(["list", "list", "uniform", "choice", "function", "dict" if depth < 2 else "list"])
     if kind == "list":
-        options = chance.choice([[1, 2, 4, 8], ["relu", "tanh", "elu"], [0.1], [True, False], [None, 3, "x"]])
+        options: list[Any] = chance.choice(
+            [[1, 2, 4, 8], ["relu", "tanh", "elu"], [0.1], [True, False], [None, 3, "x"]]
+        )
         return [kind, options], chance.choice([*options, "elsewhere"])
     if kind == "uniform":
         return [kind, 0.5, 2.0], chance.choice([1.5, 1, 7, 0.001, True])

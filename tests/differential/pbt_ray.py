@@ -41,7 +41,9 @@ class Known:
 
     def __init__(self, number: int) -> None:
         self.number, self.trial_id, self.status = number, str(number), "RUNNING"
-        self.experiment_tag, self.config, self.evaluated_params, self.last_result = str(number), {"x": number}, {}, {}
+        self.experiment_tag, self.config = str(number), {"x": number}
+        self.evaluated_params: dict[str, Any] = {}
+        self.last_result: dict[str, Any] = {}
         wanted = SimpleNamespace(num_to_keep=None)
         checkpoints = SimpleNamespace(checkpoint_config=wanted, _latest_checkpoint_result=None)
         self.run_metadata = SimpleNamespace(checkpoint_manager=checkpoints)
@@ -74,7 +76,7 @@ def make_case(chance: random.Random) -> dict[str, Any]:
 
     pbt.random = SimpleNamespace(choice=choose, random=chance.random)  # what it draws with
 
-    class Watched(PopulationBasedTraining):
+    class Watched(PopulationBasedTraining):  # type: ignore[misc]  # Ray is not there when types are checked
         def _quantiles(self) -> Any:
             lower, upper = super()._quantiles()
             quantile[:] = upper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from luthier import tune
 from luthier.core.rng import rng_at
@@ -30,12 +31,13 @@ def test_the_same_may_come_of_a_config(recorded):
     assert len(cases) >= 40
     for number, case in enumerate(cases):
         mutations = case["mutations"]
-        explore = PopulationBasedTraining(
+        explore: Any = PopulationBasedTraining(
             hyperparam_mutations={name: ours(m) for name, m in mutations.items()},
             resample_probability=case["resample"],
             perturbation_factors=case["factors"],
         )._explore()
-        source, found = SimpleNamespace(config=case["config"]), {path: set() for path in flat(mutations)}
+        source = SimpleNamespace(config=case["config"])
+        found: dict[str, set[str]] = {path: set() for path in flat(mutations)}
         for draw in range(DRAWS):
             new, operations = explore(source, source, None, rng_at(5, draw))
             for path, mutation in flat(mutations).items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from luthier.core.events import Ended, Proposed, Reported
 from luthier.core.goal import Goal
@@ -41,9 +42,9 @@ def play(case):
     """Play the case; return how many exploits there were."""
     arguments = dict(case["arguments"])
     goal = Goal("loss", arguments.pop("mode"))
-    pbt = PopulationBasedTraining(
-        hyperparam_mutations={"x": [1, 2, 3]}, require_attrs=False, **arguments
-    ).build(goal)
+    pbt: Any = PopulationBasedTraining(hyperparam_mutations={"x": [1, 2, 3]}, require_attrs=False, **arguments).build(
+        goal
+    )
     experiment, exploited = Experiment(goals=(goal,)), 0
     for number in range(case["trials"]):
         pbt.decide(Proposed(TrialId(str(number)), number, {}, {}), experiment, Draws(None))

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from luthier.callbacks.policy_files import PolicyFiles
+from luthier.callbacks import policy_files
 from luthier.core import events as ev
 from luthier.core.terms import Label, Ref, Then, TrialId
 from luthier.tune.schedulers.pbt_replay import schedule_in
 
+PolicyFiles: Any = policy_files.PolicyFiles  # it asks for no experiment
+
 
 def events_of(case):
     """Return events of an experiment in which the case's steps took place, one list for each batch."""
-    firsts = {}
+    firsts = dict[int, Any]()
     for target, source, _, _, config, _ in case["steps"]:
         firsts.setdefault(source, config)
         firsts.setdefault(target, {})
-    batches = [
+    batches: list[list[Any]] = [
         [ev.Proposed(TrialId(str(n)), n, firsts.get(n, {}), {}, Label("", "", tag))]
         for n, tag in enumerate(case["tags"])
     ]

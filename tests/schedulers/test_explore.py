@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,8 @@ from luthier.schedulers.explore import Mutations, drawn
 
 def explored(mutations, config, seed=0, **arguments):
     trial = SimpleNamespace(config=config)
-    return Mutations(mutations, **arguments)(trial, trial, None, rng_at(seed))
+    explore: Any = Mutations(mutations, **arguments)
+    return explore(trial, trial, None, rng_at(seed))
 
 
 def all_explored(mutations, config, **arguments):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,7 @@ from luthier.core.goal import Goal
 from luthier.core.limits import Limits
 from luthier.core.lineage import Lineage
 from luthier.core.policy import Exploit, Pause, Resume
-from luthier.core.terms import Outcome, Status, Then, WorkerId
+from luthier.core.terms import Outcome, Ref, Status, Then, WorkerId
 from luthier.schedulers.explore import Explored, Mutations
 from luthier.schedulers.pbt import Pbt, changes
 from luthier.schedulers.ranking import Ranking
@@ -66,8 +67,8 @@ def pbt(explore=None, **arguments):
 
 def engine_of(scheduler, trials, **limits):
     configs = [{"x": number / trials} for number in range(trials)]
-    limits = Limits(**{"num_trials": trials, "seed": 3, "max_failures": 1, **limits})
-    return Engine(limits, Fixed(configs), scheduler, (Goal("loss", "min"),))
+    given = Limits(**{"num_trials": trials, "seed": 3, "max_failures": 1, **limits})
+    return Engine(given, Fixed(configs), scheduler, (Goal("loss", "min"),))
 
 
 def played(scheduler, trials, workers, curve=lambda config, step: config["x"] + 1 / step, length=9, **world):
@@ -130,7 +131,7 @@ changes_of_scores = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(changes_of_scores, st.sampled_from([0.0, 0.1, 0.25, 0.34, 0.5]))
 def test_the_ranking_is_what_sorting_gives(told, fraction):
-    ranking, scores = Ranking(), {}
+    ranking, scores = Ranking(), dict[int, float]()
     for trial, score in told:
         if score is None:
             ranking.drop(trial)
@@ -215,18 +216,18 @@ def test_who_has_just_gone_on_from_another_is_not_followed_before_it_saved():
     engine = engine_of(scheduler, 2)
     (_, a, _, b, _) = engine.handle(WorkerJoined(WorkerId("w"), {"cpu": 2}))
     a, b = a.trial, b.trial
-    engine.handle(Reported(a, 1, 0, {TIME: 1, "loss": 1.0}, "a/0"))
-    events = engine.handle(Reported(b, 1, 0, {TIME: 1, "loss": 2.0}, "b/0"))
+    engine.handle(Reported(a, 1, 0, {TIME: 1, "loss": 1.0}, Ref("a/0")))
+    events = engine.handle(Reported(b, 1, 0, {TIME: 1, "loss": 2.0}, Ref("b/0")))
     assert [e.restore for e in events if isinstance(e, Halted)] == ["a/0"]
     # b holds a's checkpoint now.  a gets worse than b ever was, but b has nothing of its own to offer
-    events = engine.handle(Reported(a, 1, 1, {TIME: 2, "loss": 3.0}, "a/1"))
+    events = engine.handle(Reported(a, 1, 1, {TIME: 2, "loss": 3.0}, Ref("a/1")))
     assert not any(isinstance(e, Halted) for e in events)
-    events = engine.handle(Exited(b, 1, Outcome.HALTED, "", "b/late"))  # of the life that was given up
+    events = engine.handle(Exited(b, 1, Outcome.HALTED, "", Ref("b/late")))  # of the life that was given up
     assert any(isinstance(e, Launched) and e.restore == "a/0" for e in events)
-    events = engine.handle(Reported(a, 1, 2, {TIME: 3, "loss": 3.0}, "a/2"))
+    events = engine.handle(Reported(a, 1, 2, {TIME: 3, "loss": 3.0}, Ref("a/2")))
     assert not any(isinstance(e, Halted) for e in events)
-    engine.handle(Reported(b, 2, 0, {TIME: 2, "loss": 2.5}, "b/1"))
-    events = engine.handle(Reported(a, 1, 3, {TIME: 4, "loss": 3.0}, "a/3"))
+    engine.handle(Reported(b, 2, 0, {TIME: 2, "loss": 2.5}, Ref("b/1")))
+    events = engine.handle(Reported(a, 1, 3, {TIME: 4, "loss": 3.0}, Ref("a/3")))
     assert [(e.trial, e.restore) for e in events if isinstance(e, Halted)] == [(a, "b/1")]
 
 
@@ -235,10 +236,10 @@ def test_late_results_change_nothing():
     engine = engine_of(scheduler, 2)
     engine.handle(WorkerJoined(WorkerId("w"), {"cpu": 2}))
     a, b = engine.experiment.trials
-    engine.handle(Reported(a, 1, 0, {TIME: 1, "loss": 1.0}, "a/0"))
-    engine.handle(Reported(b, 1, 0, {TIME: 1, "loss": 2.0}, "b/0"))
+    engine.handle(Reported(a, 1, 0, {TIME: 1, "loss": 1.0}, Ref("a/0")))
+    engine.handle(Reported(b, 1, 0, {TIME: 1, "loss": 2.0}, Ref("b/0")))
     recorded, ranking = list(scheduler.explore.recorded), repr(scheduler._ranking)
-    events = engine.handle(Reported(b, 1, 1, {TIME: 2, "loss": 0.1}, "b/1"))  # it was told to let go
+    events = engine.handle(Reported(b, 1, 1, {TIME: 2, "loss": 0.1}, Ref("b/1")))  # it was told to let go
     assert [type(e) for e in events] == [Reported]
     assert scheduler.explore.recorded == recorded and repr(scheduler._ranking) == ranking
 
@@ -301,12 +302,19 @@ def test_a_population_larger_than_the_room_goes_round():
 def test_it_goes_round_fairly_once_all_have_begun():
     scheduler = pbt(population=6, quantile_fraction=0.0)
     _, world = played(scheduler, 6, 1, length=8)
-    progress, spread = Counter(), 0
+    progress, spread = Counter[str](), 0
     for event in world.log:
         if isinstance(event, Reported):
             progress[event.trial] = event.metrics[TIME]
             spread = max(spread, max(progress.values()) - min(progress[t] for t in world.engine.experiment.trials))
     assert spread <= 2
+
+
+def test_those_that_are_followed_are_not_kept_from_running_by_their_followers():
+    """Of equals the older ones are the worse: they go on from the others again and again, at the same time."""
+    for workers in (1, 2, 3):
+        for population in (None, 6):
+            played(pbt(population=population), 6, workers, curve=lambda config, step: float(step))
 
 
 def test_a_trial_without_a_checkpoint_keeps_its_place():
@@ -329,7 +337,7 @@ def test_synch_perturbs_all_at_each_milestone(trials, workers):
         at = [trial for trial, time, _ in explore.recorded if time == milestone]
         assert len(at) == len(set(at)) == trials
     assert {time for _, time, _ in explore.recorded} == {3, 6, 9}
-    furthest = Counter()
+    furthest = Counter[str]()
     for event in world.log:  # nobody is ahead of a milestone that another one has not come to
         if isinstance(event, Reported):
             furthest[event.trial] = event.metrics[TIME]
@@ -376,6 +384,7 @@ def test_reasons_are_in_words_and_in_values():
     halts = [e for e in world.log if isinstance(e, Halted) and e.config is not None]
     assert halts
     for event in halts:
+        assert event.why is not None
         assert event.then is Then.REQUEUE
         assert event.why["source"] in event.reason and "lower quantile" in event.reason
         assert set(event.why) == {
@@ -445,13 +454,13 @@ def test_there_must_be_something_to_compare_by():
 
 
 def test_by_name():
-    made = create_scheduler("pbt", explore=Marking(), perturbation_interval=3)
+    made: Any = create_scheduler("pbt", explore=Marking(), perturbation_interval=3)
     assert repr(made) == "Pbt(every 3 of time_total_s)"
     assert list(made.decide(Stalled(), engine_of(made, 2).experiment, None)) == []
 
 
 def test_decisions_are_of_the_three_kinds():
-    kinds = set()
+    kinds = set[type]()
 
     class Listening(Pbt):
         def decide(self, news, experiment, rng):

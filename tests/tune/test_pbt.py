@@ -6,6 +6,7 @@ import json
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ class ReusedWalk(Walk):
 
 
 def walk(config, every=1):
-    state = {"x": 5.0, "rates": []}
+    state: dict[str, Any] = {"x": 5.0, "rates": []}
     if (checkpoint := tune.get_checkpoint()) is not None:
         state = checkpoint.to_dict()
     while True:
@@ -105,7 +106,7 @@ def check(results, steps=12):
 
 def tune_schedule(lines):
     """Return the schedule of a policy file: ``(from which iteration, config)``."""
-    followed, schedule = None, []
+    followed, first, schedule = None, None, list[Any]()
     for target, source, _, at, old, new in reversed(lines):
         if followed is not None and target != followed:
             break
@@ -227,7 +228,8 @@ def test_killed_anywhere_it_goes_on_and_no_line_is_lost_or_doubled(tmp_path, syn
 # -- what is missing is drawn ----------------------------------------------------------------------------------------
 def test_what_the_space_lacks_is_drawn_from_the_mutations(tmp_path):
     mutations = {"lr": [0.01, 0.02], "net": {"width": [8, 16], "depth": tune.randint(1, 4)}, "f": lambda: 7}
-    results = fitted(tmp_path, Walk, pbt(hyperparam_mutations=mutations), space={"net": {"depth": 9}}, executor="inline")
+    space = {"net": {"depth": 9}}
+    results = fitted(tmp_path, Walk, pbt(hyperparam_mutations=mutations), space=space, executor="inline")
     firsts = [life.config for life in Lineage(events_of(results.experiment_path)).lives if life.parent is None]
     assert len(firsts) == 6
     for config in firsts:
@@ -288,7 +290,8 @@ def test_a_class_that_cannot_be_saved_is_refused(tmp_path):
 
 
 def test_a_space_that_does_not_fit_is_refused(tmp_path):
-    with pytest.raises(BadArgument, match=r"param_space\['net'\]=3 .*a dict, since hyperparam_mutations has one for net"):
+    wanted = r"param_space\['net'\]=3 .*a dict, since hyperparam_mutations has one for net"
+    with pytest.raises(BadArgument, match=wanted):
         fitted(tmp_path, Walk, pbt(hyperparam_mutations={"net": {"width": [1]}}), space={"net": 3})
     with pytest.raises(BadArgument, match="metric and mode, in TuneConfig or in the scheduler"):
         tune.Tuner(Walk, tune_config=tune.TuneConfig(scheduler=pbt())).fit()
@@ -345,22 +348,22 @@ def test_a_schedule_without_checkpoints_is_explained(tmp_path, caplog):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(BadArgument, match="a pbt_policy_<trial_id>.txt that exists"):
+    with pytest.raises(BadArgument, match=r"a pbt_policy_<trial_id>\.txt that exists"):
         PopulationBasedTrainingReplay(tmp_path / "nowhere.txt")
     with pytest.raises(BadArgument, match="policy_file=3"):
-        PopulationBasedTrainingReplay(3)
+        PopulationBasedTrainingReplay(3)  # type: ignore[arg-type]
     with pytest.raises(BadArgument, match="a file that can be read"):
         PopulationBasedTrainingReplay(tmp_path)
     bad = tmp_path / "bad.txt"
     for text in ("{", "[1, 2]", '["a", "b", 1, "x", {}, {}]', '["a", "b", 1, 2, 3, {}]', "3"):
         bad.write_text('["a", "b", 1, 2, {}, {}]\n' + text)
-        with pytest.raises(BadArgument, match="six entries.*|line 2"):
+        with pytest.raises(BadArgument, match=r"six entries|line 2"):
             PopulationBasedTrainingReplay(bad)
 
 
 def test_one_trial_only_and_a_config_to_begin_with(tmp_path):
     path = empty(tmp_path)
-    with pytest.raises(BadArgument, match="num_samples=2 .*gone through by one trial"):
+    with pytest.raises(BadArgument, match=r"num_samples=2 .*gone through by one trial"):
         fitted(tmp_path, Walk, PopulationBasedTrainingReplay(path), 2)
     with pytest.raises(BadArgument, match="a file with a schedule, or a param_space"):
         fitted(tmp_path, Walk, PopulationBasedTrainingReplay(path), 1, space={})

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from luthier.core.terms import Verdict
@@ -38,7 +40,7 @@ class Forgetful(Trainable):
 def saved_at(run, cls=Counter, frequency=0, verdicts=(), restore=None, attempt=1, **rule):
     """Return the iterations whose reports came with a checkpoint."""
     checkpointing = Checkpointing(frequency=frequency, at_end=False, rule=SaveRule(**rule))
-    given = {"checkpointing": checkpointing}
+    given: dict[str, Any] = {"checkpointing": checkpointing}
     if restore is not None:
         given |= {"restore": restore, "attempt": attempt, "next_checkpoint": 9}
     _, channel = run(cls, verdicts=verdicts, **given)

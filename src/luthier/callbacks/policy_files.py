@@ -36,8 +36,8 @@ class PolicyFiles(Silent):
 
     A line is a JSON list: the tags of the trial and of the one it went on from, how far each was (the latter when it
     saved the checkpoint that was taken), the config of the latter, and the new one.  ``pbt_global.txt`` has all of them
-    in their order; a trial's own file begins with the lines of the one it went on from, if that has any: so it has those
-    that led to where the trial is now.
+    in their order; a trial's own file begins with the lines of the one it went on from, if that has any: so it has
+    those that led to where the trial is now.
 
     What is written is a view of the log: after an interruption the files are made anew from it.
 

@@ -109,6 +109,9 @@ class Mutations:
             check("perturbation_factors", factors, 0 < found < float("inf"), "finite factors above 0")
         self._custom = custom
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({dict(self.mutations)!r})"
+
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Learn nothing."""
 

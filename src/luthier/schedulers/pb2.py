@@ -114,7 +114,9 @@ class Bandit:
         self._saved: dict[TrialId, Point] = {}  # where each trial was when it last saved a checkpoint
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{a.name} in [{a.low:g}, {a.high:g}]' for a in self.axes)})"
+        axes = ", ".join(f"{a.name} in [{a.low:g}, {a.high:g}]" for a in self.axes)
+        last = f", the last {self._seen[-1]}" if self._seen else ""
+        return f"{type(self).__name__}({axes}; {len(self._seen)} intervals{last}; {self._since}; {self._saved})"
 
     # -- what it hears -------------------------------------------------------------------------------------------------
     def tell(self, news: News, experiment: ExperimentView) -> None:

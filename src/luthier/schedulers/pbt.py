@@ -44,15 +44,19 @@ class Member:
         attempt: the latest attempt that was heard of.
         fence: the attempt up to which its checkpoints are not of what it is now: it has exploited since.
         saved: whether it has a checkpoint of its own since then.
+        turn: its place among those with the same time: who came to it first goes first.
     """
 
-    __slots__ = ("attempt", "fence", "id", "last", "number", "saved", "time")
+    __slots__ = ("attempt", "fence", "id", "last", "number", "saved", "time", "turn")
 
     def __init__(self, trial: TrialId, number_: int) -> None:
         self.id, self.number = trial, number_
         self.last = self.time = 0.0
-        self.attempt = self.fence = 0
+        self.attempt = self.fence = self.turn = 0
         self.saved = False
+
+    def __repr__(self) -> str:
+        return f"Member({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
 
 
 class Pbt:
@@ -112,6 +116,7 @@ class Pbt:
         self._ids: dict[int, TrialId] = {}  # by number
         self._ranking = Ranking()
         self._line: list[tuple[float, int, TrialId]] = []  # the members, by time
+        self._turns = 0
         self._arrived: dict[TrialId, None] = {}  # where all wait for each other: those at the milestone
         self._benched: dict[TrialId, None] = {}  # those that were paused and not let go on
         self._milestone = max(self.perturbation_interval, self.burn_in_period)
@@ -274,7 +279,7 @@ class Pbt:
     def _join(self, trial: TrialId, number_: int) -> Member:
         member = self._members[trial] = Member(trial, number_)
         self._ids[number_] = trial
-        insort(self._line, (member.time, number_, trial))
+        self._queue(member)
         return member
 
     def _leave(self, trial: TrialId) -> None:
@@ -283,16 +288,22 @@ class Pbt:
             self._ranking.drop(member.number)
             self._arrived.pop(trial, None)
             self._benched.pop(trial, None)
-            del self._line[bisect_left(self._line, (member.time, member.number, trial))]
+            del self._line[bisect_left(self._line, (member.time, member.turn, trial))]
 
     def _move(self, member: Member, time: float) -> None:
-        del self._line[bisect_left(self._line, (member.time, member.number, member.id))]
+        del self._line[bisect_left(self._line, (member.time, member.turn, member.id))]
         member.time = time
-        insort(self._line, (time, member.number, member.id))
+        self._queue(member)
 
-    def _place(self, trial: TrialId) -> tuple[float, TrialId]:
+    def _queue(self, member: Member) -> None:
+        """Put *member* last of those with its time: who goes on from another one must not keep that from running."""
+        self._turns += 1
+        member.turn = self._turns
+        insort(self._line, (member.time, member.turn, member.id))
+
+    def _place(self, trial: TrialId) -> tuple[float, int]:
         member = self._members.get(trial)
-        return (0.0 if member is None else member.time), trial
+        return (0.0, 0) if member is None else (member.time, member.turn)
 
     @staticmethod
     def _note(member: Member, news: Reported | Exited) -> None:
