@@ -17,6 +17,7 @@ from luthier.schedulers.hb_bohb import HyperbandForBohb
 from luthier.schedulers.hyperband import Hyperband
 from luthier.schedulers.median import MedianRule
 from luthier.schedulers.pasha import Pasha
+from luthier.schedulers.pb2 import Pb2
 from luthier.schedulers.pbt import Pbt as Population
 from luthier.schedulers.promotion import AshaPromotion
 from luthier.schedulers.replay import Replay
@@ -308,6 +309,7 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "pasha": lambda: Pasha(max_t=8, reduction_factor=2),
     "halving": Halving,
     "pbt": Pbt,
+    "pb2": lambda: Pb2({"x": [0.0, 1.0]}, TIME, perturbation_interval=2, require_attrs=False),
     "population": population,
     "population-known": lambda: population(population=5),
     "population-synch": lambda: population(synch=True, population=4, quantile_fraction=0.5),
