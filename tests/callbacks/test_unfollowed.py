@@ -32,10 +32,5 @@ def test_a_trial_that_saved_one(warned):
     assert warned([(1, False), (2, False), (3, True)]) == []
 
 
-def test_time_that_goes_back(warned):
-    (said,) = warned([(1, True), (2, False), (1, False), (0, False)])
-    assert "reported far=1 after 2: time_attr must not decrease" in said
-
-
 def test_results_without_the_time(warned):
     assert warned([(None, False), ("late", False)]) == []

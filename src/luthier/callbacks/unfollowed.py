@@ -13,15 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from luthier.core.state import ExperimentState
-    from luthier.core.terms import TrialId
 
 log = logging.getLogger("luthier")
 
 
 class UnfollowedWatch(Silent):
     """Warns once when a trial is far enough for others to go on from it, and has never saved a checkpoint.
-
-    It warns once, too, when the time attribute has decreased within an attempt: nothing comes due then.
 
     Args:
         time_attr: the metric that says how far a trial is.
@@ -31,15 +28,14 @@ class UnfollowedWatch(Silent):
 
     def __init__(self, time_attr: str, due: float, what: str) -> None:
         self._time_attr, self._due, self._what = time_attr, due, what
-        self._over = self._decreased = False
-        self._times: dict[TrialId, tuple[int, float]] = {}
+        self._over = False
 
     def recall(self, log: Iterable[ev.Event]) -> None:
         """Do nothing: what was warned of was warned of."""
 
     def on_events(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
         """Look at the reports."""
-        if self._over and self._decreased:
+        if self._over:
             return
         for event in events:
             if not isinstance(event, ev.Reported):
@@ -48,21 +44,11 @@ class UnfollowedWatch(Silent):
             if now is None:
                 continue
             t = experiment.trials[event.trial]
-            name = t.label.name or t.id
-            attempt, before = self._times.get(event.trial, (0, now))
-            self._times[event.trial] = event.attempt, now
-            if now < before and attempt == event.attempt and not self._decreased:
-                self._decreased = True
-                log.warning(
-                    "trial %s reported %s=%g after %g: time_attr must not decrease while a trial runs, or it is never "
-                    "time for the next look at it.",
-                    name, self._time_attr, now, before,
-                )  # fmt: skip
             if now >= self._due and not t.kept and not self._over:
                 self._over = True
                 log.warning(
                     "trial %s has come to %s=%g without saving a checkpoint: %s. Report checkpoints "
                     "(tune.report(metrics, checkpoint=...)), or define save_checkpoint() and load_checkpoint() in a "
                     "Trainable class.",
-                    name, self._time_attr, now, self._what,
+                    t.label.name or t.id, self._time_attr, now, self._what,
                 )  # fmt: skip
