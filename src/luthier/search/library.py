@@ -17,6 +17,7 @@ from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.space import same
 from luthier.core.terms import Status
+from luthier.search.observations import cut_short
 
 if TYPE_CHECKING:
     from luthier.core.events import News
@@ -67,7 +68,8 @@ class Library:
             self._withdraw()
             trial = experiment.trial(news.trial)
             scores = None if trial.status is Status.FAILED else _scores(trial.metrics, experiment)
-            self.study.settle(self._tokens.pop(news.trial), scores, stopped=trial.status is Status.STOPPED)
+            stopped = trial.status is Status.STOPPED and cut_short(news.why)
+            self.study.settle(self._tokens.pop(news.trial), scores, stopped=stopped)
 
     def _born(self, news: Proposed) -> None:
         place = rng_at(self.seed, ASK, news.number).seed32()
