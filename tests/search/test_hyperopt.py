@@ -64,7 +64,7 @@ TWELVE: dict[str, Any] = {
 }
 
 
-def library(space: Space, seed: int = 11, **more: Any) -> Library:
+def library(space: Space, seed: int = 11, **more: Any) -> Any:
     return Library(Distinct(HyperOptStudy(space, **more), space), seed)
 
 
@@ -274,7 +274,7 @@ def test_what_is_known_counts_from_the_start():
 
 def test_a_choice_at_the_top():
     space = converted(hp.choice("root", [{"kind": "a", "x": SHARED}, {"kind": "b", "y": hp.randint("y", 4)}]))
-    searcher = Library(HyperOptStudy(space, root=True), 11)
+    searcher: Any = Library(HyperOptStudy(space, root=True), 11)
     engine = played(searcher, lambda c, _: c.get("x", 5), 40)
     assert all({ROOT: trial.config} in space for trial in engine.experiment.trials.values())
     assert {t.config["kind"] for t in engine.experiment.trials.values()} == {"a", "b"}

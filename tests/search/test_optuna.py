@@ -45,7 +45,7 @@ MIXED = Space(
 )
 
 
-def library(space: Space, seed: int = 11, **more: Any) -> Library:
+def library(space: Space, seed: int = 11, **more: Any) -> Any:
     return Library(Distinct(OptunaStudy(Axes(space), LOSS, seed, **more), space), seed)
 
 

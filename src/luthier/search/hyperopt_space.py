@@ -170,20 +170,20 @@ class Knobs:
         self.knobs = [Knob(axis) for axis in space.axes]
         self._nodes: dict[str, Any] = {}
 
-    def expression(self, parent: int | None = None, option: int = 0) -> dict[str, Any]:
-        """Return what is alive under *option* of the axis *parent*, as HyperOpt has it; under None always."""
+    def expression(self, under: tuple[int, int] | None = None) -> dict[str, Any]:
+        """Return what is alive *under* an axis (its number, its option), as HyperOpt has it; None: what always is."""
         from hyperopt.pyll import scope
 
         found: dict[str, Any] = {}
         for knob in self.knobs:
             condition = knob.axis.condition
-            if (condition.parent if condition else None) != parent or (condition is not None and condition.option != option):
+            if (None if condition is None else (condition.parent, condition.option)) != under:
                 continue
             if knob.label not in self._nodes:
                 self._nodes[knob.label] = knob.node()
             node = self._nodes[knob.label]
             if any(other.axis.condition and other.axis.condition.parent == knob.axis.number for other in self.knobs):
-                branches = [self.expression(knob.axis.number, k) for k in range(len(knob.domain.options))]
+                branches = [self.expression((knob.axis.number, k)) for k in range(len(knob.domain.options))]
                 node = scope.switch(node, *branches)
             found[str(knob.axis.number)] = node
         return found

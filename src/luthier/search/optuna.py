@@ -124,12 +124,12 @@ class OptunaStudy:
 
     # -- the study -----------------------------------------------------------------------------------------------------
     def _opened(self) -> Any:
-        """Return the study; it is made when first used, so that nothing is written for an experiment that is refused."""
+        """Return the study; it is made when first used: nothing is written for an experiment that is refused."""
         import optuna
 
         if self._study is None:
             self._storage = optuna.storages.get_storage(self.given)
-            directions = ["minimize" if goal.mode == "min" else "maximize" for goal in self.goals]
+            directions: Any = ["minimize" if goal.mode == "min" else "maximize" for goal in self.goals]
             self._study = quietly(
                 lambda: optuna.create_study(
                     storage=self._storage,

@@ -51,7 +51,7 @@ class Axes:
 
     def drawn(self, trial: BaseTrial, rng: Rng) -> Config:
         """Return the config that *trial* suggests."""
-        units, chosen = [math.nan] * len(self._scales), {}
+        units, chosen = [math.nan] * len(self._scales), dict[int, int]()
         for axis, scale in zip(self.space.axes, self._scales, strict=True):
             if axis.condition is not None and chosen.get(axis.condition.parent) != axis.condition.option:
                 continue

@@ -10,7 +10,7 @@ from luthier.core.space.domain import is_number
 
 
 class Stepped(Domain):
-    """*lower*, *lower* + *step* and so on up to *upper*, each equally likely: multiples of *step* for a start at 0 only.
+    """*lower*, *lower* + *step* and so on up to *upper*, each equally likely.
 
     Args:
         lower: the first number.

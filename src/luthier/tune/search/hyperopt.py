@@ -47,7 +47,7 @@ class HyperOptSearch(SpaceSearcher):
     True
     """
 
-    def __init__(  # noqa: PLR0917 (the order is Ray's)
+    def __init__(
         self,
         space: Mapping[str, Any] | Any = None,
         metric: str | None = None,
