@@ -10,7 +10,18 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks import checkpoints, dataframe, persist, quickstart, reports, restore, simulating, startup, trials
+from benchmarks import (
+    checkpoints,
+    dataframe,
+    persist,
+    quickstart,
+    reports,
+    restore,
+    simulating,
+    startup,
+    trials,
+    wrapped,
+)
 from benchmarks.machine import facts
 from benchmarks.measure import disk, installed
 from benchmarks.target import table
@@ -37,6 +48,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "restore": restore.bench,
     "persist": persist.bench,
     "dataframe": dataframe.bench,
+    "wrapped": wrapped.bench,
 }
 
 

@@ -99,9 +99,7 @@ class TestRetraced(SearcherContract):
     space = MIXED
     replayable = False
     # What is asked for and not tried moves the generation on: Optuna cannot take it back.
-    waived: ClassVar = frozenset(
-        {"test_the_same_history_gives_the_same_answers", "test_ask_is_pure_in_every_phase"}
-    )
+    waived: ClassVar = frozenset({"test_the_same_history_gives_the_same_answers", "test_ask_is_pure_in_every_phase"})
 
     def make(self):
         return library(MIXED, sampler=optuna.samplers.NSGAIISampler(population_size=8))

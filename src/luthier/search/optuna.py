@@ -222,4 +222,3 @@ def _generators(holder: Any, seen: set[int]) -> Iterator[Any]:
             yield inner
         elif hasattr(value, "reseed_rng"):
             yield from _generators(value, seen)
-

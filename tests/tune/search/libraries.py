@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from luthier import tune
 from luthier.core import events as ev
 from luthier.tune.past import events_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCRIPT = """
 import sys, time

@@ -58,7 +58,11 @@ def test_a_tuner_takes_it(tmp_path, search_alg):
 
 def test_spaces_of_all_kinds(tmp_path):
     d = optuna.distributions
-    theirs = {"x": d.FloatDistribution(0, 1), "deep/n": d.IntDistribution(1, 5), "c": d.CategoricalDistribution([1, "b"])}
+    theirs = {
+        "x": d.FloatDistribution(0, 1),
+        "deep/n": d.IntDistribution(1, 5),
+        "c": d.CategoricalDistribution([1, "b"]),
+    }
     grid = fit(tmp_path, num_samples=4, search_alg=search(space=theirs))
     assert all(1 <= r.config["deep"]["n"] <= 5 and r.config["c"] in (1, "b") for r in grid)
     grid = fit(tmp_path, {"own": 1}, num_samples=12, search_alg=search(space=define))
