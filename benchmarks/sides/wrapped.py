@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def loss(config: dict[str, Any]) -> float:
-    return sum(config[f"x{i}"] for i in range(4)) + config["n0"] / 50 + (config["c0"] == "a")
+    return float(sum(config[f"x{i}"] for i in range(4)) + config["n0"] / 50 + (config["c0"] == "a"))
 
 
 def bare_optuna() -> Callable[[], float]:

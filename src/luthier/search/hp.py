@@ -70,10 +70,8 @@ class Hp(Domain):
         u = min(max(u, 0.0), 1.0)
         if self.kind == "randint":
             return min(int(low + u * (high - low)), int(high) - 1)
-        if "normal" in self.kind:
-            value = low + high * quantile(min(max(u, _LEAST), _MOST))
-        else:
-            value = low + u * (high - low)
+        normal = "normal" in self.kind
+        value = low + high * quantile(min(max(u, _LEAST), _MOST)) if normal else low + u * (high - low)
         if "log" in self.kind:
             value = math.exp(value)
         if self._multiples is not None:

@@ -12,6 +12,7 @@ from luthier import tune
 from luthier.core.errors import BadArgument, MissingLibrary
 from luthier.tune.search.hyperopt import HyperOptSearch
 from luthier.tune.searching import create_searcher
+from tests.tune.restoring import cut, inline, length
 from tests.tune.search.libraries import killed_in_the_middle, restored
 
 SPACE = {"x": tune.uniform(0, 1), "model": tune.choice(["a", {"depth": tune.randint(1, 9)}])}
@@ -20,8 +21,8 @@ ROOT = hp.choice("kind", [{"kind": "a", "x": hp.uniform("xa", 0, 1)}, {"kind": "
 
 
 def search(**more: Any) -> Any:
-    arguments = {"space": SPACE, "metric": "loss", "mode": "min", "random_state_seed": 7, "n_initial_points": 5}
-    return HyperOptSearch(**(arguments | more))
+    arguments: dict[str, Any] = {"space": SPACE, "metric": "loss", "mode": "min"}
+    return HyperOptSearch(**(arguments | {"random_state_seed": 7, "n_initial_points": 5} | more))
 
 
 def driven(searcher, trials=12):
@@ -71,9 +72,8 @@ def test_points_go_first_and_known_ones_are_not_tried_again():
     point = {"x": 0.25, "model": {"depth": 3}}
     assert search(space=THEIRS, points_to_evaluate=[point]).suggest("t") == point
     assert search(space=ROOT, points_to_evaluate=[{"kind": "b", "x": 0.5}]).suggest("t") == {"kind": "b", "x": 0.5}
-    known = [{"x": k / 10, "model": "a"} for k in range(11)]
+    known: list[Any] = [{"x": k / 10, "model": "a"} for k in range(11)]
     rewards = [abs(p["x"] - 0.8) for p in known]
-    xs = [search(points_to_evaluate=known, evaluated_rewards=rewards).suggest("t")["x"]]
     searcher = search(points_to_evaluate=known, evaluated_rewards=rewards)
     xs = sorted(searcher.suggest(f"t{k}")["x"] for k in range(9))
     assert abs(xs[4] - 0.8) < 0.25
@@ -104,6 +104,16 @@ def test_what_to_install(monkeypatch):
         HyperOptSearch()
     monkeypatch.undo()
     assert isinstance(create_searcher("hyperopt"), HyperOptSearch)
+
+
+@pytest.mark.parametrize("space", [THEIRS, ROOT])
+def test_a_space_of_theirs_is_kept_for_restoring(tmp_path, space):
+    run = inline(tmp_path / "whole")
+    config = tune.TuneConfig(num_samples=16, search_alg=search(space=space))
+    whole = tune.Tuner(train, tune_config=config, run_config=run).fit()
+    broken = cut(whole.experiment_path, tmp_path / "broken", length(whole.experiment_path) // 2)
+    again = tune.Tuner.restore(str(broken), train, run_config=tune.RunConfig(verbose=0, executor="inline")).fit()
+    assert [r.config for r in again] == [r.config for r in whole]
 
 
 def test_killed_and_restored_each_trial_ends_once(tmp_path):

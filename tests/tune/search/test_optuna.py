@@ -14,13 +14,15 @@ from luthier.core.errors import BadArgument, MissingLibrary
 from luthier.tune.search.installed import demand
 from luthier.tune.search.optuna import OptunaSearch
 from luthier.tune.searching import create_searcher
+from tests.tune.restoring import cut, inline, length
 from tests.tune.search.libraries import killed_in_the_middle, restored
 
 SPACE = {"x": tune.uniform(0, 1), "model": tune.choice(["a", {"depth": tune.randint(1, 9)}])}
 
 
 def search(**more: Any) -> Any:
-    return OptunaSearch(**({"space": SPACE, "metric": "loss", "mode": "min", "seed": 7} | more))
+    arguments: dict[str, Any] = {"space": SPACE, "metric": "loss", "mode": "min", "seed": 7}
+    return OptunaSearch(**(arguments | more))
 
 
 def driven(searcher, trials=15):
@@ -94,7 +96,7 @@ def test_points_go_first_and_known_ones_are_not_tried_again():
     assert search(points_to_evaluate=[{"x": 0.25}]).suggest("t")["x"] == 0.25
     assert search(space=define, points_to_evaluate=[{"x": 0.25}]).suggest("t")["x"] == 0.25
     for space, extra in ((SPACE, {"model": "a"}), (define, {"model": {"kind": "linear"}})):
-        known = [{"x": k / 10, **extra} for k in range(11)]
+        known: list[Any] = [{"x": k / 10, **extra} for k in range(11)]
         searcher = search(space=space, points_to_evaluate=known, evaluated_rewards=[abs(p["x"] - 0.8) for p in known])
         xs = sorted(searcher.suggest(f"t{k}")["x"] for k in range(9))
         assert abs(xs[4] - 0.8) < 0.15
@@ -112,8 +114,9 @@ def test_a_study_in_a_storage_goes_on(tmp_path):
     for turn in (1, 2):
         arguments = {"metric": "size", "mode": "max", "storage": url, "study_name": "s", "seed": turn}
         fit(tmp_path, num_samples=6, search_alg=search(**arguments))
-        study = optuna.load_study(study_name="s", storage=url)
-        assert [t.state for t in study.trials] == [TrialState.COMPLETE] * 6 * turn
+        states = [t.state for t in optuna.load_study(study_name="s", storage=url).trials]
+        assert states == [TrialState.COMPLETE] * 6 * turn
+    study = optuna.load_study(study_name="s", storage=url)
     assert study.best_value == max(t.params["x"] for t in study.trials)
 
 
@@ -163,6 +166,15 @@ def test_what_to_install(monkeypatch):
         demand("OptunaSearch", "optuna", "optuna", "99.0")
     demand("OptunaSearch", "optuna", "optuna", "3.6rc1")
     assert isinstance(create_searcher("optuna"), OptunaSearch)
+
+
+@pytest.mark.parametrize("space", [define, {"x": optuna.distributions.FloatDistribution(0, 1)}])
+def test_a_space_of_theirs_is_kept_for_restoring(tmp_path, space):
+    config = tune.TuneConfig(num_samples=16, search_alg=search(space=space))
+    whole = tune.Tuner(train, tune_config=config, run_config=inline(tmp_path / "whole")).fit()
+    broken = cut(whole.experiment_path, tmp_path / "broken", length(whole.experiment_path) // 2)
+    again = tune.Tuner.restore(str(broken), train, run_config=tune.RunConfig(verbose=0, executor="inline")).fit()
+    assert [r.config for r in again] == [r.config for r in whole]
 
 
 @pytest.mark.parametrize("goals", ["metric='loss', mode='min'", "metric=['loss', 'size'], mode=['min', 'max']"])
