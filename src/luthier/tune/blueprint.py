@@ -100,8 +100,9 @@ class Blueprint:
         """Return a scheduler that has heard nothing yet, the user's stop condition before it."""
         made = self.scheduling
         if isinstance(made, TrialScheduler):
-            return stopping(_fresh(self.run.stop), made.build(_inherited(made, self.goals)))
-        scheduler = copy.deepcopy(made)
+            scheduler = made.build(_inherited(made, self.goals))
+        else:
+            scheduler = copy.deepcopy(made)
         return stopping(_fresh(self.run.stop), scheduler)
 
     def seed(self) -> int:
