@@ -21,6 +21,7 @@ from benchmarks import (
     simulating,
     startup,
     trials,
+    wrapped,
 )
 from benchmarks.machine import facts
 from benchmarks.measure import disk, installed
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "restore": restore.bench,
     "persist": persist.bench,
     "dataframe": dataframe.bench,
+    "wrapped": wrapped.bench,
 }
 
 

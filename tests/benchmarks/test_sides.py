@@ -83,7 +83,7 @@ def test_an_unknown_benchmark_is_refused(capsys) -> None:
         main(["speed"])
     assert "'speed'" in capsys.readouterr().err
     names = "startup quickstart fresh reused inline reports checkpoints simulate schedulers restore persist dataframe"
-    assert set(BENCHMARKS) == set(names.split())
+    assert set(BENCHMARKS) == {*names.split(), "wrapped"}
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,11 @@ def test_an_unknown_benchmark_is_refused(capsys) -> None:
 def test_the_table_says_what_is_missed(target: Target, said: str) -> None:
     text = table([{"benchmark": "b", "quick": False, "targets": [target.as_json()]}])
     assert text.splitlines()[-1].endswith(said)
+
+
+@pytest.mark.parametrize("library", ["optuna", "hyperopt"])
+def test_wrapped_libraries_are_measured_beside_themselves(library: str) -> None:
+    command = [sys.executable, "-m", "benchmarks.sides.wrapped", library, "3", "2"]
+    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["ratio"] == pytest.approx(found["luthier_ms"] / found["bare_ms"])

@@ -414,7 +414,7 @@ def test_bad_verbose(verbose):
             "6 trials (grid of 6), random search, 2 at a time with 1 cpu, 0.5 gpu each on 8 cpu, 1 gpu; results in d",
         ),
         (
-            {"trials": 4, "searcher": "TPE", "metric": "acc", "mode": "max", "time_budget": 90.0, "done": 2,
+            {"trials": 4, "searcher": "TPE", "goals": [("acc", "max")], "time_budget": 90.0, "done": 2,
              "request": {"cpu": 1.0}, "total": {"cpu": 4.0}, "max_concurrent": 2},
             (
                 "4 trials, 2 of them done before, TPE, for the best 'acc' (max), 2 at a time with 1 cpu each on 4 cpu, "

@@ -22,8 +22,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         samples: how many times the grid is gone through (``num_samples``); None where there is no end.
         searcher: what chooses configs, e.g. ``"random search"``.
         scheduler: what judges trials, e.g. ``"ASHA"``; empty for none.
-        metric: what is optimised, or None.
-        mode: ``"min"`` or ``"max"``, or None.
+        goals: what is optimised: pairs of a metric and ``"min"`` or ``"max"``.
         request: what a trial asks for; None where that depends on its config.
         total: what all workers have together.
         max_concurrent: how many trials may run at once, or None.
@@ -38,8 +37,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     grid: int = 1
     samples: int | None = 1
     scheduler: str = ""
-    metric: str | None = None
-    mode: str | None = None
+    goals: list[tuple[str, str]] = []
     request: dict[str, float] | None = None
     total: dict[str, float] = {}
     max_concurrent: int | None = None
@@ -61,13 +59,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def plan_line(plan: Plan) -> str:
     """Return *plan* as one sentence.
 
-    >>> plan_line(Plan(trials=8, grid=4, samples=2, scheduler="ASHA", metric="loss", mode="min",
+    >>> plan_line(Plan(trials=8, grid=4, samples=2, scheduler="ASHA", goals=[("loss", "min")],
     ...                request={"cpu": 1.0}, total={"cpu": 2.0}, directory="results/quick"))
     "8 trials (grid of 4 x 2 samples), random search, ASHA on 'loss' (min), 2 at a time with 1 cpu each on 2 cpu;
      results in results/quick"
     """
     parts = [_how_many(plan), plan.searcher]
-    goal = f"{plan.metric!r} ({plan.mode})" if plan.metric else ""
+    goal = ", ".join(f"{metric!r} ({mode})" for metric, mode in plan.goals)
     if plan.scheduler:
         parts.append(f"{plan.scheduler} on {goal}" if goal else plan.scheduler)
     elif goal:

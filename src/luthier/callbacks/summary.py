@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from luthier.callbacks.board import Best, best_of, counts
 from luthier.callbacks.failures import FailureGroup, failure_lines, grouped
 from luthier.callbacks.spelling import configured, counted, duration, plain_text, short
 from luthier.core.terms import Config, Status
+from luthier.search.dominance import front
 
 if TYPE_CHECKING:
     from luthier.core.state import ExperimentState
@@ -29,6 +31,8 @@ class Summary(msgspec.Struct, kw_only=True):
         best: the best trial, or None.
         config: its config.
         metric: what was optimised, or None.
+        front: how many trials are on the Pareto front, where there are several metrics.
+        goals: these metrics, each with its direction.
         failures: what went wrong, grouped.
         interrupted: whether it was stopped from outside, with work left to do.
         reason: why it stopped early, where that is known.
@@ -41,6 +45,8 @@ class Summary(msgspec.Struct, kw_only=True):
     best: Best | None = None
     config: Config = {}
     metric: str | None = None
+    front: int | None = None
+    goals: str = ""
     failures: list[FailureGroup] = []
     interrupted: bool = False
     reason: str = ""
@@ -55,7 +61,7 @@ def summarize(
     The best trial is the one whose last report of the metric was best; among equals the first one.
     """
     best, config = None, {}
-    if experiment.goals:
+    if len(experiment.goals) == 1:
         ranked = [(t.score, t.number, t.id) for t in experiment.trials.values() if t.score is not None]
         if ranked:
             trial = min(ranked)[2]
@@ -68,11 +74,28 @@ def summarize(
         best=best,
         config=config,
         metric=experiment.goals[0].metric if experiment.goals else None,
+        front=_on_front(experiment) if len(experiment.goals) > 1 else None,
+        goals=" and ".join(f"{goal.metric} ({goal.mode})" for goal in experiment.goals),
         failures=grouped((t.label.name or t.id, t.label.folder if t.attempt else "", t.reason) for t in failed),
         interrupted=interrupted,
         reason=reason,
         planned=experiment.num_trials,
     )
+
+
+def _on_front(experiment: ExperimentState) -> int:
+    """Return how many trials no other is better than under all goals."""
+    vectors = []
+    for trial in experiment.trials.values():
+        scores = [goal.score(trial.metrics) for goal in experiment.goals]
+        known = [score for score in scores if score is not None and math.isfinite(score)]
+        if len(known) == len(scores):
+            vectors.append(known)
+    if not vectors:
+        return 0
+    import numpy as np
+
+    return int(front(np.array(vectors)).sum())
 
 
 def summary_lines(summary: Summary) -> list[str]:
@@ -89,6 +112,9 @@ def summary_lines(summary: Summary) -> list[str]:
         best = summary.best
         lines.append(f"Best: {plain_text(best.name)} with {plain_text(best.metric)} = {short(best.value)}")
         lines.append(f"  {configured(summary.config, 400)}")
+    elif summary.front:
+        lines.append(f"{counted(summary.front, 'trial')} on the Pareto front of {plain_text(summary.goals)}")
+        lines.append("  see ResultGrid.pareto_front()")
     elif summary.metric is not None and summary.counts:
         lines.append(f"No trial reported {summary.metric!r}, so there is no best one.")
     if summary.failures:

@@ -104,3 +104,18 @@ class CheckpointFailed(LuthierError, OSError):
 
 class NotAnExperiment(LuthierError, ValueError):
     """A directory that holds no experiment of Luthier's, or one whose card is damaged."""
+
+
+class MissingLibrary(LuthierError, ImportError):
+    """A library that something is made of is not installed, or is too old; the text says what to install.
+
+    >>> str(MissingLibrary("OptunaSearch", "optuna", "optuna"))
+    "OptunaSearch needs optuna: pip install 'luthier[optuna]'"
+    """
+
+    def __init__(self, who: str, library: str, extra: str) -> None:
+        self.who, self.library, self.extra = who, library, extra
+        super().__init__(f"{who} needs {library}: pip install 'luthier[{extra}]'")
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.who, self.library, self.extra)

@@ -8,7 +8,7 @@ from luthier.core.policy import Nothing
 from luthier.core.space import Space, fixed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView, Searcher
@@ -20,7 +20,7 @@ class Given:
     """Proposes *points* in their order, then whatever *searcher* does.
 
     Args:
-        points: configs of *space*, or parts of such: what they leave open is drawn.
+        points: configs of *space*, or parts of such: what they leave open is drawn; or spaces to draw from.
         space: the search space.
         searcher: who goes on; it counts from 0, and hears of all trials.  None: nobody.
 
@@ -33,9 +33,12 @@ class Given:
     {'a': 3, 'b': 5}
     """
 
-    def __init__(self, points: Iterable[Mapping[str, Any]], space: Space, searcher: Searcher | None = None) -> None:
+    def __init__(self, points: Iterable[Any], space: Space, searcher: Searcher | None = None) -> None:
         self.searcher = searcher
-        self._points = [fixed(space, point, f"points_to_evaluate[{i}]") for i, point in enumerate(points)]
+        self._points = [
+            fixed(space, point, f"points_to_evaluate[{i}]") if isinstance(point, dict) else point
+            for i, point in enumerate(points)
+        ]
 
     def ask(self, number: int, rng: Rng) -> Config | Nothing:
         """Return the *number*-th config."""

@@ -11,19 +11,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.engine import ASK
-from luthier.core.events import Ended, Proposed, Reported
+from luthier.core.events import Ended, Exited, Proposed, Reported
 from luthier.core.goal import WORST
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.space import same
-from luthier.core.terms import Status
+from luthier.core.terms import Status, Then
+from luthier.search.observations import cut_short
 
 if TYPE_CHECKING:
     from luthier.core.events import News
     from luthier.core.goal import Score
     from luthier.core.policy import ExperimentView
     from luthier.core.rng import Rng
-    from luthier.core.terms import Config, Metrics, TrialId
+    from luthier.core.terms import Config, Metrics, TrialId, Why
     from luthier.search.study import Study, Suggestion
 
 
@@ -43,6 +44,7 @@ class Library:
         self.study, self.seed, self.first, self.most = study, seed, first, most
         self._asked: dict[int, Suggestion] = {}  # by the seed of the place where it was asked for
         self._tokens: dict[TrialId, Any] = {}  # of trials that have not ended
+        self._cut: dict[TrialId, Why | None] = {}  # why trials were stopped, until they have ended
 
     def ask(self, number: int, rng: Rng) -> Config | Nothing:
         """Return a config, the same until something is told."""
@@ -63,11 +65,19 @@ class Library:
         elif isinstance(news, Reported):
             if news.trial in self._tokens and (scores := _scores(news.metrics, experiment)) is not None:
                 self.study.hear(self._tokens[news.trial], news.seq + 1, scores)
-        elif isinstance(news, Ended) and news.trial in self._tokens:
+        elif isinstance(news, Exited):
+            order = experiment.trial(news.trial).order
+            if order is not None and order.then is Then.STOP:
+                self._cut[news.trial] = order.why
+        elif isinstance(news, Ended):
+            why = self._cut.pop(news.trial, news.why)
+            if news.trial not in self._tokens:
+                return
             self._withdraw()
             trial = experiment.trial(news.trial)
             scores = None if trial.status is Status.FAILED else _scores(trial.metrics, experiment)
-            self.study.settle(self._tokens.pop(news.trial), scores, stopped=trial.status is Status.STOPPED)
+            stopped = trial.status is Status.STOPPED and cut_short(why)
+            self.study.settle(self._tokens.pop(news.trial), scores, stopped=stopped)
 
     def _born(self, news: Proposed) -> None:
         place = rng_at(self.seed, ASK, news.number).seed32()

@@ -162,6 +162,11 @@ class Observations:
         return True
 
 
+def cut_short(why: Mapping[str, Any] | None) -> bool:
+    """Whether a scheduler ended a trial before its time, by what it said; a stop condition of the user's does not."""
+    return _early(why) != _FULL
+
+
 def _early(why: Mapping[str, Any] | None) -> float:
     """Return minus the rung at which a trial was cut short, by what a scheduler said."""
     if not why or "max_t" in why:

@@ -44,10 +44,9 @@ class ExperimentAnalysis:
     ) -> None:
         past = Past(experiment_checkpoint_path, storage_filesystem)
         self._past, self._history = past, past.history
-        own: Goal | None = past.experiment.goals[0] if past.experiment.goals else None
+        self._goals: tuple[Goal, ...] = past.experiment.goals
         if default_metric is not None or default_mode is not None:
-            own = goal_of(default_metric, default_mode, own)
-        self._goal = own
+            self._goals = (goal_of(default_metric, default_mode, self._goals),)
         self._states: list[TrialState] = list(past.experiment.trials.values())
         self.trials: list[Trial] = [self._trial(state) for state in self._states]
 
@@ -109,7 +108,7 @@ class ExperimentAnalysis:
             BadArgument: metric or mode is missing, or the scope is unknown.
             NoResult: no trial has reported the metric.
         """
-        goal = goal_of(metric, mode, self._goal)
+        goal = goal_of(metric, mode, self._goals)
         best = ranked(self._states, self._history, goal, scope, only_finite=filter_nan_and_inf)
         if not best:
             raise nobody_reported(goal.metric, self._states)
@@ -132,7 +131,7 @@ class ExperimentAnalysis:
         self, trial: Trial, metric: str | None = None, mode: str | None = None
     ) -> Checkpoint | None:
         """Return the trial's kept checkpoint that came with the best value."""
-        goal = goal_of(metric, mode, self._goal)
+        goal = goal_of(metric, mode, self._goals)
         return self._result(trial).get_best_checkpoint(goal.metric, goal.mode)
 
     def get_last_checkpoint(
@@ -164,7 +163,7 @@ class ExperimentAnalysis:
 
     def dataframe(self, metric: str | None = None, mode: str | None = None) -> pd.DataFrame:
         """Return a row for each trial: its last result, or the best it ever had under *metric*."""
-        goal = None if metric is None and mode is None else goal_of(metric, mode, self._goal)
+        goal = None if metric is None and mode is None else goal_of(metric, mode, self._goals)
         return frame(self._states, self._history, self._past.directory, goal)
 
     def get_all_configs(self, prefix: bool = False) -> dict[str, dict[str, Any]]:

@@ -14,19 +14,23 @@ from luthier.tune.flat import flattened
 from luthier.tune.history import SCOPES, History
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from luthier.core.state import TrialState
 
 
-def goal_of(metric: str | None, mode: str | None, default: Goal | None) -> Goal:
-    """Return what to rank by: what is given, else *default*.
+def goal_of(metric: str | None, mode: str | None, goals: Sequence[Goal] = ()) -> Goal:
+    """Return what to rank by: what is given, else the one of *goals*.
 
     Raises:
-        BadArgument: something is missing.
+        BadArgument: something is missing, or there are several goals and none is named.
     """
-    name = metric or (default.metric if default else None)
-    end = mode or (default.mode if default else None)
+    if metric is None and len(goals) > 1:
+        names = ", ".join(goal.metric for goal in goals)
+        raise BadArgument("metric", metric, f"one of {names}, or ask for pareto_front()", "there are several goals")
+    name = metric or (goals[0].metric if goals else None)
+    own = [goal.mode for goal in goals if goal.metric == name or len(goals) == 1]
+    end = mode or (own[0] if own else None)
     if name is None:
         raise BadArgument("metric", metric, "the name of a reported metric, here or in TuneConfig")
     if end is None:
@@ -61,6 +65,29 @@ def ranked(
             score = float("inf") if math.isnan(value) else -value if goal.mode == "max" else value
             scored.append((score, t.number, t))
     return [t for _, _, t in sorted(scored, key=lambda s: s[:2])]
+
+
+def undominated(trials: Iterable[TrialState], goals: Sequence[Goal]) -> list[TrialState]:
+    """Return the trials that no other is better than: as good under all *goals*, and better under one.
+
+    By the trials' last results; those without a finite value under each goal are left out.  The best by the first goal
+    comes first.
+    """
+    import numpy as np
+
+    from luthier.search.dominance import front
+
+    scored = []
+    for t in trials:
+        scores = [goal.score(t.metrics) for goal in goals]
+        known = [score for score in scores if score is not None and math.isfinite(score)]
+        if len(known) == len(goals):
+            scored.append((known, t))
+    if not scored:
+        return []
+    on_front = front(np.array([scores for scores, _ in scored]))
+    best = [(scores, t) for (scores, t), best in zip(scored, on_front, strict=True) if best]
+    return [t for _, t in sorted(best, key=lambda pair: (pair[0], pair[1].number))]
 
 
 def nobody_reported(metric: str, trials: Iterable[TrialState]) -> NoResult:

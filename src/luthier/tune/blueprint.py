@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.engine import Engine
 from luthier.core.errors import BadArgument, BadArgumentType, NotStorable
-from luthier.core.goal import Goal
 from luthier.core.limits import Limits
 from luthier.core.resources import checked, fits, spelled
 from luthier.core.rng import rng_at
@@ -24,6 +23,7 @@ from luthier.tune.registry import check, resolve, trainable_name
 from luthier.tune.schedulers import create_scheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.search.searcher import goals_of
 from luthier.tune.search.space_searcher import SpaceSearcher
 from luthier.tune.searching import described, searcher_of
 from luthier.tune.stopper.timeout import timeout_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from luthier.callbacks.base import Recalling
     from luthier.core.engine import Naming, Request
+    from luthier.core.goal import Goal
     from luthier.core.policy import Scheduler, Searcher
     from luthier.worker.saving import SaveRule
 
@@ -110,7 +111,7 @@ class Blueprint:
         """Return a scheduler that has heard nothing yet, the user's stop condition before it."""
         made = self.scheduling
         if isinstance(made, TrialScheduler):
-            scheduler = made.policy(self.goal, directory, self.total())
+            scheduler = made.policy(_inherited(made, self.goals), directory, self.total())
         else:
             scheduler = copy.deepcopy(made)
         return stopping(_fresh(self.run.stop), scheduler)
@@ -211,7 +212,25 @@ def _goals(tune: TuneConfig, search: Any) -> tuple[Goal, ...]:
         raise BadArgument("metric", None, "the name of a reported metric", f"mode is {tune.mode!r}")
     if tune.mode is None:
         raise BadArgument("mode", None, "'min' or 'max'", f"metric is {tune.metric!r}")
-    return (Goal(tune.metric, tune.mode),)
+    return goals_of(tune.metric, tune.mode)
+
+
+def _inherited(scheduler: TrialScheduler, goals: tuple[Goal, ...]) -> Goal | None:
+    """Return the goal that *scheduler* takes over.
+
+    Raises:
+        BadArgument: there are several, and it compares trials by one.
+    """
+    if len(goals) < 2:  # noqa: PLR2004 (several)
+        return goals[0] if goals else None
+    judge: Any = scheduler
+    while getattr(judge, "base_scheduler", None) is not None:
+        judge = judge.base_scheduler
+    name = type(judge).__name__
+    if not isinstance(judge, FIFOScheduler) and getattr(judge, "metric", None) is None:
+        wanted = f"metric and mode of its own in {name}(...), or no scheduler"
+        raise BadArgument("metric", [goal.metric for goal in goals], wanted, f"{name} compares trials by one metric")
+    return None
 
 
 def _scheduling(scheduler: Any) -> Any:

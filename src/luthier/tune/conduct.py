@@ -43,6 +43,7 @@ from luthier.tune.past import events_of
 from luthier.tune.result import load_error
 from luthier.tune.result_grid import ResultGrid
 from luthier.tune.resumption import Resumption
+from luthier.tune.search.basic_variant import BasicVariantGenerator
 from luthier.tune.source import PART, source_of
 from luthier.tune.watch import MetricWatch
 
@@ -251,12 +252,11 @@ class Experiment:
     # -- before --------------------------------------------------------------------------------------------------------
     def _create(self, name: str) -> ExperimentCard:
         blueprint = self.blueprint
-        goal = blueprint.goal
         card = ExperimentCard(
             name=name,
             trainable=blueprint.name,
-            metrics=[goal.metric] if goal else [],
-            modes=[goal.mode] if goal else [],
+            metrics=[goal.metric for goal in blueprint.goals],
+            modes=[goal.mode for goal in blueprint.goals],
             num_samples=blueprint.tune.num_samples,
             seed=blueprint.seed(),
             prefix=os.urandom(3).hex()[:5],
@@ -339,16 +339,15 @@ class Experiment:
 
     def _plan(self, experiment: ExperimentState) -> Plan:
         blueprint, tune = self.blueprint, self.blueprint.tune
-        goal, scheduler = blueprint.goal, type(blueprint.scheduling).__name__
+        scheduler = type(blueprint.scheduling).__name__
         return Plan(
             trials=self._total(),
             directory=self.shown,
-            searcher="grid search" if blueprint.space.grid_size > 1 else "random search",
+            searcher=_spoken(blueprint),
             grid=blueprint.space.grid_size,
             samples=None if tune.num_samples < 0 else tune.num_samples,
             scheduler=SPOKEN.get(scheduler, scheduler.removesuffix("Scheduler")),
-            metric=goal.metric if goal else None,
-            mode=goal.mode if goal else None,
+            goals=[(goal.metric, goal.mode) for goal in blueprint.goals],
             request=None if callable(blueprint.request) else dict(blueprint.request),
             total=blueprint.capacity,
             max_concurrent=blueprint.max_concurrent(),
@@ -375,3 +374,10 @@ def _refuse_read_only(directory: str) -> None:
             f"tune.ExperimentAnalysis, luthier show), but to go on, copy it to where you may write."
         )
         raise StoreFailed(msg)
+
+
+def _spoken(blueprint: Blueprint) -> str:
+    """Return what chooses the configs, in words."""
+    if isinstance(blueprint.search, BasicVariantGenerator):
+        return "grid search" if blueprint.space.grid_size > 1 else "random search"
+    return type(blueprint.search).__name__.removesuffix("Search")

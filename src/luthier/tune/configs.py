@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.tune.search.searcher import goals_of
 from luthier.tune.staging import check_storage
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ class TuneConfig:
     """How to tune.
 
     Attributes:
-        mode: ``"min"`` or ``"max"``.
-        metric: the reported metric to optimise; ``a/b`` descends nested metrics.
+        mode: ``"min"`` or ``"max"``, or a list with one for each metric.
+        metric: the reported metric to optimise; ``a/b`` descends nested metrics.  A list of them has several goals
+            weighed against each other, by a search algorithm that can: see ``ResultGrid.pareto_front``.
         search_alg: a searcher, or its name; random search and grid search where None.
         scheduler: a scheduler, or its name; first in, first out where None.
         num_samples: how often the space is sampled (it multiplies a grid); -1 for no end.
@@ -38,8 +40,8 @@ class TuneConfig:
     10
     """
 
-    mode: str | None = None
-    metric: str | None = None
+    mode: str | Sequence[str] | None = None
+    metric: str | Sequence[str] | None = None
     search_alg: Any = None
     scheduler: Any = None
     num_samples: int = 1
@@ -52,10 +54,14 @@ class TuneConfig:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        if self.mode not in (None, "min", "max"):
+        modes = list(self.mode) if isinstance(self.mode, (list, tuple)) else [self.mode]
+        if not modes or any(mode not in (None, "min", "max") for mode in modes):
             raise BadArgument("mode", self.mode, "'min' or 'max'")
-        if self.metric is not None and (not isinstance(self.metric, str) or not self.metric):
-            raise BadArgumentType("metric", self.metric, "the name of a reported metric")
+        metrics = self.metric if isinstance(self.metric, (list, tuple)) else [self.metric]
+        if self.metric is not None and not (metrics and all(isinstance(name, str) and name for name in metrics)):
+            raise BadArgumentType("metric", self.metric, "the name of a reported metric, or a list of such")
+        if self.metric is not None and self.mode is not None:
+            goals_of(self.metric, self.mode)
         _whole("num_samples", self.num_samples, least=1, special=-1, special_means="no end")
         if self.max_concurrent_trials is not None:
             _whole("max_concurrent_trials", self.max_concurrent_trials, least=0)

@@ -64,13 +64,18 @@ def extended(
             raise BadArgumentType(argument, given, f"a {kind.__name__}")
     tune, new_tune = _known("tune_config", tune, new_tune)
     run, new_run = _known("run_config", run, new_run)
-    tune = replace(tune, metric=card.metrics[0] if card.metrics else None, mode=card.modes[0] if card.modes else None)
+    tune = replace(tune, metric=_words(card.metrics), mode=_words(card.modes))
     _refuse_what_stays(card, tune, new_tune)
     changes: dict[str, str] = {}
     told = _merged(tune, new_tune, TuneConfig(), changes)
     told = replace(told, search_alg=tune.search_alg, seed=tune.seed)
     ran = _merged(run, _placed(new_run, run), RunConfig(), changes)
     return Extension(told, ran, tuple(changes.values()), lifts=bool(_LIFTS.intersection(changes)))
+
+
+def _words(several: list[str]) -> str | list[str] | None:
+    """Return metrics or modes as a user would write them."""
+    return several if len(several) > 1 else several[0] if several else None
 
 
 def _known(argument: str, kept: Any, given: Any) -> tuple[Any, Any]:
@@ -91,7 +96,8 @@ def _placed(new: RunConfig, run: RunConfig) -> RunConfig:
 def _refuse_what_stays(card: ExperimentCard, tune: TuneConfig, new: TuneConfig) -> None:
     for name in ("metric", "mode"):
         given, was = getattr(new, name), getattr(tune, name)
-        if given is not None and given != was:
+        said = list(given) if isinstance(given, tuple) else given
+        if given is not None and said != was and not (isinstance(was, list) and {said} == set(was)):
             why = f"the trials so far were ranked and judged by {was!r}" if was else "the experiment began without one"
             raise BadArgument(f"tune_config.{name}", given, f"{was!r}, or leave it out" if was else "none", why)
     if new.seed is not None and new.seed != card.seed:

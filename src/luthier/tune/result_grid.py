@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from luthier.core.errors import BadArgument
 from luthier.core.terms import Status
-from luthier.tune.best import goal_of, nobody_reported, ranked
+from luthier.tune.best import goal_of, nobody_reported, ranked, undominated
 from luthier.tune.bringing import bring_files
 from luthier.tune.frames import frame
 from luthier.tune.result import Result
+from luthier.tune.search.searcher import goals_of
 from luthier.worker.failure import PICKLE_FILE, TEXT_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
-    from luthier.core.goal import Goal
     from luthier.core.state import ExperimentState
     from luthier.tune.history import History
 
@@ -33,7 +34,7 @@ class ResultGrid:
     def __init__(self, directory: str, experiment: ExperimentState, history: History) -> None:
         self._dir, self._history = directory, history
         self._trials = list(experiment.trials.values())
-        self._goal: Goal | None = experiment.goals[0] if experiment.goals else None
+        self._goals = experiment.goals
 
     def get_best_result(
         self,
@@ -45,7 +46,7 @@ class ResultGrid:
         """Return the best trial's result.
 
         Args:
-            metric: metric to rank by; the Tuner's where None.
+            metric: metric to rank by; the Tuner's where None.  Where the Tuner has several, one must be named.
             mode: ``"min"`` or ``"max"``; the Tuner's where None.
             scope: by which of a trial's values: ``last``, ``avg``, ``last-5-avg``, ``last-10-avg``, or ``all`` for the
                 best it ever had.
@@ -55,19 +56,58 @@ class ResultGrid:
             BadArgument: metric or mode is missing, or the scope is unknown.
             NoResult: no trial has reported the metric; the text says what was reported.
         """
-        if len(self._trials) == 1 and not metric and not mode and self._goal is None:
+        if len(self._trials) == 1 and not metric and not mode and not self._goals:
             return self[0]
-        goal = goal_of(metric, mode, self._goal)
+        goal = goal_of(metric, mode, self._goals)
         best = ranked(self._trials, self._history, goal, scope, only_finite=filter_nan_and_inf)
         if not best:
             raise nobody_reported(goal.metric, self._trials)
         return Result(best[0], self._dir, self._history)
 
+    def pareto_front(
+        self, metric: str | Sequence[str] | None = None, mode: str | Sequence[str] | None = None
+    ) -> list[Result]:
+        """Return the results that no other is better than, where there are several metrics: the Pareto front.
+
+        A result is on it if no other is as good by all metrics and better by one.  Last results count; trials without a
+        finite value of each metric are left out.
+
+        Args:
+            metric: metrics to compare by; the Tuner's where None.
+            mode: ``"min"`` or ``"max"``, or a list with one for each metric; the Tuner's where None.
+
+        Returns:
+            The results, the best by the first metric first.
+
+        Raises:
+            BadArgument: metric or mode is missing, here and in the Tuner, or they do not fit each other.
+            NoResult: no trial has reported all metrics.
+
+        >>> from luthier import tune
+        >>> grid = tune.Tuner(
+        ...     lambda config: {"loss": config["x"] ** 2, "size": abs(config["x"] - 2)},
+        ...     param_space={"x": tune.grid_search([-1, 0, 1, 2, 3])},
+        ...     tune_config=tune.TuneConfig(metric=["loss", "size"], mode="min"),
+        ...     run_config=tune.RunConfig(verbose=0, executor="inline"),
+        ... ).fit()
+        >>> [result.config["x"] for result in grid.pareto_front()]
+        [0, 1, 2]
+        """
+        goals = goals_of(metric, mode) or self._goals
+        if not goals:
+            raise BadArgument("metric", metric, "the names of reported metrics, here or in TuneConfig")
+        found = undominated(self._trials, goals)
+        if not found:
+            last = [t.metrics for t in self._trials]
+            missing = [goal.metric for goal in goals if all(goal.score(metrics) is None for metrics in last)]
+            raise nobody_reported((missing or [goals[0].metric])[0], self._trials)
+        return [Result(t, self._dir, self._history) for t in found]
+
     def get_dataframe(self, filter_metric: str | None = None, filter_mode: str | None = None) -> pd.DataFrame:
         """Return a row for each trial: its last result, or the best it ever had under *filter_metric*."""
         goal = None
         if filter_metric is not None or filter_mode is not None:
-            goal = goal_of(filter_metric, filter_mode, self._goal)
+            goal = goal_of(filter_metric, filter_mode, self._goals)
         return frame(self._trials, self._history, self._dir, goal)
 
     @property

@@ -22,6 +22,8 @@ SEARCH_ALGS: Mapping[str, str] = {
     "random": _BASIC,
     "grid": _BASIC,
     "tpe": "luthier.tune.search.tpe:TPESearch",
+    "optuna": "luthier.tune.search.optuna:OptunaSearch",
+    "hyperopt": "luthier.tune.search.hyperopt:HyperOptSearch",
 }
 
 

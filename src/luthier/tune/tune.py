@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.tune.analysis import ExperimentAnalysis
@@ -23,13 +23,16 @@ from luthier.tune.resume import parsed
 from luthier.tune.tuner import Tuner
 from luthier.worker.resources import with_resources
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def run(
     run_or_experiment: Any,
     *,
     name: str | None = None,
-    metric: str | None = None,
-    mode: str | None = None,
+    metric: str | Sequence[str] | None = None,
+    mode: str | Sequence[str] | None = None,
     stop: Any = None,
     time_budget_s: Any = None,
     config: dict[str, Any] | None = None,
@@ -71,8 +74,8 @@ def run(
     Args:
         run_or_experiment: what is trained: a function of ``config``, a ``Trainable`` class, or a registered name.
         name: the experiment's name.
-        metric: metric to optimise.
-        mode: ``"min"`` or ``"max"``.
+        metric: metric to optimise, or a list of them.
+        mode: ``"min"`` or ``"max"``, or a list with one for each metric.
         stop: when a trial ends: a dict of thresholds, a function, or a ``Stopper``.
         time_budget_s: seconds after which the experiment ends.
         config: the search space.

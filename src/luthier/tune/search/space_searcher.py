@@ -97,7 +97,21 @@ class SpaceSearcher(Searcher):
         goals = self.own_goals(goals)
         known = [self._known(own, config, values, goals) for config, values in self.known]
         found = self.policy(own, goals, known, seed)
-        return Given(self.points_to_evaluate, own, found) if self.points_to_evaluate else found
+        points = enumerate(self.points_to_evaluate)
+        first = [self.point(own, point, f"points_to_evaluate[{i}]") for i, point in points]
+        return Given(first, own, found) if first else found
+
+    def point(self, space: Space, point: dict[str, Any], argument: str) -> Any:
+        """Return *point*, to be tried first, with what completes it: something with ``sample(rng)``.
+
+        Raises:
+            BadArgument: it names what *space* does not have; the text calls it *argument*.
+        """
+        return fixed(space, point, argument)
+
+    def checked(self, space: Space, point: dict[str, Any]) -> None:
+        """Complain of *point*, whose value is known, if it names what *space* does not have."""
+        fixed(space, point, "points_to_evaluate")
 
     def own_space(self, given: Space | None) -> Space:
         """Return the space to search: its own, else the Tuner's."""
@@ -121,11 +135,10 @@ class SpaceSearcher(Searcher):
             raise BadArgument("metric", None, f"metric and mode, in TuneConfig or in {type(self).__name__}")
         return own or given
 
-    @staticmethod
     def _known(
-        space: Space, config: dict[str, Any], values: tuple[float, ...] | None, goals: tuple[Goal, ...]
+        self, space: Space, config: dict[str, Any], values: tuple[float, ...] | None, goals: tuple[Goal, ...]
     ) -> Known:
-        fixed(space, config, "points_to_evaluate")  # complains of what the space does not have
+        self.checked(space, config)
         if values is None:
             return Known(config, None)
         if len(values) != len(goals):

@@ -1,0 +1,98 @@
+"""Suggestions of a library, by itself and through our search algorithm, in turns: ``optuna|hyperopt TOLD ASKED``."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def loss(config: dict[str, Any]) -> float:
+    return float(sum(config[f"x{i}"] for i in range(4)) + config["n0"] / 50 + (config["c0"] == "a"))
+
+
+def bare_optuna() -> Callable[[], float]:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=1, constant_liar=True))
+    d = optuna.distributions
+    space: dict[str, Any] = {f"x{i}": d.FloatDistribution(0.0, 1.0) for i in range(4)}
+    space |= {f"l{i}": d.FloatDistribution(1e-4, 1.0, log=True) for i in range(2)}
+    space |= {f"n{i}": d.IntDistribution(1, 50) for i in range(2)}
+    space |= {f"c{i}": d.CategoricalDistribution(["a", "b", "c"]) for i in range(2)}
+
+    def turn() -> float:
+        start = time.process_time()
+        trial = study.ask(space)
+        value = loss(trial.params)
+        study.tell(trial, value)
+        return time.process_time() - start
+
+    return turn
+
+
+def bare_hyperopt() -> Callable[[], float]:
+    import hyperopt
+    from hyperopt import hp, tpe
+    from hyperopt.base import JOB_STATE_DONE, spec_from_misc
+
+    space: dict[str, Any] = {f"x{i}": hp.uniform(f"x{i}", 0.0, 1.0) for i in range(4)}
+    space |= {f"l{i}": hp.loguniform(f"l{i}", -9.21, 0.0) for i in range(2)}
+    space |= {f"n{i}": hp.quniform(f"n{i}", 0.5, 50.5, 1.0) for i in range(2)}
+    space |= {f"c{i}": hp.choice(f"c{i}", ["a", "b", "c"]) for i in range(2)}
+    domain, trials = hyperopt.Domain(None, space, pass_expr_memo_ctrl=False), hyperopt.Trials()
+    count = [0]
+
+    def turn() -> float:
+        start = time.process_time()
+        count[0] += 1
+        documents = tpe.suggest(trials.new_trial_ids(1), domain, trials, count[0], verbose=False)
+        trials.insert_trial_docs(documents)
+        trials.refresh()
+        document = trials.trials[-1]
+        config = hyperopt.space_eval(space, spec_from_misc(document["misc"]))
+        document["state"], document["result"] = JOB_STATE_DONE, {"status": "ok", "loss": loss(config)}
+        return time.process_time() - start
+
+    return turn
+
+
+def ours(library: str) -> Callable[[], float]:
+    from luthier import tune
+    from luthier.tune.searching import create_searcher
+
+    space: dict[str, Any] = {f"x{i}": tune.uniform(0.0, 1.0) for i in range(4)}
+    space |= {f"l{i}": tune.loguniform(1e-4, 1.0) for i in range(2)}
+    space |= {f"n{i}": tune.randint(1, 51) for i in range(2)}
+    space |= {f"c{i}": tune.choice(["a", "b", "c"]) for i in range(2)}
+    searcher = create_searcher(library, space=space, metric="loss", mode="min")
+    count = [0]
+
+    def turn() -> float:
+        start = time.process_time()
+        count[0] += 1
+        config = searcher.suggest(f"t{count[0]}")
+        searcher.on_trial_complete(f"t{count[0]}", {"loss": loss(config)})
+        return time.process_time() - start
+
+    return turn
+
+
+if __name__ == "__main__":
+    library, told, asked = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    sides = {"bare": {"optuna": bare_optuna, "hyperopt": bare_hyperopt}[library](), "luthier": ours(library)}
+    for side in sides.values():
+        for _ in range(told):
+            side()
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(asked):
+        for name, side in sides.items():
+            times[name].append(side())
+    found = {f"{name}_ms": 1e3 * statistics.median(seconds) for name, seconds in times.items()}
+    print(json.dumps({**found, "ratio": found["luthier_ms"] / found["bare_ms"]}))

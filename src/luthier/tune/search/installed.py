@@ -1,0 +1,42 @@
+"""Libraries that search algorithms are made of: there, or what to install."""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+
+from luthier.core.errors import MissingLibrary
+
+
+def demand(who: str, module: str, extra: str, at_least: str = "") -> None:
+    """See to it that *module* can be imported.
+
+    Args:
+        who: what needs it.
+        module: its name, as one imports it.
+        extra: the extra of Luthier's that brings it.
+        at_least: the oldest release that will do, such as ``"3.6"``.
+
+    Raises:
+        MissingLibrary: it is not installed, or older than that.
+
+    >>> demand("The answer", "not_there", "answers")
+    Traceback (most recent call last):
+    luthier.core.errors.MissingLibrary: The answer needs not_there: pip install 'luthier[answers]'
+    """
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise MissingLibrary(who, module, extra) from error
+    if at_least and _release(metadata.version(module)) < _release(at_least):
+        raise MissingLibrary(who, f"{module}>={at_least}", extra)
+
+
+def _release(version: str) -> list[int]:
+    """Return the numbers that *version* begins with."""
+    numbers = []
+    for part in version.split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        numbers.append(int(digits))
+    return numbers
