@@ -91,7 +91,8 @@ class _Scale:
         elif isinstance(domain, Stepped):
             self.distribution = FloatDistribution(domain.lower, domain.upper, step=domain.step)
         elif isinstance(domain, Categorical):
-            self.places = domain.options if _told_apart(domain.options) else tuple(range(len(domain.options)))
+            options = tuple(domain.options)
+            self.places = options if _told_apart(options) else tuple(range(len(options)))
             self.distribution = CategoricalDistribution(self.places)
         else:
             self.as_it_is = False
