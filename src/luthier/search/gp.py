@@ -89,7 +89,8 @@ class Gp:
             return self.space.sample(rng)
         if len(self.seen) < self.startup or not self.seen.ranked:
             return self.space.decode(self._spread.point(number), rng)
-        numbers, y = self._values()
+        local = number % 2 == 1 and len(self.seen.ranked) >= 2 * self.startup
+        numbers, y = self._values(local=local)
         chance = rng.numpy()
         X = self._features(self.seen.rows(numbers))
         try:
@@ -98,10 +99,10 @@ class Gp:
                 surface = surface.believing(self._features(self.seen.rows(list(self.seen.pending)[-_MOST:])))
         except np.linalg.LinAlgError:  # the values say nothing that fits
             return self.space.sample(rng)
-        points = self._candidates(surface, chance, local=number % 2 == 1)
+        points = self._candidates(surface, chance, local=local)
         return self._new(points, rng)
 
-    def _values(self) -> tuple[list[int], Array]:
+    def _values(self, *, local: bool) -> tuple[list[int], Array]:
         """Return the trials to be modelled, best and others mixed, and how good they were: about normal."""
         import numpy as np
 
@@ -112,6 +113,11 @@ class Gp:
         # Stopped trials come after those that came further: a score from half way is not better than any of these.
         if 0 < len(full) < len(scores):
             scores = np.maximum(scores, scores[: len(full)].max())
+        if local:
+            count = max(2 * self.startup, len(scores) // 4)
+            few = scores[:count]
+            few = np.minimum(few, few[0] + 20*(np.median(few)-few[0]) + 1e-300)
+            return numbers[:count], (few-few.mean())/max(few.std(), 1e-300)
         bad = list(seen.bad)
         numbers += bad
         scores = np.concatenate([scores, np.full(len(bad), scores.max())])
@@ -168,7 +174,8 @@ class Gp:
             changed = (chance.random(_NEAR) < 1 / max(2, d)) | (centre[:, column] < 0)
             near[:, column] = np.where(changed, other, centre[:, column])
         if local:
-            low, high = np.clip(best[0] - 0.1 * sides, 0, 1), np.clip(best[0] + 0.1 * sides, 0, 1)
+            reach = np.maximum(2 * np.abs(best[: len(best) // 2] - best[0]).mean(axis=0), 1e-3)
+            low, high = np.clip(best[0] - reach, 0, 1), np.clip(best[0] + reach, 0, 1)
             numeric = options == 0
             far[:, numeric] = (low + far * (high - low))[:, numeric]
             near[:, numeric] = np.clip(near, low, high)[:, numeric]
