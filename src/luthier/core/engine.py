@@ -162,7 +162,7 @@ class Engine:
         if event.outcome is Outcome.FINISHED:
             self._record(ev.Ended(t.id, Status.DONE))
         elif order and order.then is Then.STOP:
-            self._record(ev.Ended(t.id, Status.STOPPED, order.reason, order.why))
+            self._record(ev.Ended(t.id, Status.STOPPED, order.reason))
         elif order and order.then is Then.PAUSE and not self.experiment.stopping:  # nobody would resume it
             self._record(ev.Paused(t.id))
         elif event.outcome is Outcome.ERROR and -1 < limits.max_failures < t.failures:

@@ -15,7 +15,7 @@ from luthier.core.terms import Config, Ref, TrialId, Why
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from luthier.core.events import News
+    from luthier.core.events import Halted, News
     from luthier.core.goal import Goal, Score
     from luthier.core.rng import Rng
     from luthier.core.terms import Label, Metrics, Status
@@ -66,6 +66,10 @@ class TrialView(Protocol):
     @property
     def resources(self) -> dict[str, float]:
         """What it asks of a worker."""
+
+    @property
+    def order(self) -> Halted | None:
+        """What it was told to do, until it has done so; also while its ``Exited`` is the news."""
 
 
 class ExperimentView(Protocol):

@@ -6,10 +6,10 @@ from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from luthier.core.errors import BadArgument
-from luthier.core.events import Ended, Proposed
+from luthier.core.events import Ended, Exited, Proposed
 from luthier.core.goal import WORST, Score
 from luthier.core.space import Categorical, Integer
-from luthier.core.terms import Status
+from luthier.core.terms import Status, Then
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView, TrialView
     from luthier.core.space import Space
-    from luthier.core.terms import Config, Why
+    from luthier.core.terms import Config, TrialId, Why
     from luthier.search.known import Known
 
 _FULL = float("-inf")  # goes before each trial that was stopped early
@@ -68,6 +68,7 @@ class Observations:
         self.tried: set[bytes] = set()
         self._finite = all(isinstance(axis.domain, (Categorical, Integer)) for axis in space.axes)
         self._places: dict[int, Place] = {}
+        self._cut: dict[TrialId, Why | None] = {}  # of trials that were stopped, until they have ended
         self._rows: Any = None  # made with the first row: numpy is not loaded before
         for number, (config, scores) in enumerate(known, -len(known)):
             if not self._put(number, config):
@@ -103,11 +104,16 @@ class Observations:
         if isinstance(news, Proposed):
             if self._put(news.number, news.config):
                 self.pending[news.number] = None
+        elif isinstance(news, Exited):
+            order = experiment.trial(news.trial).order
+            if order is not None and order.then is Then.STOP:
+                self._cut[news.trial] = order.why
         elif isinstance(news, Ended):
             trial = experiment.trial(news.trial)
             self._forget(trial.number)
+            why = self._cut.pop(news.trial, news.why)
             if self._put(trial.number, trial.config):
-                self._judge(trial, experiment, news.why)
+                self._judge(trial, experiment, why)
 
     def _judge(self, trial: TrialView, experiment: ExperimentView, why: Why | None) -> None:
         number, score = trial.number, trial.score
