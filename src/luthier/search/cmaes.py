@@ -16,7 +16,7 @@ from luthier.core.events import Ended
 from luthier.core.goal import WORST
 from luthier.core.rng import rng_at
 from luthier.core.space import Categorical, Float, Integer, Space
-from luthier.core.terms import Status
+from luthier.search.observations import Observations, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class Cmaes:
 
     Numbers live in the unit cube; a choice has one coordinate per option, the largest is chosen.  Conditional axes are
     always part of the distribution, those that are not alive count as if they were at its mean.  Trials may end in any
-    order: whenever there is one population of results, of whichever configs, the distribution learns.
+    order: whenever there is one population of results, of whichever configs, the distribution learns.  One goal only: of several the first one counts.
 
     Args:
         space: what to search; grids are choices here.
@@ -81,12 +81,12 @@ class Cmaes:
         self._widths, self._floors = _layout(self.space)
         self.d = sum(self._widths)
         self.size0 = population or 4 + int(3 * math.log(max(self.d, 1)))
-        self.told: list[tuple[float, float, list[float]]] = []  # rung, score, point: results since the last step
+        self.seen = Observations(self.space, known)
+        self.told: list[int] = []  # numbers of the trials that ended since the last step
         start = [0.5] * len(self.space)
-        good = [one for one in known if one.scores is not None and one.scores[0] < WORST]
-        if good:
-            best = min(good, key=lambda one: (one.scores or (WORST,))[0])
-            start = [0.5 if math.isnan(u) else u for u in self.space.encode(best.config)]
+        if self.seen.ranked:
+            best = self.seen.rows([self.seen.ranked[0].number])[0].tolist()
+            start = [0.5 if math.isnan(u) else u for u in best]
         if self.d:
             self._begin(start)
 
@@ -136,22 +136,14 @@ class Cmaes:
     # -- learning ------------------------------------------------------------------------------------------------------
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened."""
+        self.seen.tell(news, experiment)
         if not isinstance(news, Ended) or not self.d:
             return
-        trial = experiment.trial(news.trial)
-        try:
-            point = self.space.encode(trial.config)
-        except BadArgument:  # of another space
-            return
-        score, early = trial.score, 0.0
-        if score is None or trial.status is Status.FAILED:
-            score = WORST
-        elif trial.status is Status.STOPPED and news.why and "max_t" not in news.why:
-            rung = news.why.get("rung", news.why.get("time"))
-            early = 1.0 / (1.0 + rung) if isinstance(rung, (int, float)) and rung >= 0 else 0.0
-        self.told.append((1.0 if score == WORST else early, score, point))
-        if len(self.told) >= self.size:
-            self._step()
+        number = experiment.trial(news.trial).number
+        if number in self.seen.bad or self.seen.place(number) is not None:  # of this space
+            self.told.append(number)
+            if len(self.told) >= self.size:
+                self._step()
 
     def _begin(self, start: list[float]) -> None:
         import numpy as np
@@ -193,9 +185,12 @@ class Cmaes:
         """Learn from one population."""
         import numpy as np
 
-        told, self.told = sorted(self.told, key=lambda one: one[:2]), []
+        never = Place(math.inf, WORST, 0)
+        told, self.told = [(self.seen.place(number) or never, number) for number in self.told], []
+        told.sort()
         d = self.d
-        y = np.array([self._coordinates(one[2]) for one in told[: len(self.weights)]])
+        rows = self.seen.rows([number for _, number in told[: len(self.weights)]])
+        y = np.array([self._coordinates(row.tolist()) for row in rows])
         y = (y - self.mean) / self.sigma
         whitened = (y @ self.axes if self.full else y) / self.scales
         # Points that others chose may be far away: shortened to what is likely (Hansen: "Injecting External Solutions
@@ -222,7 +217,7 @@ class Cmaes:
             ranked = self.weights @ (y * y)
             self.spread = keep * self.spread + self.c_one * self.path**2 + self.c_mass * ranked  # equation 47
         self._widen()
-        self._rest(told)
+        self._rest([place.score for place, _ in told if place.score < WORST])
 
     def _widen(self) -> None:
         """Keep each axis as wide as its values are apart, and take the distribution's axes anew."""
@@ -241,11 +236,10 @@ class Cmaes:
             self.spread = self.spread + more
             self.scales = np.sqrt(np.maximum(self.spread, 1e-14))
 
-    def _rest(self, told: list[tuple[float, float, list[float]]]) -> None:
+    def _rest(self, scores: list[float]) -> None:
         """Start another search if this one has come to rest."""
         import numpy as np
 
-        scores = [one[1] for one in told if one[0] < 1]
         best = min(scores, default=WORST)
         self.idle = 0 if best < self.best else self.idle + 1
         self.best = min(self.best, best)
