@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from luthier.core.terms import Config
 
 GP_TRIALS = 200  # beyond, a Gaussian process costs more than it tells
+LITTLE_MORE = 300  # trials in all: until then it goes on with what it has
 GP_AXES = 40
 GP_PENDING = 64  # proposals that are made at about the same time: each would take its tenth of a second
 CMA_AXES = 100
@@ -43,7 +44,7 @@ class Choice(NamedTuple):
         return f"{self.name}: {self.why}"
 
 
-def choose(space: Space, goals: int, told: int, pending: int = 0, budget: int | None = None) -> Choice:
+def choose(space: Space, goals: int, told: int, pending: int = 0, gp_trials: int = GP_TRIALS) -> Choice:
     """Return who is to be asked.
 
     Args:
@@ -51,7 +52,7 @@ def choose(space: Space, goals: int, told: int, pending: int = 0, budget: int | 
         goals: how many goals there are.
         told: how many results there are.
         pending: how many trials run.
-        budget: how many trials there will be, where that is known.
+        gp_trials: how many results are few.
 
     >>> from luthier.core.space import Float
     >>> space = Space({"x": Float(0, 1)})
@@ -63,19 +64,22 @@ def choose(space: Space, goals: int, told: int, pending: int = 0, budget: int | 
         if told < MANY:
             return Choice("tpe", f"{goals} goals")
         return Choice("evolution", f"{goals} goals, and {MANY} results or more")
-    few = told < GP_TRIALS and d <= GP_AXES
+    few = told < gp_trials and d <= GP_AXES
     if few and pending < GP_PENDING:
-        bought = "" if budget is None else f" of {budget} trials"
-        return Choice("gp", f"{d} axes, fewer than {GP_TRIALS} results so far{bought}")
+        return Choice("gp", f"{_axes(d)}, fewer than {gp_trials} results")
     crowd = f", {pending} trials at a time" if few else ""
     mixed = any(isinstance(axis.domain, Categorical) or axis.condition is not None for axis in space.axes)
-    if told < GP_TRIALS:
-        return Choice("tpe", f"{d} axes{crowd}, few results")
+    if told < gp_trials:
+        return Choice("tpe", f"{_axes(d)}{crowd}, fewer than {gp_trials} results")
     if not mixed and d <= CMA_AXES:
-        return Choice("cmaes", f"numbers only, {GP_TRIALS} results or more")
+        return Choice("cmaes", f"numbers only, {gp_trials} results or more")
     if told < MANY:
-        return Choice("tpe", f"choices or conditions, or more than {CMA_AXES} axes; {GP_TRIALS} results or more")
+        return Choice("tpe", f"choices or conditions, or more than {CMA_AXES} axes; {gp_trials} results or more")
     return Choice("evolution", f"choices or conditions, or more than {CMA_AXES} axes; {MANY} results or more")
+
+
+def _axes(d: int) -> str:
+    return "1 axis" if d == 1 else f"{d} axes"
 
 
 class Auto:
@@ -83,12 +87,11 @@ class Auto:
 
     Args:
         space: what to search; grids are choices here.
-        budget: how many trials there will be, where that is known; it is only said.
+        budget: how many trials there will be, where that is known.
         seed: of the points before there is anything to go by.
         known: configs that were evaluated elsewhere.
-
-    Attributes:
-        choice: who is asked now, and why.
+        goals: how many goals there are.
+        gp_trials: how many results are few; by the budget where None.
 
     Raises:
         BadArgument: for an argument out of its range.
@@ -107,13 +110,21 @@ class Auto:
         seed: int = 0,
         known: Sequence[Known] = (),
         goals: int = 1,
+        gp_trials: int | None = None,
     ) -> None:
         if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int)):
             raise BadArgumentType("budget", budget, "a whole number, or None")
         if budget is not None and budget < 1:
             raise BadArgument("budget", budget, "a whole number above 0, or None")
+        if gp_trials is not None and (isinstance(gp_trials, bool) or not isinstance(gp_trials, int)):
+            raise BadArgumentType("gp_trials", gp_trials, "a whole number")
+        if gp_trials is not None and gp_trials < 0:
+            raise BadArgument("gp_trials", gp_trials, "a whole number, 0 or above")
         self.space = space if isinstance(space, Space) else Space(space)
         self.budget, self.seed, self.goals = budget, seed, goals
+        # Who buys a little more than a few had better not change horses for the rest.
+        most = GP_TRIALS if budget is None or budget > LITTLE_MORE else max(GP_TRIALS, budget)
+        self.gp_trials = most if gp_trials is None else gp_trials
         self.seen = Observations(self.space, known)
         self._gp, self._tpe = Gp(self.space, seed=seed), Tpe(self.space)
         self._evolution = Evolution(self.space, population=40, seed=seed)
@@ -127,7 +138,7 @@ class Auto:
     @property
     def choice(self) -> Choice:
         """Who is asked now, and why."""
-        return choose(self.space, self.goals, len(self.seen), len(self.seen.pending), self.budget)
+        return choose(self.space, self.goals, len(self.seen), len(self.seen.pending), self.gp_trials)
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened."""
@@ -151,5 +162,6 @@ class Auto:
         name = self.choice.name
         if name == "cmaes" and self._cmaes is not None:
             return self._cmaes.ask(number, rng)
-        one = {"gp": self._gp, "evolution": self._evolution}.get(name, self._tpe)
-        return one.ask(number, rng)
+        if name == "gp":
+            return self._gp.ask(number, rng)
+        return (self._evolution if name == "evolution" else self._tpe).ask(number, rng)

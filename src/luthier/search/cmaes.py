@@ -1,9 +1,9 @@
 """CMA-ES: evolution by a normal distribution that learns where it should go, how far, and in which directions.
 
-Hansen: "The CMA Evolution Strategy: A Tutorial", 2016 (arXiv 1604.00772); numbers of equations below are its.  Axes that
-have few values keep a least spread, so that these can still be told apart (Hamano, Saito, Nomura, Shirakawa: "CMA-ES
-with Margin", GECCO 2022, section 4, made simpler); when a search has come to rest another one starts, with twice the
-population (Auger, Hansen: "A Restart CMA Evolution Strategy with Increasing Population Size", CEC 2005).
+Hansen: "The CMA Evolution Strategy: A Tutorial", 2016 (arXiv 1604.00772), whose are the numbers of equations below.
+Axes that have few values keep a least spread, so that these can still be told apart (Hamano, Saito, Nomura, Shirakawa:
+"CMA-ES with Margin", GECCO 2022, section 4, made simpler); when a search has come to rest another one starts, with
+twice the population (Auger, Hansen: "A Restart CMA Evolution Strategy with Increasing Population Size", CEC 2005).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Cmaes:
 
     Numbers live in the unit cube; a choice has one coordinate per option, the largest is chosen.  Conditional axes are
     always part of the distribution, those that are not alive count as if they were at its mean.  Trials may end in any
-    order: whenever there is one population of results, of whichever configs, the distribution learns.  One goal only: of several the first one counts.
+    order: whenever there is one population of results, of whichever configs, the distribution learns.  Of several
+    goals the first one counts.
 
     Args:
         space: what to search; grids are choices here.

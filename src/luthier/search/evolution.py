@@ -121,6 +121,8 @@ class Evolution:
                 if not (math.isnan(one[k]) or math.isnan(two[k])):
                     step += along * (one[k] - two[k])
                 child[k] = _inside(own[k], own[k] + step, rng)
+        if child == own:  # a twin of its parent
+            child[forced] = math.nan
         return child
 
 

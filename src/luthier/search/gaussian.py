@@ -1,11 +1,11 @@
 """A Gaussian process over points of a unit cube: what is likely between the points that were tried.
 
 The covariance is that of a function with main effects and interactions: a Matern 5/2 kernel over all axes, with a
-length per axis (Rasmussen, Williams: "Gaussian Processes for Machine Learning", 2006, equation 4.17), beside the mean of
-Matern kernels over one axis each (Duvenaud, Nickisch, Rasmussen: "Additive Gaussian Processes", NeurIPS 2011, section
-2).  Any two options of a choice are equally far apart.  The parameters are those of the greatest posterior density;
-lengths have the prior of Hvarfner, Hellsten, Nardi: "Vanilla Bayesian Optimization Performs Great in High Dimensions",
-ICML 2024, section 5.
+length per axis (Rasmussen, Williams: "Gaussian Processes for Machine Learning", 2006, equation 4.17), beside the mean
+of Matern kernels over one axis each (Duvenaud, Nickisch, Rasmussen: "Additive Gaussian Processes", NeurIPS 2011,
+section 2).  Any two options of a choice are equally far apart.  The parameters are those of the greatest posterior
+density; lengths are expected to grow with the root of the number of axes (Hvarfner, Hellsten, Nardi: "Vanilla Bayesian
+Optimization Performs Great in High Dimensions", ICML 2024, section 5).
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ def fit(X: Array, y: Array, choices: Flags) -> Array:
     steps[:, :, choices] = steps[:, :, choices] != 0
     upper = np.triu_indices(n, 1)
     gaps = np.ascontiguousarray(np.abs(steps[upper]).T)  # (d, pairs): all of it is symmetric
-    middle = np.concatenate([np.full(d, math.log(0.5) + 0.5 * math.log(d)), np.full(d, math.log(0.4)), [-0.7, -0.7, -9]])
+    middle = np.concatenate(
+        [np.full(d, math.log(0.5) + 0.5 * math.log(d)), np.full(d, math.log(0.4)), [-0.7, -0.7, -9]]
+    )
     width = np.concatenate([np.full(2 * d, 1.2), [1.5, 1.5, 3.0]])
     bounds = [*[_LENGTH] * (2 * d), _EFFECT, _EFFECT, _NOISE]
 

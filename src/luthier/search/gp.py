@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 _MOST = 300  # points that a model is made of: its cost is their number cubed
 _FITTED = 120  # of them, those that choose its parameters
+_TURN = 2  # each so many-th proposal stays close to the best
 _NEAR, _FAR, _CLIMBS, _STEPS = 192, 320, 3, 40
+_STEEP = 20  # times how far the median is above the best: what is worse counts as that
+_LEAST_REACH = 1e-3  # of a box around the best, in units of an axis
+_DEEP = 1e4  # standard deviations, from where the leading term of a tail is enough
 
 
 class Gp:
@@ -89,7 +93,7 @@ class Gp:
             return self.space.sample(rng)
         if len(self.seen) < self.startup or not self.seen.ranked:
             return self.space.decode(self._spread.point(number), rng)
-        local = number % 2 == 1 and len(self.seen.ranked) >= 2 * self.startup
+        local = number % _TURN == 1 and len(self.seen.ranked) >= 2 * self.startup
         numbers, y = self._values(local=local)
         chance = rng.numpy()
         X = self._features(self.seen.rows(numbers))
@@ -113,11 +117,10 @@ class Gp:
         # Stopped trials come after those that came further: a score from half way is not better than any of these.
         if 0 < len(full) < len(scores):
             scores = np.maximum(scores, scores[: len(full)].max())
-        if local:
+        if local:  # the best of them as they are: a logarithm has an edge just where the bottom is
             count = max(2 * self.startup, len(scores) // 4)
             few = scores[:count]
-            few = np.minimum(few, few[0] + 20*(np.median(few)-few[0]) + 1e-300)
-            return numbers[:count], (few-few.mean())/max(few.std(), 1e-300)
+            return numbers[:count], scaled(np.minimum(few, few[0] + _STEEP * (np.median(few) - few[0])))
         bad = list(seen.bad)
         numbers += bad
         scores = np.concatenate([scores, np.full(len(bad), scores.max())])
@@ -144,8 +147,6 @@ class Gp:
 
     def _alive(self, X: Array) -> Array:
         """Return the points *X* with what is not alive in them put to its place."""
-        import numpy as np
-
         for axis in self.space.axes:  # parents come first
             if axis.condition is not None:
                 dead = X[:, axis.condition.parent] != axis.condition.option
@@ -155,61 +156,64 @@ class Gp:
     def _candidates(self, surface: Surface, chance: np.random.Generator, *, local: bool) -> Array:
         """Return points, the most promising first."""
         import numpy as np
-        from scipy.optimize import minimize
 
-        options = np.array(self._options)
-        d = len(options)
         best = surface.X[np.argsort(surface.means, kind="stable")]
         target = float(surface.means.min())
-        sides = np.ones(d)
+        low, high = np.zeros(len(self._options)), np.ones(len(self._options))
+        if local:
+            reach = np.maximum(2 * np.abs(best[: len(best) // 2] - best[0]).mean(axis=0), _LEAST_REACH)
+            low, high = np.clip(best[0] - reach, 0, 1), np.clip(best[0] + reach, 0, 1)
+        points = self._drawn(best, chance, low, high)
+        mean, sd = surface(points)
+        points = points[np.argsort(-log_improvement((target - mean) / sd, sd), kind="stable")]
+        if all(self._options):
+            return points
+        found = [self._climbed(surface, start, target, low, high) for start in points[:_CLIMBS]]
+        found.sort(key=lambda one: -one[0])
+        return np.vstack([*(top for _, top in found), points])
+
+    def _drawn(self, best: Array, chance: np.random.Generator, low: Array, high: Array) -> Array:
+        """Return random points between *low* and *high*: some anywhere, some close to one of the *best*."""
+        import numpy as np
+
+        options = np.array(self._options)
+        numeric, d = options == 0, len(options)
         far = chance.random((_FAR, d))
         centre = best[chance.integers(0, min(len(best), 5), _NEAR)]
         width = 10.0 ** chance.uniform(-3, -0.5, (_NEAR, 1))
-        near = np.clip(centre + width * chance.normal(size=(_NEAR, d)), 0, 1)
-        moved = chance.random((_NEAR, d)) < np.maximum(1.5 / d, 0.3)
-        near = np.where(moved, near, centre)
+        near = centre + width * chance.normal(size=(_NEAR, d))
+        near = np.where(chance.random((_NEAR, d)) < max(1.5 / d, 0.3), near, centre)
         for column in np.flatnonzero(options):
             far[:, column] = np.floor(far[:, column] * options[column])
             other = chance.integers(0, options[column], _NEAR)
             changed = (chance.random(_NEAR) < 1 / max(2, d)) | (centre[:, column] < 0)
             near[:, column] = np.where(changed, other, centre[:, column])
-        if local:
-            reach = np.maximum(2 * np.abs(best[: len(best) // 2] - best[0]).mean(axis=0), 1e-3)
-            low, high = np.clip(best[0] - reach, 0, 1), np.clip(best[0] + reach, 0, 1)
-            numeric = options == 0
-            far[:, numeric] = (low + far * (high - low))[:, numeric]
-            near[:, numeric] = np.clip(near, low, high)[:, numeric]
-        else:
-            low, high = np.zeros(d), np.ones(d)
-        points = self._alive(np.vstack([near, far]))
-        mean, sd = surface(points)
-        points = points[np.argsort(-log_improvement((target - mean) / sd, sd), kind="stable")]
-        numeric = np.flatnonzero(options == 0)
-        if not len(numeric):
-            return points
-        found = []
-        for start in points[:_CLIMBS]:
+        far[:, numeric] = (low + far * (high - low))[:, numeric]
+        near[:, numeric] = np.clip(near, low, high)[:, numeric]
+        return self._alive(np.vstack([near, far]))
 
-            def cost(x: Array, start: Array = start) -> tuple[float, Array]:
-                at = start.copy()
-                at[numeric] = x
-                mean, sd, by_mean, by_sd = surface.slope(at)
-                z = (target - mean) / sd
-                value = float(log_improvement(np.array([z]), np.array([sd]))[0])
-                up, spread = slopes(z)
-                return -value, -(-up * by_mean + spread * by_sd)[numeric] / sd
+    def _climbed(self, surface: Surface, start: Array, target: float, low: Array, high: Array) -> tuple[float, Array]:
+        """Return the greatest improvement that can be reached from *start* without another choice, and where it is."""
+        import numpy as np
+        from scipy.optimize import minimize
 
-            lives = [
-                (low[k], high[k]) if self._lives(start, k) else (start[k], start[k]) for k in numeric
-            ]
-            climbed = minimize(
-                cost, start[numeric], jac=True, method="L-BFGS-B", bounds=lives, options={"maxiter": _STEPS}
-            )
-            top = start.copy()
-            top[numeric] = climbed.x
-            found.append((float(climbed.fun), len(found), top))
-        found.sort(key=lambda one: one[:2])
-        return np.vstack([[one[2] for one in found], points])
+        numeric = [k for k, options in enumerate(self._options) if not options]
+        at = start.copy()
+
+        def cost(x: Array) -> tuple[float, Array]:
+            at[numeric] = x
+            mean, sd, by_mean, by_sd = surface.slope(at)
+            z = (target - mean) / sd
+            up, spread = slopes(z)
+            value = float(log_improvement(np.array([z]), np.array([sd]))[0])
+            return -value, (up * by_mean - spread * by_sd)[numeric] / sd
+
+        bounds = [(low[k], high[k]) if self._lives(start, k) else (start[k], start[k]) for k in numeric]
+        options = {"maxiter": _STEPS}
+        climbed = minimize(cost, start[numeric], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        top = start.copy()
+        top[numeric] = climbed.x
+        return -float(climbed.fun), top
 
     def _lives(self, point: Array, column: int) -> bool:
         condition = self.space.axes[column].condition
@@ -241,10 +245,11 @@ def warped(scores: Array) -> Array:
     """
     import numpy as np
 
-    n, above = len(scores), scores - scores.min()
+    n, largest = len(scores), max(float(np.abs(scores).max()), 1e-300)
+    above = scores / largest - scores.min() / largest
     if not above.max() > 0:
         return np.zeros(n)
-    above = above / above.max()
+    above /= above.max()
     shifts = np.maximum(np.quantile(above, [0.1, 0.2, 0.35, 0.5, 0.75, 1.0]), 1e-9)
     likely, chosen = -n * math.log(float(above.std())), above
     for shift in shifts:
@@ -252,7 +257,22 @@ def warped(scores: Array) -> Array:
         found = -n * math.log(max(float(logs.std()), 1e-300)) - float(logs.sum())
         if n > 3 and found > likely:  # noqa: PLR2004 (no shape is seen in three)
             likely, chosen = found, logs
-    return np.asarray((chosen - chosen.mean()) / chosen.std())
+    return scaled(chosen)
+
+
+def scaled(values: Array) -> Array:
+    """Return *values* with mean 0 and deviation 1; all 0 where they are alike.
+
+    >>> import numpy as np
+    >>> scaled(np.array([3.0, 1.0])).tolist(), scaled(np.ones(2)).tolist()
+    ([1.0, -1.0], [0.0, 0.0])
+    """
+    import numpy as np
+
+    values = values / max(float(np.abs(values).max()), 1e-300)  # or the squares of large ones would be infinite
+    away = values - values.mean()
+    deviation = float(away.std())
+    return away / deviation if deviation > 1e-15 else np.zeros(len(away))  # noqa: PLR2004 (as good as nothing)
 
 
 def log_improvement(z: Array, sd: Array) -> Array:
@@ -268,8 +288,8 @@ def log_improvement(z: Array, sd: Array) -> Array:
     high = np.maximum(z, -1.0)
     near = np.log(np.exp(-0.5 * high * high) / math.sqrt(2 * math.pi) + high * ndtr(high))
     low = np.minimum(z, -1.0)
-    rest = np.where(low > -1e4, 1 + low * math.sqrt(math.pi / 2) * erfcx(-low / math.sqrt(2)), 0)
-    far = np.log(np.where(rest > 1e-12, rest, 1 / (low * low))) - 0.5 * low * low - 0.5 * math.log(2 * math.pi)
+    rest = np.where(low > -_DEEP, 1 + low * math.sqrt(math.pi / 2) * erfcx(-low / math.sqrt(2)), 0)
+    far = np.log(np.where(rest > 1 / _DEEP**3, rest, 1 / (low * low))) - 0.5 * low * low - 0.5 * math.log(2 * math.pi)
     found: Array = np.where(z > -1, near, far) + np.log(sd)
     return found
 

@@ -42,6 +42,7 @@ from luthier.tune.past import events_of
 from luthier.tune.result import load_error
 from luthier.tune.result_grid import ResultGrid
 from luthier.tune.resumption import Resumption
+from luthier.tune.searching import spoken
 from luthier.tune.source import PART, source_of
 from luthier.tune.watch import MetricWatch
 
@@ -310,7 +311,7 @@ class Experiment:
         return Plan(
             trials=self._total(),
             directory=self.shown,
-            searcher="grid search" if blueprint.space.grid_size > 1 else "random search",
+            searcher=spoken(blueprint.search, blueprint.searcher(), blueprint.space),
             grid=blueprint.space.grid_size,
             samples=None if tune.num_samples < 0 else tune.num_samples,
             scheduler=SPOKEN.get(scheduler, scheduler.removesuffix("Scheduler")),
