@@ -66,9 +66,8 @@ class Surface:
         self._joint, self._main, noise = np.exp(self.logs[2 * d :])
         covariance = self._covariance(self._steps(X))
         covariance[np.diag_indices(len(X))] += noise + _JITTER
-        factor = np.linalg.cholesky(covariance)
-        self._inverse = cho_solve((factor, True), np.eye(len(X)), check_finite=False)
-        self._weights = self._inverse @ y
+        self._factor = np.linalg.cholesky(covariance)
+        self._weights = cho_solve((self._factor, True), y, check_finite=False)
         self.means = y - noise * self._weights
 
     def believing(self, more: Array) -> Surface:
@@ -103,14 +102,17 @@ class Surface:
     def __call__(self, at: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation (of the function, without noise) at the rows of *at*: each (m,)."""
         import numpy as np
+        from scipy.linalg import solve_triangular
 
         k = self._covariance(self._steps(at))
-        variance = self._joint + self._main - np.einsum("ij,ij->i", k @ self._inverse, k)
+        half = solve_triangular(self._factor, k.T, lower=True, check_finite=False)
+        variance = self._joint + self._main - (half * half).sum(axis=0)
         return k @ self._weights, np.sqrt(np.maximum(variance, 1e-16))
 
     def slope(self, at: Array) -> tuple[float, float, Array, Array]:
         """Return mean and standard deviation at one point (d,), and the gradients of both, (d,); 0 for choices."""
         import numpy as np
+        from scipy.linalg import lapack
 
         steps = self._steps(at[None])[0]
         d = steps.shape[1]
@@ -121,7 +123,7 @@ class Surface:
         moved = (self._joint * (1 + r) * e)[:, None] * (self._scales**2)
         moved = -(5 / 3) * steps * (moved + (self._main / d) * self._sides**2 * (1 + s) * f)
         moved[:, self.choices] = 0
-        turned = self._inverse @ k
+        turned, _ = lapack.dpotrs(self._factor, k, lower=1)
         sd = math.sqrt(max(self._joint + self._main - float(k @ turned), 1e-16))
         return float(k @ self._weights), sd, self._weights @ moved, -(turned @ moved) / sd
 

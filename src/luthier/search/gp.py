@@ -303,7 +303,7 @@ def slopes(z: float) -> tuple[float, float]:
     """
     from scipy.special import erfcx
 
-    if z < -25:  # noqa: PLR2004 (the leading terms of both are enough from there on)
+    if z < -_DEEP / 10:  # the leading terms of both are enough from there on
         return -z, z * z
     ratio = math.sqrt(math.pi / 2) * float(erfcx(-z / math.sqrt(2)))  # cdf / pdf
     return (ratio / (1 + z * ratio), 1 / (1 + z * ratio)) if z < 25 else (1 / z, 0.0)  # noqa: PLR2004 (the same)
