@@ -97,14 +97,17 @@ class Gp:
         numbers, y = self._values(local=local)
         chance = rng.numpy()
         X = self._features(self.seen.rows(numbers))
+        low, wide = np.zeros(len(self.space)), np.ones(len(self.space))
+        if local:  # a box around the best is the cube
+            low, wide = self._box(X)
         try:
-            surface = Surface(X, y, np.array(self._options) > 0, _FITTED)
+            surface = Surface((X - low) / wide, y, np.array(self._options) > 0, _FITTED)
             if self.seen.pending:
-                surface = surface.believing(self._features(self.seen.rows(list(self.seen.pending)[-_MOST:])))
+                pending = self._features(self.seen.rows(list(self.seen.pending)[-_MOST:]))
+                surface = surface.believing((pending - low) / wide)
         except np.linalg.LinAlgError:  # the values say nothing that fits
             return self.space.sample(rng)
-        points = self._candidates(surface, chance, local=local)
-        return self._new(points, rng)
+        return self._new(low + self._candidates(surface, chance) * wide, rng)
 
     def _values(self, *, local: bool) -> tuple[list[int], Array]:
         """Return the trials to be modelled, best and others mixed, and how good they were: about normal."""
@@ -153,27 +156,32 @@ class Gp:
                 X[dead, axis.number] = -1 if self._options[axis.number] else 0.5
         return X
 
-    def _candidates(self, surface: Surface, chance: np.random.Generator, *, local: bool) -> Array:
+    def _box(self, X: Array) -> tuple[Array, Array]:
+        """Return the lowest corner and the sides of a box around the first of *X*, as wide as the others are apart."""
+        import numpy as np
+
+        reach = np.maximum(2 * np.abs(X[: len(X) // 2] - X[0]).mean(axis=0), _LEAST_REACH)
+        low, high = np.clip(X[0] - reach, 0, 1), np.clip(X[0] + reach, 0, 1)
+        numeric = np.array(self._options) == 0
+        return np.where(numeric, low, 0.0), np.where(numeric, high - low, 1.0)
+
+    def _candidates(self, surface: Surface, chance: np.random.Generator) -> Array:
         """Return points, the most promising first."""
         import numpy as np
 
         best = surface.X[np.argsort(surface.means, kind="stable")]
         target = float(surface.means.min())
-        low, high = np.zeros(len(self._options)), np.ones(len(self._options))
-        if local:
-            reach = np.maximum(2 * np.abs(best[: len(best) // 2] - best[0]).mean(axis=0), _LEAST_REACH)
-            low, high = np.clip(best[0] - reach, 0, 1), np.clip(best[0] + reach, 0, 1)
-        points = self._drawn(best, chance, low, high)
+        points = self._drawn(best, chance)
         mean, sd = surface(points)
         points = points[np.argsort(-log_improvement((target - mean) / sd, sd), kind="stable")]
         if all(self._options):
             return points
-        found = [self._climbed(surface, start, target, low, high) for start in points[:_CLIMBS]]
+        found = [self._climbed(surface, start, target) for start in points[:_CLIMBS]]
         found.sort(key=lambda one: -one[0])
         return np.vstack([*(top for _, top in found), points])
 
-    def _drawn(self, best: Array, chance: np.random.Generator, low: Array, high: Array) -> Array:
-        """Return random points between *low* and *high*: some anywhere, some close to one of the *best*."""
+    def _drawn(self, best: Array, chance: np.random.Generator) -> Array:
+        """Return random points: some anywhere, some close to one of the *best*."""
         import numpy as np
 
         options = np.array(self._options)
@@ -188,11 +196,10 @@ class Gp:
             other = chance.integers(0, options[column], _NEAR)
             changed = (chance.random(_NEAR) < 1 / max(2, d)) | (centre[:, column] < 0)
             near[:, column] = np.where(changed, other, centre[:, column])
-        far[:, numeric] = (low + far * (high - low))[:, numeric]
-        near[:, numeric] = np.clip(near, low, high)[:, numeric]
+        near[:, numeric] = np.clip(near, 0, 1)[:, numeric]
         return self._alive(np.vstack([near, far]))
 
-    def _climbed(self, surface: Surface, start: Array, target: float, low: Array, high: Array) -> tuple[float, Array]:
+    def _climbed(self, surface: Surface, start: Array, target: float) -> tuple[float, Array]:
         """Return the greatest improvement that can be reached from *start* without another choice, and where it is."""
         import numpy as np
         from scipy.optimize import minimize
@@ -208,7 +215,7 @@ class Gp:
             value = float(log_improvement(np.array([z]), np.array([sd]))[0])
             return -value, (up * by_mean - spread * by_sd)[numeric] / sd
 
-        bounds = [(low[k], high[k]) if self._lives(start, k) else (start[k], start[k]) for k in numeric]
+        bounds = [(0.0, 1.0) if self._lives(start, k) else (start[k], start[k]) for k in numeric]
         options = {"maxiter": _STEPS}
         climbed = minimize(cost, start[numeric], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         top = start.copy()
