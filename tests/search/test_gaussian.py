@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from luthier.search.gaussian import Surface, _evidence
+from luthier.search.gaussian import Surface, _evidence, around
 from luthier.search.gp import log_improvement, slopes, warped
 
 CHOICES = np.array([False, False, True, False])
@@ -29,12 +29,15 @@ def test_the_gradient_of_the_evidence_is_its_gradient():
     steps[:, :, 2] = steps[:, :, 2] != 0
     upper = np.triu_indices(len(y), 1)
     gaps = np.abs(steps[upper]).T
-    logs = np.random.default_rng(1).normal(size=11) * 0.3
-    logs[-1] = -4.0
-    _, gradient = _evidence(gaps, upper, y, logs)
-    for k in range(11):
-        step = 1e-5 * np.eye(11)[k]
-        slope = (_evidence(gaps, upper, y, logs + step)[0] - _evidence(gaps, upper, y, logs - step)[0]) / 2e-5
+    bowl = (around(X, CHOICES) @ around(X, CHOICES).T) ** 2
+    logs = np.random.default_rng(1).normal(size=12) * 0.3
+    logs[-2] = -4.0
+    _, gradient = _evidence(gaps, bowl, upper, y, logs)
+    for k in range(12):
+        step = 1e-5 * np.eye(12)[k]
+        slope = (
+            _evidence(gaps, bowl, upper, y, logs + step)[0] - _evidence(gaps, bowl, upper, y, logs - step)[0]
+        ) / 2e-5
         assert gradient[k] == pytest.approx(slope, rel=1e-4, abs=1e-5)
 
 
@@ -44,7 +47,8 @@ def test_the_evidence_is_that_of_the_normal_density():
     upper = np.triu_indices(8, 1)
     steps = X[:, None] - X[None]
     steps[:, :, 2] = steps[:, :, 2] != 0
-    value, _ = _evidence(np.abs(steps[upper]).T, upper, y, surface.logs)
+    bowl = (around(X, CHOICES) @ around(X, CHOICES).T) ** 2
+    value, _ = _evidence(np.abs(steps[upper]).T, bowl, upper, y, surface.logs)
     covariance = surface._factor @ surface._factor.T
     density = -0.5 * y @ np.linalg.solve(covariance, y) - 0.5 * np.linalg.slogdet(covariance)[1]
     assert value == pytest.approx(density, rel=1e-5)

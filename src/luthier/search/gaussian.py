@@ -3,9 +3,10 @@
 The covariance is that of a function with main effects and interactions: a Matern 5/2 kernel over all axes, with a
 length per axis (Rasmussen, Williams: "Gaussian Processes for Machine Learning", 2006, equation 4.17), beside the mean
 of Matern kernels over one axis each (Duvenaud, Nickisch, Rasmussen: "Additive Gaussian Processes", NeurIPS 2011,
-section 2), and a bowl: a kernel of polynomials of degree 2 (Rasmussen, Williams, section 4.2.2).  Any two options of a choice are equally far apart.  The parameters are those of the greatest posterior
-density; lengths are expected to grow with the root of the number of axes (Hvarfner, Hellsten, Nardi: "Vanilla Bayesian
-Optimization Performs Great in High Dimensions", ICML 2024, section 5).
+section 2), and a bowl: a kernel of polynomials of degree 2 (Rasmussen, Williams, section 4.2.2).  Any two options of a
+choice are equally far apart.  The parameters are those of the greatest posterior density; lengths are expected to grow
+with the root of the number of axes (Hvarfner, Hellsten, Nardi: "Vanilla Bayesian Optimization Performs Great in High
+Dimensions", ICML 2024, section 5).
 """
 
 from __future__ import annotations

@@ -121,7 +121,9 @@ class Gp:
         if 0 < len(full) < len(scores):
             scores = np.maximum(scores, scores[: len(full)].max())
         if local:  # the best of them as they are: a logarithm has an edge just where the bottom is
-            count = max(2 * self.startup, len(scores) // 4)
+            d = len(self.space)
+            bowl = (d + 1) * (d + 2) // 2  # so many numbers describe one
+            count = max(2 * self.startup, len(scores) // 4, min(bowl + bowl // 3, len(scores) // 2))
             few = scores[:count]
             return numbers[:count], scaled(np.minimum(few, few[0] + _STEEP * (np.median(few) - few[0])))
         bad = list(seen.bad)
