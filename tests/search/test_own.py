@@ -128,12 +128,16 @@ def bowl(config, _step=1):
     return far + (config["model"]["depth"] - 6) ** 2 / 49 + 0.3 * (config["model"]["act"] == "relu")
 
 
-@pytest.mark.parametrize(("make", "share"), [(Evolution, 0.7), (Cmaes, 0.8), (Gp, 0.3), (Auto, 0.3)])
+@pytest.mark.parametrize(("make", "share"), [(Evolution, 0.8), (Cmaes, 0.8), (Gp, 0.3), (Auto, 0.3)])
 def test_it_learns_in_a_mixed_and_conditional_space(make, share):
-    """The median over 6 seeds of 60 trials is well below that of random search."""
+    """The median over 4 seeds is well below that of random search."""
+    few = 40 if make in (Gp, Auto) else 80
     ours, random = (
-        [min(t.score for t in played(one(seed), bowl, seed=seed)[0].experiment.trials.values()) for seed in range(6)]
-        for one in (lambda seed: make(MIXED, seed=seed), lambda _: Variants(MIXED, 60))
+        [
+            min(t.score for t in played(one(seed), bowl, few, seed=seed)[0].experiment.trials.values())
+            for seed in range(4)
+        ]
+        for one in (lambda seed: make(MIXED, seed=seed), lambda _: Variants(MIXED, 80))
     )
     assert statistics.median(ours) < share * statistics.median(random)
 
@@ -187,7 +191,7 @@ def test_it_goes_along_with_a_scheduler_that_stops(make):
 
 @pytest.mark.parametrize("make", ALL)
 def test_what_is_known_counts_from_the_start(make):
-    known = [Known({"x": x / 20}, (abs(x / 20 - 0.8),)) for x in range(20)] + [Known({"x": 0.1}, None)]
+    known = [Known({"x": x / 60}, (abs(x / 60 - 0.8),)) for x in range(60)] + [Known({"x": 0.1}, None)]
     searcher = make(Space({"x": Float(0, 1)}), known=known)
     xs = [searcher.ask(number, rng_at(5, number))["x"] for number in range(20)]
     assert statistics.median(abs(x - 0.8) for x in xs) < 0.25

@@ -92,7 +92,7 @@ class Gp:
         if not self.space.axes:
             return self.space.sample(rng)
         if len(self.seen) < self.startup or not self.seen.ranked:
-            return self.space.decode(self._spread.point(number), rng)
+            return self.space.decode(self._first(number), rng)
         local = number % _TURN == 1 and len(self.seen.ranked) >= 2 * self.startup
         numbers, y = self._values(local=local)
         chance = rng.numpy()
@@ -108,6 +108,13 @@ class Gp:
         except np.linalg.LinAlgError:  # the values say nothing that fits
             return self.space.sample(rng)
         return self._new(low + self._candidates(surface, chance) * wide, rng)
+
+    def _first(self, number: int) -> list[float]:
+        """Return the *number*-th point before there is a model: the middle of the bounds, then others."""
+        spread = self._spread.point(number)
+        if number:
+            return spread
+        return [u if options else 0.5 for u, options in zip(spread, self._options, strict=True)]
 
     def _values(self, *, local: bool) -> tuple[list[int], Array]:
         """Return the trials to be modelled, best and others mixed, and how good they were: about normal."""
