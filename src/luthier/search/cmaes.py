@@ -245,7 +245,7 @@ class Cmaes:
         self.idle = 0 if best < self.best else self.idle + 1
         self.best = min(self.best, best)
         wide = self.sigma * float(np.sqrt(np.diag(self.spread) if self.full else self.spread).max())
-        patience = 10 + math.ceil(30 * self.d / self.size)
+        patience = 40 + math.ceil(30 * self.d / self.size)
         flat = len(scores) > 1 and max(scores) - best <= 1e-12 * max(1.0, abs(best))
         if wide < 1e-7 or self.idle >= patience or (flat and self.steps > 1 and not self._floors.any()):  # noqa: PLR2004
             self.restarts += 1
