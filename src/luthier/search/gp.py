@@ -10,6 +10,7 @@ of the model); Ginsbourger, Le Riche, Carraro, 2010 (trials that run count with 
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
@@ -37,6 +38,7 @@ _FITTED = 120  # of them, those that choose its parameters
 _TURN = 2  # each so many-th proposal stays close to the best
 _NEAR, _FAR, _CLIMBS, _STEPS = 192, 320, 3, 40
 _STEEP = 20  # times how far the median is above the best: what is worse counts as that
+_TWIN = 1e-9  # points closer than that are the same one
 _LEAST_REACH = 1e-3  # of a box around the best, in units of an axis
 _DEEP = 1e4  # standard deviations, from where the leading term of a tail is enough
 
@@ -123,6 +125,7 @@ class Gp:
         seen = self.seen
         numbers = [place.number for place in seen.ranked]
         scores = np.array([place.score for place in seen.ranked])
+        scores /= max(float(np.abs(scores).max()), 1e-300)  # or differences of large ones would be infinite
         full = [k for k, place in enumerate(seen.ranked) if place.early == -math.inf]
         # Stopped trials come after those that came further: a score from half way is not better than any of these.
         if 0 < len(full) < len(scores):
@@ -236,16 +239,19 @@ class Gp:
         return condition is None or bool(point[condition.parent] == condition.option)
 
     def _new(self, points: Array, rng: Rng) -> Config:
-        """Return the config of the first of *points*; where values are few, of the first that was not tried yet."""
+        """Return the config of the first of *points* that was not tried before."""
         import numpy as np
 
-        options = np.array(self._options)
-        units = np.where(options > 0, (points + 0.5) / np.maximum(options, 1), points)
-        for place, unit in enumerate((*units, *([math.nan] * len(options) for _ in range(len(units))))):
-            config = self.space.decode([float(u) for u in unit], rng.split(place))
+        options, seen = np.array(self._options), self.seen
+        tried = self._features(seen.rows([*(place.number for place in seen.ranked), *seen.bad, *seen.pending]))
+        fresh = (point for point in points if not (np.abs(tried - point).max(axis=1) < _TWIN).any())
+        strangers = (np.full(len(options), math.nan) for _ in points)
+        for place, point in enumerate(chain(fresh, strangers)):
+            units = np.where(options > 0, (point + 0.5) / np.maximum(options, 1), point)
+            config = self.space.decode(units.tolist(), rng.split(place))
             if not self.seen.has(config):
                 return config
-        return self.space.decode(units[0].tolist(), rng)
+        return self.space.sample(rng)
 
 
 def warped(scores: Array) -> Array:
@@ -256,8 +262,8 @@ def warped(scores: Array) -> Array:
     section 3).
 
     >>> import numpy as np
-    >>> warped(np.array([3.0, 1.0, 2.0])).round(2).tolist()
-    [1.22, -1.22, 0.0]
+    >>> warped(np.array([4.0, 0.0, 3.0])).round(2).tolist()
+    [0.98, -1.37, 0.39]
     """
     import numpy as np
 
@@ -280,7 +286,7 @@ def scaled(values: Array) -> Array:
     """Return *values* with mean 0 and deviation 1; all 0 where they are alike.
 
     >>> import numpy as np
-    >>> scaled(np.array([3.0, 1.0])).tolist(), scaled(np.ones(2)).tolist()
+    >>> scaled(np.array([4.0, 2.0])).tolist(), scaled(np.ones(2)).tolist()
     ([1.0, -1.0], [0.0, 0.0])
     """
     import numpy as np
@@ -296,7 +302,7 @@ def log_improvement(z: Array, sd: Array) -> Array:
 
     >>> import numpy as np
     >>> log_improvement(np.array([0.0, -50.0]), np.ones(2)).round(2).tolist()
-    [-0.92, -1258.75]
+    [-0.92, -1258.74]
     """
     import numpy as np
     from scipy.special import erfcx, ndtr
