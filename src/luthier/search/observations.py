@@ -93,6 +93,10 @@ class Observations:
         rows: npt.NDArray[np.float64] = self._rows[np.asarray(numbers, dtype=np.intp) + self._before]
         return rows
 
+    def place(self, number: int) -> Place | None:
+        """Return where the trial of that number stands; None if it has no score."""
+        return self._places.get(number)
+
     def has(self, config: Config) -> bool:
         """Whether *config* was tried already; always False where an axis is dense."""
         import numpy as np

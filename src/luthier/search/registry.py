@@ -12,4 +12,10 @@ SEARCHERS: Mapping[str, str] = {
     "random": "luthier.search.variants:Variants",
     "grid": "luthier.search.variants:Variants",
     "tpe": "luthier.search.tpe:Tpe",
+    "sobol": "luthier.search.quasirandom:QuasiRandom",
+    "quasirandom": "luthier.search.quasirandom:QuasiRandom",
+    "evolution": "luthier.search.evolution:Evolution",
+    "cmaes": "luthier.search.cmaes:Cmaes",
+    "gp": "luthier.search.gp:Gp",
+    "auto": "luthier.search.auto:Auto",
 }

@@ -43,7 +43,7 @@ from luthier.tune.past import events_of
 from luthier.tune.result import load_error
 from luthier.tune.result_grid import ResultGrid
 from luthier.tune.resumption import Resumption
-from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.searching import spoken
 from luthier.tune.source import PART, source_of
 from luthier.tune.watch import MetricWatch
 
@@ -343,7 +343,7 @@ class Experiment:
         return Plan(
             trials=self._total(),
             directory=self.shown,
-            searcher=_spoken(blueprint),
+            searcher=spoken(blueprint.search, blueprint.searcher(), blueprint.space),
             grid=blueprint.space.grid_size,
             samples=None if tune.num_samples < 0 else tune.num_samples,
             scheduler=SPOKEN.get(scheduler, scheduler.removesuffix("Scheduler")),
@@ -374,10 +374,3 @@ def _refuse_read_only(directory: str) -> None:
             f"tune.ExperimentAnalysis, luthier show), but to go on, copy it to where you may write."
         )
         raise StoreFailed(msg)
-
-
-def _spoken(blueprint: Blueprint) -> str:
-    """Return what chooses the configs, in words."""
-    if isinstance(blueprint.search, BasicVariantGenerator):
-        return "grid search" if blueprint.space.grid_size > 1 else "random search"
-    return type(blueprint.search).__name__.removesuffix("Search")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from luthier.core.policy import Searcher
     from luthier.core.space import Space
 
+
 _BASIC = "luthier.tune.search.basic_variant:BasicVariantGenerator"
 SEARCH_ALGS: Mapping[str, str] = {
     "variant_generator": _BASIC,
@@ -24,6 +25,12 @@ SEARCH_ALGS: Mapping[str, str] = {
     "tpe": "luthier.tune.search.tpe:TPESearch",
     "optuna": "luthier.tune.search.optuna:OptunaSearch",
     "hyperopt": "luthier.tune.search.hyperopt:HyperOptSearch",
+    "sobol": "luthier.tune.search.quasirandom:QuasiRandomSearch",
+    "quasirandom": "luthier.tune.search.quasirandom:QuasiRandomSearch",
+    "evolution": "luthier.tune.search.evolution:EvolutionSearch",
+    "cmaes": "luthier.tune.search.cmaes:CMAESSearch",
+    "gp": "luthier.tune.search.gp:GPSearch",
+    "auto": "luthier.tune.search.auto:AutoSearch",
 }
 
 
@@ -37,6 +44,7 @@ def searcher_of(search_alg: Any, space: Space, num_samples: int, seed: int, goal
     if isinstance(chosen, BasicVariantGenerator):
         return chosen.build(space, num_samples, seed)
     if isinstance(chosen, SpaceSearcher):
+        chosen.expect(num_samples)
         return chosen.build(space, goals, seed)
     searcher: Searcher = chosen
     return searcher
@@ -73,3 +81,17 @@ def create_searcher(search_alg: str, **arguments: Any) -> Any:
 
 def _known() -> str:
     return ", ".join(sorted(SEARCH_ALGS))
+
+
+def spoken(search_alg: Any, policy: Any, space: Space) -> str:
+    """Return what is searched with, in words: of *search_alg* as described, and of the *policy* that it builds.
+
+    >>> from luthier.core.space import Space
+    >>> spoken(create_searcher("tpe"), None, Space({}))
+    'TPE search'
+    """
+    if isinstance(search_alg, BasicVariantGenerator):
+        return "grid search" if space.grid_size > 1 else "random search"
+    choice = getattr(getattr(policy, "searcher", policy), "choice", None)  # behind points that are given
+    name = type(search_alg).__name__.removesuffix("Search")
+    return f"{name} search ({choice})" if choice else f"{name} search"

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from luthier.core.policy import Searcher as Policy
 
 
+def only_goal(goals: tuple[Goal, ...], searcher: str) -> None:
+    """Refuse several *goals* for a *searcher* (its name) that knows one.
+
+    Raises:
+        BadArgument: there are several.
+    """
+    if len(goals) > 1:
+        metrics = [goal.metric for goal in goals]
+        wanted = f"one metric: {searcher} knows no more; TPESearch, EvolutionSearch and AutoSearch do"
+        raise BadArgument("metric", metrics, wanted)
+
+
 class SpaceSearcher(Searcher):
     """A search algorithm over a space; inherit, and write :meth:`policy`.
 
@@ -76,6 +88,9 @@ class SpaceSearcher(Searcher):
             seed: the experiment's; only for libraries that must be asked again when a log is replayed.
         """
         raise NotImplementedError
+
+    def expect(self, num_samples: int) -> None:
+        """Hear how many trials an experiment will have before :meth:`build`; -1 for any number."""
 
     def converted(self, space: Mapping[str, Any]) -> Space:
         """Return *space*, in whatever form users may give it, as a space of ours."""
