@@ -130,7 +130,7 @@ def test_local_processes_two_at_a_time(tmp_path):
 
 
 def test_auto_says_what_it_chose_and_why(capsys, tmp_path):
-    search = AutoSearch(SPACE, metric="loss", mode="min")
+    search: Any = AutoSearch(SPACE, metric="loss", mode="min")
     assert search.choice is None
     search.suggest("t0")
     assert search.choice.name == "gp"
