@@ -147,6 +147,14 @@ class Parzen:
         ]  # the last: not alive
         self._smooth = 1 / (len(rows) + 1)  # of the prior in each mass function, beside the 1 of the observation
 
+    def widened(self, factor: float) -> Parzen:
+        """Return one whose kernels are *factor* times as wide; to draw from."""
+        from copy import copy
+
+        wide = copy(self)
+        wide._widths, wide._smooth = self._widths * factor, min(self._smooth * factor, 1.0)  # noqa: SLF001
+        return wide
+
     def sample(self, count: int, rng: np.random.Generator, mixing: float = 0.0) -> Matrix:
         """Return *count* points; axes that are not alive in them are NaN.
 

@@ -11,5 +11,6 @@ SEARCHERS: Mapping[str, str] = {
     "variant_generator": "luthier.search.variants:Variants",
     "random": "luthier.search.variants:Variants",
     "grid": "luthier.search.variants:Variants",
+    "bohb": "luthier.search.bohb:Bohb",
     "tpe": "luthier.search.tpe:Tpe",
 }

@@ -19,11 +19,14 @@ from luthier.core.space import Space
 from luthier.store.values import to_json
 from luthier.tune.adapt import callbacks
 from luthier.tune.adapt.stopping import stopping
+from luthier.tune.adapt.suggesting import christen
 from luthier.tune.configs import RunConfig, TuneConfig
 from luthier.tune.registry import check, resolve, trainable_name
 from luthier.tune.schedulers import create_scheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.search.searcher import Searcher as UserSearcher
+from luthier.tune.search.searcher import spoken_goals
 from luthier.tune.search.space_searcher import SpaceSearcher
 from luthier.tune.searching import described, searcher_of
 from luthier.tune.stopper.timeout import timeout_of
@@ -74,6 +77,9 @@ class Blueprint:
         self.scheduling = _scheduling(self.tune.scheduler)
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
+        if isinstance(self.search, SpaceSearcher):
+            self.search = copy.deepcopy(self.search)  # the user's object stays as it is
+            self.search.review(self.tune, self._judge())
         self._try_one_config()
         self.scheduler()
         _check_checkpointing(self.trainable, self.run)
@@ -92,15 +98,21 @@ class Blueprint:
                 raise BadArgument("param_space", self.param_space, "values that can be pickled", str(error)) from error
 
     # -- the parts -----------------------------------------------------------------------------------------------------
-    def searcher(self, seed: int = 0) -> Searcher:
-        """Return a searcher that has heard nothing yet."""
-        return searcher_of(copy.deepcopy(self.search), self.space, self.tune.num_samples, seed, self.goals)
+    def searcher(self, seed: int = 0, prefix: str = "t") -> Searcher:
+        """Return a searcher that has heard nothing yet; *prefix* is what ids of trials begin with."""
+        copied = isinstance(self.search, UserSearcher) and not isinstance(self.search, SpaceSearcher)  # where it is used
+        search = self.search if copied else copy.deepcopy(self.search)
+        searcher = searcher_of(search, self.space, self.tune.num_samples, seed, self.goals)
+        christen(searcher, prefix)
+        return searcher
 
     def scheduler(self, directory: str = "") -> Scheduler:
         """Return a scheduler that has heard nothing yet, the user's stop condition before it."""
+        return stopping(_fresh(self.run.stop), self._judge(directory))
+
+    def _judge(self, directory: str = "") -> Scheduler:
         made = self.scheduling
-        scheduler = made.policy(self.goal, directory) if isinstance(made, TrialScheduler) else copy.deepcopy(made)
-        return stopping(_fresh(self.run.stop), scheduler)
+        return made.policy(self.goal, directory) if isinstance(made, TrialScheduler) else copy.deepcopy(made)
 
     def seed(self) -> int:
         """Return the seed: the user's, the searcher's, or one drawn now."""
@@ -147,7 +159,9 @@ class Blueprint:
         """Return how many trials may run at once, apart from what fits."""
         if self.run.executor == "inline":
             return 1
-        wishes = [n for n in (self.tune.max_concurrent_trials, getattr(self.search, "max_concurrent", None)) if n]
+        ours = isinstance(self.search, (BasicVariantGenerator, SpaceSearcher))
+        own = getattr(self.search, "max_concurrent", None) if ours else None
+        wishes = [n for n in (self.tune.max_concurrent_trials, own) if n]
         if not wishes and not callable(self.request) and not self.request:
             wishes = [max(1, 4 * int(self.capacity.get("cpu", 1)))]  # trials that ask for nothing fit without end
         return min(wishes) if wishes else None
@@ -155,7 +169,12 @@ class Blueprint:
     def engine(self, limits: Limits, naming: Naming, directory: str = "") -> Callable[[], Engine]:
         """Return what makes the engine of an experiment in *directory*, in which nothing has happened yet."""
         return lambda: Engine(
-            limits, self.searcher(limits.seed), self.scheduler(directory), self.goals, self.request, naming
+            limits,
+            self.searcher(limits.seed, limits.prefix),
+            self.scheduler(directory),
+            self.goals,
+            self.request,
+            naming,
         )
 
     @property
@@ -180,7 +199,9 @@ def keys_of(param_space: Mapping[str, Any] | None, prefix: str = "") -> list[str
 def _goals(tune: TuneConfig, search: Any) -> tuple[Goal, ...]:
     """Return what is optimised: by the Tuner's words, else by the search algorithm's."""
     if tune.metric is None and tune.mode is None:
-        return search.own_goals(()) if isinstance(search, SpaceSearcher) else ()
+        if isinstance(search, SpaceSearcher):
+            return search.own_goals(())
+        return spoken_goals(search) if isinstance(search, UserSearcher) else ()
     if tune.metric is None:
         raise BadArgument("metric", None, "the name of a reported metric", f"mode is {tune.mode!r}")
     if tune.mode is None:

@@ -84,6 +84,18 @@ class Searcher:
         """
         raise NotImplementedError(f"{type(self).__name__} does not take evaluated points")
 
+    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str) -> None:
+        """Learn of the trials of an earlier experiment, by :meth:`add_evaluated_point`; see ``SpaceSearcher`` for what.
+
+        Raises:
+            BadArgument: it is no experiment, or no trial has *metric*.
+        """
+        from luthier.tune.search.earlier import evaluated
+
+        for config, value, rung in evaluated(trials_or_analysis, metric):
+            last = math.nan if value is None else value
+            self.add_evaluated_point(dict(config), last, error=value is None, pruned=rung is not None)
+
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Say how many trials run at a time; return whether that is taken into account."""
         return False
@@ -134,6 +146,12 @@ def goals_of(metric: str | Sequence[str] | None, mode: str | Sequence[str] | Non
     if len(set(metrics)) < len(metrics):
         raise BadArgument("metric", metric, "different metrics")
     return tuple(Goal(name, direction) for name, direction in zip(metrics, modes, strict=True))
+
+
+def spoken_goals(searcher: Searcher) -> tuple[Goal, ...]:
+    """Return the goals that a user's search algorithm names, none where it does not say all of it."""
+    metric, mode = getattr(searcher, "metric", None), getattr(searcher, "mode", None)
+    return () if metric is None or mode is None else goals_of(metric, mode)
 
 
 def value_of(value: object) -> tuple[float, ...]:
