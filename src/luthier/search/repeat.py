@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from luthier.core.engine import ASK
 from luthier.core.errors import BadArgument, BadArgumentType
-from luthier.core.events import Ended, Proposed, Stalled
+from luthier.core.events import Ended, Exited, Proposed, Stalled
 from luthier.core.goal import lookup, number
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
-from luthier.core.terms import Status, TrialId
+from luthier.core.terms import Status, TrialId, Why
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -127,6 +127,7 @@ class Repeat:
         self.replayable = getattr(searcher, "replayable", True)
         self._groups = Groups()
         self._of: dict[TrialId, Group] = {}
+        self._cut: dict[TrialId, Why] = {}  # why trials are to stop that are on their way out
         self._filling: Group | None = None
 
     def __repr__(self) -> str:
@@ -149,9 +150,13 @@ class Repeat:
         if isinstance(news, Proposed):
             self._born(news)
         elif isinstance(news, Ended) and news.trial in self._of:
-            group = self._of[news.trial]
-            if group.finish(news, experiment.trial(news.trial).metrics, experiment.goals):
+            group, cut = self._of[news.trial], self._cut.pop(news.trial, news.why)
+            if group.finish(Ended(news.trial, news.status, news.reason, cut), experiment.trial(news.trial).metrics, experiment.goals):
                 self.searcher.tell(group.end, groups)
+        elif isinstance(news, Exited):
+            order = experiment.trial(news.trial).order
+            if order is not None and order.why is not None:  # the log does not say it again at the end
+                self._cut[news.trial] = order.why
         elif isinstance(news, Stalled):
             self.searcher.tell(news, groups)
 

@@ -118,7 +118,7 @@ def test_saved_and_restored_it_goes_on(tmp_path, make):
     one, two = make(), make()
     for k in range(13):
         config = one.suggest(f"t{k}")
-        if k % 3:
+        if k % 3 and config is not None:
             one.on_trial_complete(f"t{k}", {"loss": config.get("x", 1), "reward": k})
     one.save(str(tmp_path / "state"))
     two.restore(str(tmp_path / "state"))

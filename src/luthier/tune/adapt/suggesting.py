@@ -12,7 +12,7 @@ from luthier.core.errors import BadArgument
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.space import Space, holds_domains, same
-from luthier.core.terms import Status, TrialId
+from luthier.core.terms import Status, TrialId, Why
 from luthier.tune.flat import flattened
 from luthier.tune.search.chance import tamed
 from luthier.tune.search.searcher import Searcher
@@ -100,6 +100,7 @@ class Suggesting:
         self._asked: dict[int, Config] = {}  # suggested, and not born yet
         self._not_yet: set[int] = set()  # where it said None, since something last happened
         self._names: dict[TrialId, str] = {}  # what it knows trials by that have not ended
+        self._cut: dict[TrialId, Why] = {}  # why trials are to stop that are on their way out
         self._told = 0
         self._exhausted = False
         self._differs = False
@@ -132,6 +133,10 @@ class Suggesting:
             if self._results and news.trial in self._names:
                 result = flattened(fresh_copy(row(experiment.trial(news.trial), news.metrics)))  # type: ignore[arg-type]
                 self._call("on_trial_result", self._names[news.trial], result)
+        elif isinstance(news, ev.Exited) and news.trial in self._names:
+            order = experiment.trial(news.trial).order
+            if order is not None and order.why is not None:  # the log does not say it again at the end
+                self._cut[news.trial] = order.why
         elif isinstance(news, ev.Ended) and news.trial in self._names:
             self._end(news, experiment)
 
@@ -154,7 +159,7 @@ class Suggesting:
         if trial.metrics and not failed:
             result = flattened(fresh_copy(row(trial, trial.metrics)))  # type: ignore[arg-type]
         if isinstance(self._user, SpaceSearcher):
-            self._user.ending = news
+            self._user.ending = ev.Ended(news.trial, news.status, news.reason, self._cut.pop(news.trial, news.why))
         self._call("on_trial_complete", name, result=result, error=failed)
 
     def _suggest(self, number: int, rng: Rng) -> Config | Nothing:

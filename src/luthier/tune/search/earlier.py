@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from luthier.core.errors import BadArgument, BadArgumentType
-from luthier.core.events import Ended
+from luthier.core.events import Ended, Halted
 from luthier.core.goal import lookup, number
 from luthier.core.terms import Status
 from luthier.search.observations import rung_of
@@ -96,7 +96,8 @@ def _rungs(directory: str) -> dict[TrialId, float | None]:
     """Return where trials were cut short, by what the log says."""
     from luthier.tune.past import events_of
 
-    return {event.trial: rung_of(event.why) for event in events_of(directory) if isinstance(event, Ended)}
+    told = (Ended, Halted)  # the end of a trial that ran does not say again why it was to stop
+    return {event.trial: rung_of(event.why) for event in events_of(directory) if isinstance(event, told) and event.why}
 
 
 def _of_table(table: Any, metric: str) -> Iterator[Evaluated]:
