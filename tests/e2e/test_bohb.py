@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,7 +17,10 @@ from luthier import tune
 from luthier.core import events as ev
 from luthier.tune.past import events_of
 
-SCRIPT = '''
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCRIPT = """
 import pickle, random, sys
 from luthier import tune
 from luthier.tune.schedulers import HyperBandForBOHB
@@ -64,7 +67,7 @@ def tuner(kind, path):
 
 if __name__ == "__main__":
     tuner(sys.argv[1], sys.argv[2]).fit()
-'''
+"""
 
 
 def killed_in_the_middle(script: Path, kind: str, path: Path) -> None:

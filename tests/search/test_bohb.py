@@ -91,12 +91,12 @@ def test_it_learns_from_short_trials():
     space = Space({f"x{i}": Float(0, 1) for i in range(4)})
     regret: dict[str, list[float]] = {"bohb": [], "random": []}
     for seed in range(8):
-        for name in regret:
+        for name, found in regret.items():
             scheduler = HyperbandForBohb(max_t=27)
             searcher: Any = Bohb(space, scheduler.budgets) if name == "bohb" else Variants(space, -1)
             engine, _ = played(searcher, scheduler, bowl, seed=seed)
             scores = [t.score for t in engine.experiment.trials.values() if t.score is not None]
-            regret[name].append(min(scores) - 1 / 27)
+            found.append(min(scores) - 1 / 27)
     assert statistics.median(regret["bohb"]) < 0.5 * statistics.median(regret["random"])
 
 
@@ -149,9 +149,7 @@ def test_failures_are_the_worst_at_the_budget_they_were_on_the_way_to():
 
 def test_without_budgets_the_last_result_counts():
     searcher = Bohb(LINE)
-    driven(
-        searcher, ([{"loss": 2.0}, {"loss": 0.5}], Outcome.FINISHED), ([], Outcome.ERROR), ([], Outcome.FINISHED)
-    )
+    driven(searcher, ([{"loss": 2.0}, {"loss": 0.5}], Outcome.FINISHED), ([], Outcome.ERROR), ([], Outcome.FINISHED))
     assert at(searcher) == {0.0: [0.5, math.inf]}
 
 
@@ -163,6 +161,7 @@ def test_a_result_may_name_its_budget():
 
 def test_the_model_is_of_the_largest_budget_with_enough():
     """At budget 1 large x is good, at budget 9 small x; two axes' worth and two more are needed."""
+
     def proposals(at_9):
         known = [Known({"x": k / 20}, (1 - k / 20,), 1.0) for k in range(21)]
         known += [Known({"x": k / 20}, (k / 20,)) for k in range(at_9)]

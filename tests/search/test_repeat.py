@@ -25,6 +25,7 @@ from luthier.simulation.world import World
 from luthier.testing.searchers import SearcherContract
 
 SPACE = Space({"x": Float(0, 1)})
+LOSS = (Goal("loss", "min"),)
 
 
 class Heard(Tpe):
@@ -66,7 +67,7 @@ class TestFewConfigs(SearcherContract):
         return Repeat(Fixed([{"x": 0.5}, {"x": 0.25}]), 4)
 
 
-def played(searcher, loss, trials=12, workers=1, goals=(Goal("loss", "min"),), scheduler=None, steps=1):
+def played(searcher, loss, trials=12, workers=1, goals=LOSS, scheduler=None, steps=1):
     engine = Engine(Limits(num_trials=trials, seed=3), searcher, scheduler or Fifo(), goals)
     World(engine, loss, length=steps, workers=workers).run()
     return engine

@@ -130,9 +130,7 @@ class Parzen:
         least: the least bandwidth, in units of an axis.
     """
 
-    def __init__(
-        self, shape: Shape, rows: Matrix, weights: Vector, *, own_width: bool, least: float = _FINEST
-    ) -> None:
+    def __init__(self, shape: Shape, rows: Matrix, weights: Vector, *, own_width: bool, least: float = _FINEST) -> None:
         import numpy as np
 
         self.shape, self.rows, self.weights = shape, rows, weights / weights.sum()

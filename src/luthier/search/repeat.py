@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from luthier.core.engine import ASK
 from luthier.core.errors import BadArgument, BadArgumentType
@@ -14,13 +14,14 @@ from luthier.core.rng import rng_at
 from luthier.core.terms import Status, TrialId, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from luthier.core.events import News
+    from luthier.core.events import Halted, News
     from luthier.core.goal import Goal, Score
     from luthier.core.policy import ExperimentView, Searcher
+    from luthier.core.resources import Resources
     from luthier.core.rng import Rng
-    from luthier.core.terms import Config, Label, Metrics, Ref
+    from luthier.core.terms import Config, Label, Metrics, Ref, WorkerId
 
 TRIAL_INDEX = "__trial_index__"  # in configs: which of the repeats a trial is, from 0
 
@@ -39,10 +40,12 @@ class Group:
         metrics: the means of the goals' metrics over trials that have them, once all have ended.
         score: by the mean of the first goal.
         checkpoint: None.
+        order: None.
     """
 
     __slots__ = ("config", "end", "ends", "id", "label", "metrics", "number", "resources", "score", "status", "wanted")
-    checkpoint: Ref | None
+    checkpoint: ClassVar[Ref | None] = None
+    order: ClassVar[Halted | None] = None
 
     def __init__(self, news: Proposed, group_number: int, config: Config, wanted: int) -> None:
         self.id, self.number, self.config, self.wanted = news.trial, group_number, config, wanted
@@ -78,16 +81,35 @@ class Group:
         return True
 
 
-Group.checkpoint = None
-
-
 class Groups:
-    """An experiment whose trials are groups: what the searcher sees."""
+    """An experiment whose trials are groups: what the searcher sees.
 
-    def __init__(self) -> None:
-        self.groups: dict[TrialId, Group] = {}
-        self.goals: tuple[Goal, ...] = ()
-        self.closed = False
+    Args:
+        groups: by their first trials.
+        whole: the experiment itself.
+    """
+
+    def __init__(self, groups: Mapping[TrialId, Group], whole: ExperimentView) -> None:
+        self.groups, self.whole = groups, whole
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What is to be optimised."""
+        return self.whole.goals
+
+    @property
+    def closed(self) -> bool:
+        """Whether no further trial is to come."""
+        return self.whole.closed
+
+    @property
+    def offers(self) -> Sequence[Resources]:
+        """What each worker has."""
+        return self.whole.offers
+
+    def room(self, request: Resources) -> WorkerId | None:
+        """A worker that has *request* free, or None."""
+        return self.whole.room(request)
 
     def trial(self, trial: TrialId) -> Group:
         """Return the group whose first trial that is."""
@@ -125,7 +147,7 @@ class Repeat:
     def __init__(self, searcher: Searcher, repeat: int = 1, set_index: bool = True, seed: int = 0) -> None:
         self.searcher, self.repeat, self.set_index, self.seed = searcher, times(repeat), bool(set_index), seed
         self.replayable = getattr(searcher, "replayable", True)
-        self._groups = Groups()
+        self._groups: dict[TrialId, Group] = {}  # by their first trials
         self._of: dict[TrialId, Group] = {}
         self._cut: dict[TrialId, Why] = {}  # why trials are to stop that are on their way out
         self._filling: Group | None = None
@@ -145,13 +167,13 @@ class Repeat:
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened; pass on what it means for groups."""
-        groups = self._groups
-        groups.goals, groups.closed = experiment.goals, experiment.closed
+        groups = Groups(self._groups, experiment)
         if isinstance(news, Proposed):
-            self._born(news)
+            self._born(news, groups)
         elif isinstance(news, Ended) and news.trial in self._of:
             group, cut = self._of[news.trial], self._cut.pop(news.trial, news.why)
-            if group.finish(Ended(news.trial, news.status, news.reason, cut), experiment.trial(news.trial).metrics, experiment.goals):
+            end = Ended(news.trial, news.status, news.reason, cut)
+            if group.finish(end, experiment.trial(news.trial).metrics, experiment.goals):
                 self.searcher.tell(group.end, groups)
         elif isinstance(news, Exited):
             order = experiment.trial(news.trial).order
@@ -160,7 +182,7 @@ class Repeat:
         elif isinstance(news, Stalled):
             self.searcher.tell(news, groups)
 
-    def _born(self, news: Proposed) -> None:
+    def _born(self, news: Proposed, groups: Groups) -> None:
         group = None if news.enqueued else self._filling
         if group is not None:
             group.ends[news.trial] = None
@@ -168,10 +190,9 @@ class Repeat:
             bare = {k: v for k, v in news.config.items() if k != TRIAL_INDEX} if self.set_index else news.config
             place = len(self._groups)
             group = Group(news, place, bare, 1 if news.enqueued else self.repeat)
-            self._groups.groups[news.trial] = group
-            self.searcher.tell(
-                Proposed(news.trial, place, bare, news.resources, news.label, news.enqueued), self._groups
-            )
+            self._groups[news.trial] = group
+            proposed = Proposed(news.trial, place, bare, news.resources, news.label, news.enqueued)
+            self.searcher.tell(proposed, groups)
         self._of[news.trial] = group
         if not news.enqueued:
             self._filling = None if group.full else group

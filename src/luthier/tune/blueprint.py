@@ -100,7 +100,9 @@ class Blueprint:
     # -- the parts -----------------------------------------------------------------------------------------------------
     def searcher(self, seed: int = 0, prefix: str = "t") -> Searcher:
         """Return a searcher that has heard nothing yet; *prefix* is what ids of trials begin with."""
-        copied = isinstance(self.search, UserSearcher) and not isinstance(self.search, SpaceSearcher)  # where it is used
+        copied = isinstance(self.search, UserSearcher) and not isinstance(
+            self.search, SpaceSearcher
+        )  # where it is used
         search = self.search if copied else copy.deepcopy(self.search)
         searcher = searcher_of(search, self.space, self.tune.num_samples, seed, self.goals)
         christen(searcher, prefix)
@@ -112,7 +114,11 @@ class Blueprint:
 
     def _judge(self, directory: str = "") -> Scheduler:
         made = self.scheduling
-        return made.policy(self.goal, directory) if isinstance(made, TrialScheduler) else copy.deepcopy(made)
+        if not isinstance(made, TrialScheduler):
+            fresh: Scheduler = copy.deepcopy(made)
+            return fresh
+        own = made.metric and made.mode and self.tune.metric is None  # the goal is the search algorithm's, then
+        return made.policy(None if own else self.goal, directory)
 
     def seed(self) -> int:
         """Return the seed: the user's, the searcher's, or one drawn now."""

@@ -26,7 +26,7 @@ class Climber(Searcher):
 
     def __init__(self, metric="loss", mode="min", most=None):
         super().__init__(metric=metric, mode=mode)
-        self.rng = random.Random(3)  # noqa: S311
+        self.rng = random.Random(3)
         self.best: tuple[float, float] = (float("inf"), 0.5)
         self.live: dict[str, dict[str, Any]] = {}
         self.heard: list[tuple[str, str]] = []
@@ -37,7 +37,7 @@ class Climber(Searcher):
             return Searcher.FINISHED
         if len(self.live) >= 4:
             return None
-        x = min(1.0, max(0.0, self.best[1] + self.rng.gauss(0, 0.1) + random.uniform(0, 0.01)))  # noqa: S311
+        x = min(1.0, max(0.0, self.best[1] + self.rng.gauss(0, 0.1) + random.uniform(0, 0.01)))
         self.live[trial_id] = {"x": x}
         return {"x": x}
 

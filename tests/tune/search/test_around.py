@@ -158,7 +158,7 @@ def test_a_users_own_is_limited_and_repeated(tmp_path):
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 def test_two_limits_that_differ_are_refused(tmp_path):
-    with pytest.raises(BadArgument, match="max_concurrent_trials=4 .*ConcurrencyLimiter says 2; give None"):
+    with pytest.raises(BadArgument, match=r"max_concurrent_trials=4 .*ConcurrencyLimiter says 2; give None"):
         fitted(tmp_path, ConcurrencyLimiter(tpe(), 2), max_concurrent_trials=4)
     assert len(fitted(tmp_path, ConcurrencyLimiter(tpe(), 2), max_concurrent_trials=2, num_samples=2)) == 2
 

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.space import spelled
 from luthier.search.bohb import Bohb
 from luthier.search.limit import Limit
 from luthier.tune.search.space_searcher import SpaceSearcher
@@ -56,7 +57,7 @@ class TuneBOHB(SpaceSearcher):
     True
     """
 
-    def __init__(  # noqa: PLR0917 (Ray's order)
+    def __init__(
         self,
         space: Mapping[str, Any] | Any = None,
         bohb_config: Mapping[str, Any] | None = None,
@@ -72,7 +73,9 @@ class TuneBOHB(SpaceSearcher):
             raise BadArgumentType("bohb_config", bohb_config, f"a dict with some of {', '.join(_SETTINGS)}")
         for name in settings:
             if name not in _SETTINGS:
-                raise BadArgument("bohb_config", bohb_config, f"some of {', '.join(_SETTINGS)}", f"no {name!r} is known")
+                raise BadArgument(
+                    "bohb_config", bohb_config, f"some of {', '.join(_SETTINGS)}", f"no {name!r} is known"
+                )
         if isinstance(max_concurrent, bool) or not isinstance(max_concurrent, int):
             raise BadArgumentType("max_concurrent", max_concurrent, "a whole number, 0 for no limit")
         self.bohb_config, self.max_concurrent = dict(settings), max(0, max_concurrent)
@@ -113,5 +116,8 @@ class TuneBOHB(SpaceSearcher):
         """
         if len(goals) > 1:
             raise BadArgument("metric", [goal.metric for goal in goals], "one metric", "TuneBOHB optimises one")
+        for axis in space.grids:
+            wanted = "tune.choice: it is searched as any other axis"
+            raise BadArgument(spelled(axis.path), axis.domain, wanted, "TuneBOHB walks no grid")
         found = Bohb(space, self.budgets, self.time_attr, known=known, **self.bohb_config)
         return Limit(found, self.max_concurrent) if self.max_concurrent > 0 else found
