@@ -59,8 +59,9 @@ imports: $(READY)  ## the layers, the cycles and the purity of the core
 docs: $(READY)  ## the site, in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 
-simulate: $(READY)  ## 100 000 trials under ASHA on 256 simulated workers
+simulate: $(READY)  ## 100 000 trials on simulated workers; regret against time of each scheduler (SIMULATEFLAGS=--quick)
 	$(BIN)/python -m benchmarks.simulate
+	$(BIN)/python -m benchmarks.regret $(SIMULATEFLAGS)
 
 # The peers live in an environment of their own, with Luthier beside them, so that one run measures all.
 $(PEERS)/bin/python:

@@ -13,6 +13,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 SAYS = {
     "quickstart.py": "best config {'x': 2,",
     "early_stopping.py": "after 20 steps",
+    "population.py": "population: loss",
 }
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import bisect
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from luthier.core.events import Ended, Exited, Proposed, Reported, Stalled
 from luthier.core.policy import Exploit, Finish, Nothing, Pause, Resize, Resume, Stop
 from luthier.core.space import Float, Grid
 from luthier.core.terms import Ref, Status
 from luthier.schedulers.asha import Asha
+from luthier.schedulers.explore import Mutations
 from luthier.schedulers.fifo import Fifo
 from luthier.schedulers.hb_bohb import HyperbandForBohb
 from luthier.schedulers.hyperband import Hyperband
 from luthier.schedulers.median import MedianRule
 from luthier.schedulers.pasha import Pasha
+from luthier.schedulers.pb2 import Pb2
+from luthier.schedulers.pbt import Pbt as Population
 from luthier.schedulers.promotion import AshaPromotion
+from luthier.schedulers.replay import Replay
 from luthier.schedulers.resizing import Resizing
 from luthier.search.fixed import Fixed
 from luthier.search.variants import Variants
@@ -285,6 +289,13 @@ SEARCHERS: dict[str, Callable[[], Searcher]] = {
     "shy": Shy,
     "never-woken": lambda: Shy(naps=0),
 }
+
+
+def population(**arguments: Any) -> Population:
+    explore = Mutations({"x": Float(0.0, 1.0), "kind": [0, 1, 2, 3]})
+    return Population(explore, TIME, perturbation_interval=2, require_attrs=False, **arguments)
+
+
 ENDLESS = frozenset({"random", "evolution"})
 SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "fifo": Fifo,
@@ -298,6 +309,11 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "pasha": lambda: Pasha(max_t=8, reduction_factor=2),
     "halving": Halving,
     "pbt": Pbt,
+    "pb2": lambda: Pb2({"x": [0.0, 1.0]}, TIME, perturbation_interval=2, require_attrs=False),
+    "population": population,
+    "population-known": lambda: population(population=5),
+    "population-synch": lambda: population(synch=True, population=4, quantile_fraction=0.5),
+    "replay": lambda: Replay([(1, {"x": 0.5, "kind": 1}), (3, {"x": 0.1, "kind": 2})], TIME),
     "resizer": Resizer,
     "resizing": lambda: Resizing(Asha(max_t=9, reduction_factor=3), alike=False),
     "hooks": hooks,

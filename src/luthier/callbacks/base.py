@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from luthier.core.events import Event
     from luthier.core.state import ExperimentState
@@ -25,6 +25,13 @@ class Listener(Protocol):
 
     def close(self) -> None:
         """Write what is still held back; the experiment is over or interrupted."""
+
+
+class Recalling(Listener, Protocol):
+    """A listener that wants to hear what happened before it was there."""
+
+    def recall(self, log: Iterable[Event]) -> None:
+        """Hear the *log* so far, from its beginning; called once, before anything else."""
 
 
 class Silent:

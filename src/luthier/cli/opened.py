@@ -11,6 +11,7 @@ from luthier.callbacks.board import counts
 from luthier.callbacks.spelling import flat
 from luthier.core.errors import CorruptLog, IllegalEvent, LuthierError, NewerFormat, NotAnExperiment
 from luthier.core.goal import Goal
+from luthier.core.lineage import Lineage
 from luthier.core.state import ExperimentState, TrialState, evolve
 from luthier.core.terms import SPOKEN, Status
 from luthier.store.card import FILE_NAME, ExperimentCard
@@ -74,6 +75,10 @@ class Opened:
     def decisions(self, trial: TrialId) -> Iterator[Decided]:
         """Return what was decided about *trial*; the log is read once more."""
         return decisions(self._store.read(), trial)
+
+    def lineage(self) -> Lineage:
+        """Return who went on from whom; the log is read once more."""
+        return Lineage(event for record in self._store.read() for event in record.events)
 
     def is_running(self) -> bool:
         """Return whether somebody writes to it now."""

@@ -15,6 +15,7 @@ from luthier.callbacks.spelling import counted, duration, flat, plain_text, shor
 from luthier.callbacks.summary import Summary, summarize
 from luthier.cli.explain import explain
 from luthier.cli.follow import follow as follow_on
+from luthier.cli.lineage import show_lineage
 from luthier.cli.opened import LABELS, Opened, Refused
 from luthier.cli.selection import Condition, column_of, parsed, sorted_rows
 from luthier.cli.table_file import check_target, write_table
@@ -53,6 +54,7 @@ def _conditions(_context: Context, _parameter: Parameter, texts: Iterable[str]) 
     "--trial", metavar="NAME", default=None, help="Show every decision about one trial, and why it was taken."
 )
 @click.option("--failures", is_flag=True, help="Show what went wrong, with the first traceback of each kind.")
+@click.option("--lineage", is_flag=True, help="Show which trials went on from which; --output FILE.svg draws it.")
 @click.option("--json", "as_json", is_flag=True, help="Print all there is as JSON.")
 @click.option("--follow", is_flag=True, help="Go on showing it as it runs, each second, until it ends or Ctrl-C.")
 def show(
@@ -66,6 +68,7 @@ def show(
     output: str | None,
     trial: str | None,
     failures: bool,
+    lineage: bool,
     as_json: bool,
     follow: bool,
 ) -> None:
@@ -81,10 +84,14 @@ def show(
       luthier show NAME --output trials.csv
       luthier show NAME --trial train_x_00003
       luthier show NAME --failures
+      luthier show NAME --lineage --output lineage.svg
       luthier show NAME --follow
     """  # noqa: D301 (a backspace tells click to keep the lines)
     if trial is not None:
         explain(Opened(experiment), trial, as_json=as_json)
+        return
+    if lineage:
+        show_lineage(Opened(experiment), output)
         return
     if output is not None:
         check_target("--output", output)

@@ -45,6 +45,10 @@ class TrialView(Protocol):
         """Its config."""
 
     @property
+    def goes_on_with(self) -> Config:
+        """Its config once it has obeyed the order that it has; :attr:`config` where that changes nothing."""
+
+    @property
     def label(self) -> Label:
         """What it is called."""
 
@@ -83,6 +87,10 @@ class ExperimentView(Protocol):
     @property
     def closed(self) -> bool:
         """Whether no further trial is to come, as far as is known: who extends an experiment opens it again."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the searcher has said that there will be no more trials."""
 
     def trial(self, trial: TrialId) -> TrialView:
         """Return the trial of that id."""

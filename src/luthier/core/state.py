@@ -81,6 +81,11 @@ class TrialState(msgspec.Struct):
             self._config = self._metrics = _PACKED
 
     @property
+    def goes_on_with(self) -> Config:
+        """The config that its order names; its own where there is none."""
+        return self.config if self.order is None or self.order.config is None else self.order.config
+
+    @property
     def starts(self) -> tuple[Ref, ...]:
         """The checkpoints that it may be restored from: its last one, and the one that its order names."""
         own, given = self.checkpoint, None if self.order is None else self.order.restore

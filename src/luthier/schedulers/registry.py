@@ -21,6 +21,9 @@ SCHEDULERS: Mapping[str, str] = {
     "asha_promotion": "luthier.schedulers.promotion:AshaPromotion",
     "pasha": "luthier.schedulers.pasha:Pasha",
     "resizing": "luthier.schedulers.resizing:Resizing",
+    "pb2": "luthier.schedulers.pb2:Pb2",
+    "pbt": "luthier.schedulers.pbt:Pbt",
+    "pbt_replay": "luthier.schedulers.replay:Replay",
 }
 
 

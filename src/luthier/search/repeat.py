@@ -57,6 +57,11 @@ class Group:
         self.score: Score | None = None
 
     @property
+    def goes_on_with(self) -> Config:
+        """What its trials share."""
+        return self.config
+
+    @property
     def full(self) -> bool:
         """Whether all its trials are born."""
         return len(self.ends) >= self.wanted
@@ -101,6 +106,11 @@ class Groups:
     def closed(self) -> bool:
         """Whether no further trial is to come."""
         return self.whole.closed
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there will be no more trials."""
+        return self.whole.exhausted
 
     @property
     def offers(self) -> Sequence[Resources]:

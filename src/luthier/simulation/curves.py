@@ -7,7 +7,7 @@ before it is let loose on a real model.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from luthier.core.terms import Config, Metrics
 
     Curve: TypeAlias = Callable[[Config, int], float | Metrics]
+
+
+class Course(Protocol):
+    """A curve with a memory: what a step brings depends on the steps before it, and on the configs they were made with.
+
+    That is what population based training is about, where a trial goes on from another's checkpoint with a new config.
+    """
+
+    def advance(self, config: Config, step: int, state: Any) -> tuple[float | Metrics, Any]:
+        """Return the metric after *step*, and the state; *state* is that after the step before, None at the start."""
 
 
 def power_law(config: Config, step: int) -> float:

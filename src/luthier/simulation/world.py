@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from math import inf
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from luthier.core import events as ev
 from luthier.core.errors import BadArgument
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from luthier.core.engine import Engine
     from luthier.core.resources import Resources
     from luthier.core.terms import Config, TrialId
-    from luthier.simulation.curves import Curve
+    from luthier.simulation.curves import Course, Curve
 
     Cost: TypeAlias = float | Callable[[Config, int], float]
     Length: TypeAlias = int | Callable[[Config], int]
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 class Attempt:
     """An attempt that runs in the virtual world."""
 
-    __slots__ = ("alive", "config", "number", "saved", "seq", "step", "trial", "worker")
+    __slots__ = ("alive", "config", "number", "saved", "seq", "state", "step", "trial", "worker")
 
-    def __init__(self, order: ev.Launched, step: int) -> None:
+    def __init__(self, order: ev.Launched, step: int, state: Any) -> None:
         self.trial, self.number, self.worker, self.config = order.trial, order.attempt, order.worker, order.config
         self.step = self.saved = step
+        self.state = state
         self.seq = 0
         self.alive = True
 
@@ -42,7 +43,8 @@ class World:
 
     Args:
         engine: what decides.
-        curve: ``(config, step) -> metric or metrics`` after that many steps, counted from 1.
+        curve: ``(config, step) -> metric or metrics`` after that many steps, counted from 1; or a course, where what
+            comes next depends on what the trial has been through.  Its state is in the trial's checkpoints.
         cost: virtual seconds per step, or ``(config, step) -> seconds``.
         length: steps after which a trial finishes by itself, or ``config -> steps``.
         workers: how many, or what each of them has; one cpu each where only their number is given.
@@ -75,7 +77,7 @@ class World:
     def __init__(  # noqa: PLR0913 (a world has many sides; all but the first five go by name)
         self,
         engine: Engine,
-        curve: Curve,
+        curve: Curve | Course,
         cost: Cost = 1.0,
         length: Length = 100,
         workers: int | Sequence[Resources] = 1,
@@ -95,6 +97,8 @@ class World:
         if save_every < 0:
             raise BadArgument("save_every", save_every, "a number of steps, or 0 for no checkpoints")
         self.engine, self.curve, self.cost, self.length = engine, curve, cost, length
+        self._advance: Callable[[Config, int, Any], tuple[Any, Any]] | None = getattr(curve, "advance", None)
+        self._states: dict[Ref, Any] = {}  # of a course: what is in each checkpoint
         self.metric, self.time_attr, self.save_every = metric, time_attr, save_every
         self.failure_rate, self.loss_rate, self.downtime, self.seed = failure_rate, loss_rate, downtime, seed
         self.now, self.reports, self.events, self.keep_log = 0.0, 0, 0, keep_log
@@ -141,8 +145,9 @@ class World:
         self._plan(cost(attempt.config, attempt.step + 1) if callable(cost) else cost, attempt)
 
     def _launch(self, order: ev.Launched) -> None:
-        # A reference says how far the trial was: that is all the state that a virtual trial has.
-        attempt = Attempt(order, int(order.restore.rpartition("@")[2]) if order.restore else 0)
+        # A reference says how far the trial was: that is all the state that most virtual trials have.
+        step = int(order.restore.rpartition("@")[2]) if order.restore else 0
+        attempt = Attempt(order, step, self._states[order.restore] if self._advance and order.restore else None)
         self._attempts[order.trial] = attempt
         self._plan_step(attempt)
 
@@ -161,13 +166,19 @@ class World:
 
     def _save(self, attempt: Attempt) -> Ref:
         attempt.saved = attempt.step
-        return Ref(f"{attempt.trial}.{attempt.number}@{attempt.step}")  # no attempt before it has saved under that name
+        ref = Ref(f"{attempt.trial}.{attempt.number}@{attempt.step}")  # no attempt before it has saved under that name
+        if self._advance:
+            self._states[ref] = attempt.state
+        return ref
 
     def _step(self, attempt: Attempt) -> None:
         if (self.failure_rate or self.loss_rate) and self._goes_wrong(attempt):
             return
         step = attempt.step = attempt.step + 1
-        value = self.curve(attempt.config, step)
+        if self._advance:
+            value, attempt.state = self._advance(attempt.config, step, attempt.state)
+        else:
+            value = self.curve(attempt.config, step)  # type: ignore[operator]  # a course has been seen to above
         metrics = dict(value) if isinstance(value, dict) else {self.metric: value}
         metrics[self.time_attr] = step
         checkpoint = self._save(attempt) if self.save_every and step % self.save_every == 0 else None

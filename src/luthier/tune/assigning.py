@@ -46,7 +46,8 @@ class Assigning:
         self._card, self._dir, self._bring = card, directory, bring
         wanted = blueprint.run.checkpoint_config
         assert wanted is not None  # noqa: S101 (set by RunConfig)
-        self._checkpointing = Checkpointing(wanted.checkpoint_frequency, wanted.checkpoint_at_end)
+        rule = blueprint.save_rule()
+        self._checkpointing = Checkpointing(wanted.checkpoint_frequency, wanted.checkpoint_at_end, rule=rule)
 
     def __call__(self, order: Launched, trial: TrialState) -> Assignment:
         """Return the assignment of *order*, the directory made."""

@@ -33,10 +33,12 @@ from luthier.tune.stopper.timeout import timeout_of
 from luthier.worker.resources import request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from luthier.callbacks.base import Recalling
     from luthier.core.engine import Naming, Request
     from luthier.core.policy import Scheduler, Searcher
+    from luthier.worker.saving import SaveRule
 
 
 @dataclass
@@ -71,10 +73,10 @@ class Blueprint:
         self.name = trainable_name(self.trainable)
         self.trainable = resolve(self.trainable)
         check(self.trainable)
-        self.space = Space({} if self.param_space is None else self.param_space)
         self.search = described(self.tune.search_alg)
         self.goals = _goals(self.tune, self.search)
         self.scheduling = _scheduling(self.tune.scheduler)
+        self.space = Space(self._furnished({} if self.param_space is None else self.param_space))
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
         if isinstance(self.search, SpaceSearcher):
@@ -84,6 +86,14 @@ class Blueprint:
         self.scheduler()
         _check_checkpointing(self.trainable, self.run)
         callbacks.check(self.run.callbacks or ())
+
+    def _furnished(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the search space with what the scheduler needs in it, which can do with the trainable."""
+        made = self.scheduling
+        if not isinstance(made, TrialScheduler):
+            return param_space
+        made.check_trainable(self.trainable)
+        return made.furnished(param_space)
 
     def _try_one_config(self) -> None:
         """Draw a config and let it go: what is wrong with a function in the space shows here, not in an hour."""
@@ -100,10 +110,8 @@ class Blueprint:
     # -- the parts -----------------------------------------------------------------------------------------------------
     def searcher(self, seed: int = 0, prefix: str = "t") -> Searcher:
         """Return a searcher that has heard nothing yet; *prefix* is what ids of trials begin with."""
-        copied = isinstance(self.search, UserSearcher) and not isinstance(
-            self.search, SpaceSearcher
-        )  # where it is used
-        search = self.search if copied else copy.deepcopy(self.search)
+        plain = isinstance(self.search, UserSearcher) and not isinstance(self.search, SpaceSearcher)
+        search = self.search if plain else copy.deepcopy(self.search)  # a user's is copied where it is used
         searcher = searcher_of(search, self.space, self.tune.num_samples, seed, self.goals)
         christen(searcher, prefix)
         return searcher
@@ -118,7 +126,20 @@ class Blueprint:
             fresh: Scheduler = copy.deepcopy(made)
             return fresh
         own = made.metric and made.mode and self.tune.metric is None  # the goal is the search algorithm's, then
-        return made.policy(None if own else self.goal, directory)
+        return made.policy(None if own else self.goal, directory, self.total())
+
+    def total(self) -> int | None:
+        """Return how many trials there will be, where the searcher knows."""
+        total = getattr(self.searcher(), "total", None)
+        return total if isinstance(total, int) else self._num_trials()
+
+    def save_rule(self) -> SaveRule | None:
+        """Return when class trainables are to save themselves for the scheduler."""
+        return self.scheduling.save_rule() if isinstance(self.scheduling, TrialScheduler) else None
+
+    def listeners(self, directory: str) -> Sequence[Recalling]:
+        """Return whom the scheduler wants to hear what happens."""
+        return self.scheduling.listeners(directory) if isinstance(self.scheduling, TrialScheduler) else ()
 
     def seed(self) -> int:
         """Return the seed: the user's, the searcher's, or one drawn now."""

@@ -58,7 +58,12 @@ log = logging.getLogger("luthier")
 
 TICK_S = 0.5
 PATIENCE_S = 600.0  # for a trial that is to be paused, to come to its next report, where no report_timeout_s is given
-SPOKEN = {"FIFOScheduler": "", "AsyncHyperBandScheduler": "ASHA"}  # what people call them
+SPOKEN = {  # what people call them
+    "FIFOScheduler": "",
+    "AsyncHyperBandScheduler": "ASHA",
+    "PopulationBasedTraining": "PBT",
+    "PopulationBasedTrainingReplay": "PBT replay",
+}
 
 
 class Experiment:
@@ -103,6 +108,7 @@ class Experiment:
         self.shown = self.directory if self._remote is None else self._remote.url
         self.history = History(lambda: events_of(self.directory))
         self._interrupts = Interrupts(self._executor.wake)
+        self._own = blueprint.listeners(self.directory)
         if directory is None and self._remote is not None:
             try:
                 self._occupancy = elsewhere.publish(self.directory, self._remote, blueprint.run, self.stop)
@@ -145,7 +151,7 @@ class Experiment:
             naming.know(controller.experiment.trials)
             console = Console(int(run.verbose or 0))
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
-            listeners = [*self._watchers(limits.keep), console]
+            listeners = [*self._watchers(limits.keep), *self._own, console]
             states = CallbackStates(run.callbacks or (), self.directory)
             if run.callbacks:
                 listeners[:0] = [callbacks, states]
@@ -239,6 +245,8 @@ class Experiment:
         resumption.take_up(controller, sessions, num_trials, deadlines.due(time.monotonic()))
         clear_away((t for t in controller.experiment.trials.values() if t.attempt), self.directory)
         self._write_again()
+        for listener in self._own:
+            listener.recall(events_of(self.directory))
 
     # -- before --------------------------------------------------------------------------------------------------------
     def _create(self, name: str) -> ExperimentCard:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from luthier.core.terms import Config, Ref, TrialId
+from luthier.worker.saving import SaveRule
 
 
-class Checkpointing(msgspec.Struct, frozen=True, gc=False):
+class Checkpointing(msgspec.Struct, frozen=True):
     """When a class trainable is asked to save itself (a function reports its checkpoints as it likes).
 
     Attributes:
@@ -15,11 +16,13 @@ class Checkpointing(msgspec.Struct, frozen=True, gc=False):
         at_end: save when the trainable is done or stopped; None for yes where it defines ``save_checkpoint``.
         fsync: whether the files of a checkpoint are forced to the disk before it is reported.  The death of a process
             loses nothing without it; a power cut may.
+        rule: when the scheduler wants it saved.
     """
 
     frequency: int = 0
     at_end: bool | None = None
     fsync: bool = False
+    rule: SaveRule | None = None
 
 
 class Assignment(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from luthier.core.terms import Ref
     from luthier.worker.assignment import Assignment
     from luthier.worker.channel import Channel
+    from luthier.worker.saving import SaveRule
 
     End = tuple[Outcome, Ref | None]
 
@@ -124,6 +125,7 @@ class Runner:
             result = instance.train()
             ref: Ref | None = None
             due = bool(given.frequency) and instance.iteration % given.frequency == 0
+            due = (can_save and _wanted(given.rule, result, session)) or due
             if result.get("should_checkpoint") or due:
                 ref = self._save(instance, session)
             reported = {name: value for name, value in result.items() if name not in ADDED}
@@ -144,3 +146,11 @@ class Runner:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return session.adopt(folder)
+
+
+def _wanted(rule: SaveRule | None, result: dict[str, Any], session: Session) -> bool:
+    """Return whether the scheduler wants *result* to come with a checkpoint; that is noted in the progress."""
+    now = None if rule is None else rule.due(result, session.progress.looked_at)
+    if now is not None:
+        session.progress.looked_at = now
+    return now is not None

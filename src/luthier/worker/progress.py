@@ -11,7 +11,7 @@ import msgspec
 
 from luthier.checkpoints.local import progress_file
 
-TOTALS = ("iteration", "time_total_s", "timesteps_total", "episodes_total")
+TOTALS = ("iteration", "time_total_s", "timesteps_total", "episodes_total", "looked_at")
 
 _COUNTED = frozenset({"timesteps_this_iter", "episodes_this_iter"})
 
@@ -25,6 +25,9 @@ class Progress:
         timesteps_total: sum of ``timesteps_this_iter`` before; None where none was reported.
         episodes_total: the same for ``episodes_this_iter``.
 
+    Attributes:
+        looked_at: time (as the scheduler counts it) of the last result that it wanted a checkpoint with; 0 at first.
+
     >>> result = {"loss": 0.5}
     >>> Progress(iteration=2).fill(result, 0.25)
     >>> result["training_iteration"], result["time_total_s"], result["done"]
@@ -36,6 +39,7 @@ class Progress:
         "episodes_total",
         "iteration",
         "iterations_since_restore",
+        "looked_at",
         "time_since_restore",
         "time_total_s",
         "timesteps_since_restore",
@@ -53,6 +57,7 @@ class Progress:
         self.timesteps_total, self.episodes_total = timesteps_total, episodes_total
         self.iterations_since_restore, self.time_since_restore = 0, 0.0
         self.timesteps_since_restore: float = 0
+        self.looked_at = 0.0
         self._place = {"pid": os.getpid(), "hostname": _hostname(), "node_ip": _node_ip()}
 
     def fill(self, result: dict[str, Any], seconds: float) -> None:

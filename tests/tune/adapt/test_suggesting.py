@@ -10,8 +10,10 @@ import pytest
 
 from luthier import tune
 from luthier.core.errors import BadArgument, PolicyError
+from luthier.core.events import Proposed
 from luthier.core.goal import Goal
 from luthier.core.space import Float, Space
+from luthier.core.terms import TrialId
 from luthier.testing.searchers import SearcherContract
 from luthier.tune.adapt.suggesting import policy_of
 from luthier.tune.search import ConcurrencyLimiter, Searcher
@@ -208,11 +210,20 @@ def test_one_that_goes_by_a_clock_is_warned_of(tmp_path, caplog):
         def suggest(self, trial_id):
             return {"x": next(ticks) / 1000}
 
-    policy = policy_of(Ticking(), None, LOSS, 1)
-    from luthier.core.events import Proposed
+    policy: Any = policy_of(Ticking(), None, LOSS, 1)
 
     with caplog.at_level(logging.WARNING):
         for number in range(3):
-            policy.tell(Proposed(f"t_{number:05d}", number, {"x": 0.5}, {}), None)
+            policy.tell(Proposed(TrialId(f"t_{number:05d}"), number, {"x": 0.5}, {}), None)
     assert len(caplog.records) == 1
     assert "The log is believed" in caplog.text
+
+
+def test_a_subclass_of_a_limiter_runs_with_its_own_methods(tmp_path):
+    class Noisy(ConcurrencyLimiter):
+        def suggest(self, trial_id):
+            found = super().suggest(trial_id)
+            return {**found, "noisy": True} if isinstance(found, dict) else found
+
+    grid = fitted(tmp_path, Noisy(TPESearch({"x": tune.uniform(0, 1)}, "loss", "min"), 2), num_samples=6)
+    assert all(result.config["noisy"] for result in grid)

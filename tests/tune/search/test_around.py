@@ -50,7 +50,7 @@ def fitted(tmp_path, search_alg, executor="inline", **tuning):
 
 # -- by hand -----------------------------------------------------------------------------------------------------------
 def test_a_limit_by_hand():
-    limiter = ConcurrencyLimiter(Plain(), max_concurrent=2)
+    limiter: Any = ConcurrencyLimiter(Plain(), max_concurrent=2)
     assert [limiter.suggest(name) for name in "abc"] == [{"index": 1}, {"index": 2}, None]
     limiter.on_trial_complete("a", {"reward": 1})
     assert limiter.suggest("c") == {"index": 3}
@@ -61,7 +61,7 @@ def test_a_limit_by_hand():
 
 
 def test_a_batch_by_hand():
-    limiter = ConcurrencyLimiter(Plain(), 2, batch=True)
+    limiter: Any = ConcurrencyLimiter(Plain(), 2, batch=True)
     limiter.suggest("a"), limiter.suggest("b")
     limiter.on_trial_complete("b", {"reward": 2})
     assert limiter.suggest("c") is None
@@ -77,7 +77,7 @@ def test_one_that_limits_itself_is_left_to_it():
             self.most = max_concurrent
             return True
 
-    limiter = ConcurrencyLimiter(Own(), 1)
+    limiter: Any = ConcurrencyLimiter(Own(), 1)
     assert limiter.searcher.most == 1
     assert [limiter.suggest(name)["index"] for name in "abc"] == [1, 2, 3]
     limiter.on_trial_complete("x", {"reward": 1})
@@ -85,7 +85,7 @@ def test_one_that_limits_itself_is_left_to_it():
 
 
 def test_repeats_by_hand():
-    repeater = Repeater(Plain(), repeat=2)
+    repeater: Any = Repeater(Plain(), repeat=2)
     configs = [repeater.suggest(name) for name in "abcd"]
     assert configs == [{"index": k, TRIAL_INDEX: i} for k in (1, 2) for i in (0, 1)]
     for name, reward in (("d", 4.0), ("a", 1.0), ("c", math.nan), ("b", 2.0)):
@@ -95,7 +95,7 @@ def test_repeats_by_hand():
 
 
 def test_a_config_without_any_value_has_failed():
-    repeater = Repeater(Plain(), repeat=2)
+    repeater: Any = Repeater(Plain(), repeat=2)
     repeater.suggest("a"), repeater.suggest("b")
     repeater.on_trial_complete("a", error=True)
     repeater.on_trial_complete("b", {})
@@ -179,6 +179,6 @@ def test_bad_numbers_are_refused(number):
 
 
 def test_bohbs_own_limit_is_replaced():
-    limiter = ConcurrencyLimiter(TuneBOHB(SPACE, metric="loss", mode="min", max_concurrent=9), 1)
+    limiter: Any = ConcurrencyLimiter(TuneBOHB(SPACE, metric="loss", mode="min", max_concurrent=9), 1)
     assert limiter.searcher.max_concurrent == 1
     assert [limiter.suggest(name) is None for name in "ab"] == [False, True]

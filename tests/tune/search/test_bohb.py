@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import ConfigSpace as cs  # noqa: N813 (as its users do)
 import pytest
 
 from luthier import tune
@@ -19,7 +20,8 @@ SPACE = {"x": tune.uniform(0, 1), "model": tune.choice(["a", {"depth": tune.rand
 
 
 def search(**more: Any) -> Any:
-    return TuneBOHB(**({"space": SPACE, "metric": "loss", "mode": "min", "seed": 7} | more))
+    arguments: dict[str, Any] = {"space": SPACE, "metric": "loss", "mode": "min", "seed": 7}
+    return TuneBOHB(**(arguments | more))
 
 
 def train(config):
@@ -89,7 +91,6 @@ def test_several_metrics_and_grids_are_refused():
 
 # -- spaces of ConfigSpace ---------------------------------------------------------------------------------------------
 def test_conversion_by_sampling():
-    cs = pytest.importorskip("ConfigSpace")
     space = space_of(
         cs.ConfigurationSpace(
             {
@@ -122,7 +123,6 @@ def test_conversion_by_sampling():
 
 
 def test_a_configuration_space_is_searched():
-    cs = pytest.importorskip("ConfigSpace")
     one = search(space=cs.ConfigurationSpace({"x": (0.0, 1.0), "kind": ["a", "b"]}))
     config = one.suggest("t")
     assert 0 <= config["x"] <= 1
@@ -130,7 +130,6 @@ def test_a_configuration_space_is_searched():
 
 
 def test_what_cannot_be_converted_is_refused():
-    cs = pytest.importorskip("ConfigSpace")
     space = cs.ConfigurationSpace({"kind": ["a", "b"], "x": (0.0, 1.0)})
     space.add(cs.EqualsCondition(space["x"], space["kind"], "a"))
     with pytest.raises(BadArgument, match="its conditions cannot be converted"):

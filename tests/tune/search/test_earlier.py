@@ -97,7 +97,7 @@ def test_saved_and_restored_it_still_knows(tmp_path, before):
 
 
 def test_a_limiter_passes_it_on(before):
-    limiter = ConcurrencyLimiter(search(), 2)
+    limiter: Any = ConcurrencyLimiter(search(), 2)
     limiter.add_evaluated_trials(before, "loss")
     assert len(limiter.searcher.earlier) == 30
 

@@ -38,7 +38,14 @@ class Part:
         self.trials: dict[TrialId, None] = {}
 
 
-def hooked(scheduler: Any, inherited: Goal | None, experiment_dir: str = "", *, chooses: bool = True) -> Hooked:
+def hooked(
+    scheduler: Any,
+    inherited: Goal | None,
+    experiment_dir: str = "",
+    *,
+    chooses: bool = True,
+    population: int | None = None,
+) -> Hooked:
     """Return the policy that calls the hooks of a copy of *scheduler*.
 
     Raises:
@@ -57,7 +64,7 @@ def hooked(scheduler: Any, inherited: Goal | None, experiment_dir: str = "", *, 
         why = f"TuneConfig says {metric!r}, {mode!r} already"
         raise BadArgument(f"{name}.metric", own.metric, "metric and mode in one of the two places", why)
     kind: type[Hooked] = type(name, (Hooked,), {"__doc__": Hooked.__doc__})  # complaints then name the user's class
-    return kind(own, inherited, experiment_dir, chooses=chooses)
+    return kind(own, inherited, experiment_dir, chooses=chooses, population=population)
 
 
 class Hooked:
@@ -75,12 +82,18 @@ class Hooked:
     """
 
     def __init__(
-        self, scheduler: Any, inherited: Goal | None, experiment_dir: str = "", *, chooses: bool = True
+        self,
+        scheduler: Any,
+        inherited: Goal | None,
+        experiment_dir: str = "",
+        *,
+        chooses: bool = True,
+        population: int | None = None,
     ) -> None:
         self._scheduler, self._goal = scheduler, inherited
         self._name = type(scheduler).__name__
         self._controller = TuneController(experiment_dir)
-        self._chooses = chooses
+        self._chooses, self._population = chooses, population
         self._known: dict[TrialId, None] = {}  # those that the hooks know to be alive
         self._fallen: dict[TrialId, None] = {}  # failed, and perhaps to be tried again
         self._left: dict[TrialId, None] = {}  # let go of their workers by themselves
@@ -354,7 +367,7 @@ class Hooked:
     def _part(self, scheduler: Any) -> Part:
         if scheduler.played is None:
             try:
-                policy = scheduler.build(None if scheduler.metric else self._goal)
+                policy = scheduler.build_for(None if scheduler.metric else self._goal, self._population)
             except NotImplementedError:
                 policy = Fifo()
             scheduler.played = Part(policy, len(self._parts))

@@ -14,6 +14,7 @@ from luthier.core.rng import rng_at
 from luthier.core.space import Space, holds_domains, same
 from luthier.core.terms import Status, TrialId, Why
 from luthier.tune.flat import flattened
+from luthier.tune.search.around import Around
 from luthier.tune.search.chance import tamed
 from luthier.tune.search.searcher import Searcher
 from luthier.tune.search.space_searcher import SpaceSearcher
@@ -36,6 +37,8 @@ METHODS = ("suggest", "on_trial_result", "on_trial_complete")
 def policy_of(searcher: Searcher, space: Space | None, goals: tuple[Goal, ...], seed: int) -> Policy:
     """Return the policy that *searcher* describes, or that calls its methods where a user wrote them."""
     if isinstance(searcher, SpaceSearcher) and not any(_written(searcher, method) for method in METHODS):
+        if isinstance(searcher, Around):
+            return searcher.around(policy_of(searcher.searcher, space, goals, seed), seed)
         return searcher.build(space, goals, seed)
     return suggesting(searcher, space, goals, seed)
 
@@ -54,7 +57,7 @@ def suggesting(searcher: Searcher, space: Space | None, goals: tuple[Goal, ...],
             "search_alg", searcher, "one that copy.deepcopy can copy", f"each restart begins with a copy; {error}"
         ) from error
     constants: Config = {}
-    if isinstance(own, SpaceSearcher):
+    if isinstance(own, SpaceSearcher) and not isinstance(own, Around):
         own.begin(space, goals, seed)
     else:
         constants = {} if space is None else dict(space.description)

@@ -10,6 +10,8 @@ from luthier.tune.schedulers.hb_bohb import HyperBandForBOHB
 from luthier.tune.schedulers.hyperband import HyperBandScheduler
 from luthier.tune.schedulers.median_stopping_rule import MedianStoppingRule
 from luthier.tune.schedulers.pasha import PASHAScheduler
+from luthier.tune.schedulers.pb2 import PB2
+from luthier.tune.schedulers.pbt import PopulationBasedTraining, PopulationBasedTrainingReplay
 from luthier.tune.schedulers.promotion import ASHAPromotionScheduler
 from luthier.tune.schedulers.resource_changing_scheduler import ResourceChangingScheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
@@ -26,6 +28,9 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "asha_promotion": ASHAPromotionScheduler,
     "pasha": PASHAScheduler,
     "resource_changing": ResourceChangingScheduler,
+    "pb2": PB2,
+    "pbt": PopulationBasedTraining,
+    "pbt_replay": PopulationBasedTrainingReplay,
 }
 
 
@@ -45,6 +50,7 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
 
 
 __all__ = [
+    "PB2",
     "ASHAPromotionScheduler",
     "ASHAScheduler",
     "AsyncHyperBandScheduler",
@@ -53,6 +59,8 @@ __all__ = [
     "HyperBandScheduler",
     "MedianStoppingRule",
     "PASHAScheduler",
+    "PopulationBasedTraining",
+    "PopulationBasedTrainingReplay",
     "ResourceChangingScheduler",
     "TrialScheduler",
     "create_scheduler",

@@ -257,18 +257,20 @@ class ResourceChangingScheduler(TrialScheduler):
         Raises:
             BadArgument: nobody said what the base scheduler, or the search for the best trial, is to judge by.
         """
-        return self._resizing(inherited, "")
+        return self._resizing(inherited, "", None)
 
-    def policy(self, inherited: Goal | None, experiment_dir: str = "") -> Scheduler:
+    def policy(self, inherited: Goal | None, experiment_dir: str = "", population: int | None = None) -> Scheduler:
         """Return the policy that the Tuner runs; see :meth:`TrialScheduler.policy`."""
-        return super().policy(inherited, experiment_dir) if self.written else self._resizing(inherited, experiment_dir)
+        if self.written:
+            return super().policy(inherited, experiment_dir, population)
+        return self._resizing(inherited, experiment_dir, population)
 
-    def _resizing(self, inherited: Goal | None, experiment_dir: str) -> Scheduler:
+    def _resizing(self, inherited: Goal | None, experiment_dir: str, population: int | None) -> Scheduler:
         from luthier.schedulers.resizing import Resizing
         from luthier.tune.adapt.allocation import Allocation
 
         goal = self.goal(inherited)
-        base = self.base_scheduler.policy(goal, experiment_dir)
+        base = self.base_scheduler.policy(goal, experiment_dir, population)
         if self.resources_allocation_function is None:
             return base
         function = _own(self.resources_allocation_function)

@@ -8,7 +8,11 @@ from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.goal import Goal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from luthier.callbacks.base import Recalling
     from luthier.core.policy import Scheduler
+    from luthier.worker.saving import SaveRule
 
 HOOKS = (
     "set_search_properties",
@@ -103,12 +107,13 @@ class TrialScheduler:
         """Whether a subclass overrides one of the hooks."""
         return any(getattr(type(self), hook) is not getattr(TrialScheduler, hook) for hook in HOOKS)
 
-    def policy(self, inherited: Goal | None, experiment_dir: str = "") -> Scheduler:
+    def policy(self, inherited: Goal | None, experiment_dir: str = "", population: int | None = None) -> Scheduler:
         """Return the policy that the Tuner runs: the one that this describes, or one that calls the hooks.
 
         Args:
             inherited: the Tuner's goal.
             experiment_dir: where the experiment is; trials' checkpoints are shown to hooks as paths in it.
+            population: how many trials there will be, where that is known.
 
         Raises:
             BadArgument: it overrides nothing, or what nobody would call.
@@ -117,11 +122,11 @@ class TrialScheduler:
 
         if self.written:
             chooses = type(self).choose_trial_to_run is not TrialScheduler.choose_trial_to_run
-            return hooked(self, inherited, experiment_dir, chooses=chooses)
+            return hooked(self, inherited, experiment_dir, chooses=chooses, population=population)
         if type(self).build is TrialScheduler.build:
             wanted = f"a scheduler with one of the hooks {', '.join(HOOKS[1:])}"
             raise BadArgument("scheduler", self, wanted, f"{type(self).__name__} overrides none of them")
-        return self.build(inherited)
+        return self.build_for(inherited, population)
 
     # -- the hooks -----------------------------------------------------------------------------------------------------
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
@@ -164,6 +169,36 @@ class TrialScheduler:
 
     def restore(self, checkpoint_path: str) -> None:
         """Do nothing: a restored experiment tells its scheduler the log again."""
+
+    def build_for(self, inherited: Goal | None, population: int | None) -> Scheduler:
+        """Return the policy, as :meth:`build` does, for *population* trials; None where their number is not known."""
+        del population
+        return self.build(inherited)
+
+    # -- what it asks of the rest of an experiment ---------------------------------------------------------------------
+    def furnished(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the search space with what this scheduler needs in it.
+
+        Raises:
+            BadArgument: it can do nothing with that space.
+        """
+        return param_space
+
+    def check_trainable(self, trainable: Any) -> None:
+        """See that this scheduler can work with *trainable*.
+
+        Raises:
+            BadArgument: it cannot.
+        """
+
+    def save_rule(self) -> SaveRule | None:
+        """Return when class trainables are to save themselves for this scheduler; None for never."""
+        return None
+
+    def listeners(self, directory: str) -> Sequence[Recalling]:
+        """Return who is to hear what happens in the experiment in *directory*."""
+        del directory
+        return ()
 
 
 class FIFOScheduler(TrialScheduler):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from luthier.core.goal import Goal
     from luthier.core.policy import Scheduler
     from luthier.core.policy import Searcher as Policy
-    from luthier.core.space import Space
     from luthier.tune.configs import TuneConfig
 
 
@@ -56,11 +55,9 @@ class Around(SpaceSearcher):
         return self.searcher.mode
 
     # -- what a Tuner asks ---------------------------------------------------------------------------------------------
-    def inner(self, space: Space | None, goals: tuple[Goal, ...], seed: int) -> Policy:
-        """Return a new policy of *searcher*."""
-        from luthier.tune.adapt.suggesting import policy_of
-
-        return policy_of(self.searcher, space, goals, seed)
+    def around(self, policy: Policy, seed: int) -> Policy:
+        """Return a new policy around that of *searcher*, for an experiment of that seed."""
+        raise NotImplementedError
 
     def own_goals(self, given: tuple[Goal, ...]) -> tuple[Goal, ...]:
         """Return what is optimised: what *searcher* says, else the Tuner."""

@@ -11,10 +11,8 @@ from luthier.tune.search.around import Around
 from luthier.tune.search.space_searcher import SpaceSearcher
 
 if TYPE_CHECKING:
-    from luthier.core.goal import Goal
     from luthier.core.policy import Scheduler
     from luthier.core.policy import Searcher as Policy
-    from luthier.core.space import Space
     from luthier.tune.configs import TuneConfig
     from luthier.tune.search.searcher import Searcher
 
@@ -56,10 +54,9 @@ class ConcurrencyLimiter(Around):
         handles = searcher.set_max_concurrency(self.max_concurrent)
         return not handles or isinstance(searcher, SpaceSearcher)  # ours do not hold results back for a batch
 
-    def build(self, space: Space | None, goals: tuple[Goal, ...], seed: int = 0) -> Policy:
-        """Return a new policy for an experiment."""
-        found = self.inner(space, goals, seed)
-        return Limit(found, self.max_concurrent, self.batch) if self._limits else found
+    def around(self, policy: Policy, seed: int) -> Policy:
+        """Return *policy*, limited."""
+        return Limit(policy, self.max_concurrent, self.batch) if self._limits else policy
 
     def review(self, tuning: TuneConfig, scheduler: Scheduler) -> None:
         """Refuse a second limit that is another.

@@ -13,10 +13,8 @@ from luthier.search.repeat import TRIAL_INDEX, Repeat, times
 from luthier.tune.search.around import Around
 
 if TYPE_CHECKING:
-    from luthier.core.goal import Goal
     from luthier.core.policy import Scheduler
     from luthier.core.policy import Searcher as Policy
-    from luthier.core.space import Space
     from luthier.tune.configs import TuneConfig
     from luthier.tune.search.searcher import Searcher
 
@@ -55,9 +53,9 @@ class Repeater(Around):
         self._groups: dict[str, list[str]] = {}  # by each of its trials, of configs of which not all have ended
         self._values: dict[str, dict[str, list[float]]] = {}
 
-    def build(self, space: Space | None, goals: tuple[Goal, ...], seed: int = 0) -> Policy:
-        """Return a new policy for an experiment."""
-        return Repeat(self.inner(space, goals, seed), self.repeat, self.set_index, seed)
+    def around(self, policy: Policy, seed: int) -> Policy:
+        """Return *policy*, repeated."""
+        return Repeat(policy, self.repeat, self.set_index, seed)
 
     def review(self, tuning: TuneConfig, scheduler: Scheduler) -> None:
         """Warn of trials that are left over."""

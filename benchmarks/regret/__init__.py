@@ -1,0 +1,1 @@
+"""Regret against time of each scheduler on realistic learning curves, in virtual time."""
