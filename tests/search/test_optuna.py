@@ -256,6 +256,13 @@ def test_what_is_known_counts_from_the_start():
     assert [t.state.name for t in study_of(searcher).trials[:21]] == ["COMPLETE"] * 20 + ["FAIL"]
 
 
+def test_what_is_known_to_be_cut_short_is_pruned():
+    searcher = library(Space({"x": Float(0, 1)}), known=[Known({"x": 0.25}, (2.0,), 9.0)])
+    searcher.ask(0, rng_at(5, 0))
+    (trial, _) = study_of(searcher).trials
+    assert (trial.state, trial.intermediate_values) == (TrialState.PRUNED, {9: 2.0})
+
+
 def test_a_storage_has_each_trial_once(tmp_path):
     """Also after a replay, and a driver that was killed between a proposal and its trial."""
     url = f"sqlite:///{tmp_path}/study.db"

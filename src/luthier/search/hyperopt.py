@@ -50,10 +50,10 @@ class HyperOptStudy:
         expression = self.knobs.expression() or {"constant": 0}  # HyperOpt needs something to look at
         self.domain = hyperopt.Domain(None, expression, pass_expr_memo_ctrl=False)
         self.trials = hyperopt.Trials()
-        for config, scores in known:
+        for config, scores, rung in known:
             token = self.insert(config)
             if token is not None:
-                self.settle(token, scores, stopped=False)
+                self.settle(token, scores, stopped=rung is not None)
 
     def propose(self, seed: int) -> Suggestion:
         """Return a new point, and the document that HyperOpt keeps of it."""

@@ -14,7 +14,9 @@ class Known(NamedTuple):
     Attributes:
         config: a config of the space.
         scores: lower is better, one for each goal; None where it failed.
+        rung: how far it came, where it was stopped early; None where it was let run to its end.
     """
 
     config: Config
     scores: tuple[Score, ...] | None
+    rung: float | None = None

@@ -17,7 +17,7 @@ from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.space import same
 from luthier.core.terms import Status, Then
-from luthier.search.observations import cut_short
+from luthier.search.observations import rung_of
 
 if TYPE_CHECKING:
     from luthier.core.events import News
@@ -76,7 +76,7 @@ class Library:
             self._withdraw()
             trial = experiment.trial(news.trial)
             scores = None if trial.status is Status.FAILED else _scores(trial.metrics, experiment)
-            stopped = trial.status is Status.STOPPED and cut_short(why)
+            stopped = trial.status is Status.STOPPED and rung_of(why) is not None
             self.study.settle(self._tokens.pop(news.trial), scores, stopped=stopped)
 
     def _born(self, news: Proposed) -> None:

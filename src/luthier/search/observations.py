@@ -70,7 +70,7 @@ class Observations:
         self._places: dict[int, Place] = {}
         self._cut: dict[TrialId, Why | None] = {}  # of trials that were stopped, until they have ended
         self._rows: Any = None  # made with the first row: numpy is not loaded before
-        for number, (config, scores) in enumerate(known, -len(known)):
+        for number, (config, scores, rung) in enumerate(known, -len(known)):
             if not self._put(number, config):
                 continue
             if scores is None or not all(score < WORST for score in scores):
@@ -78,7 +78,7 @@ class Observations:
                 continue
             if len(scores) > 1:
                 self.vectors[number] = scores
-            self._rank(Place(_FULL, scores[0], number))
+            self._rank(Place(_FULL if rung is None else -rung, scores[0], number))
 
     def __repr__(self) -> str:
         return f"Observations({len(self.ranked)} ranked, {len(self.bad)} bad, {len(self.pending)} pending)"
@@ -166,14 +166,17 @@ class Observations:
         return True
 
 
-def cut_short(why: Mapping[str, Any] | None) -> bool:
-    """Whether a scheduler ended a trial before its time, by what it said; a stop condition of the user's does not."""
-    return _early(why) != _FULL
+def rung_of(why: Mapping[str, Any] | None) -> float | None:
+    """Return the rung at which a scheduler cut a trial short, by what it said.
+
+    None where the trial came to its end; a stop condition of the user's cuts nothing short.
+    """
+    if not why or "max_t" in why:
+        return None
+    at = why.get("rung", why.get("time"))
+    return float(at) if isinstance(at, (int, float)) else None
 
 
 def _early(why: Mapping[str, Any] | None) -> float:
-    """Return minus the rung at which a trial was cut short, by what a scheduler said."""
-    if not why or "max_t" in why:
-        return _FULL
-    at = why.get("rung", why.get("time"))
-    return -float(at) if isinstance(at, (int, float)) else _FULL
+    rung = rung_of(why)
+    return _FULL if rung is None else -rung

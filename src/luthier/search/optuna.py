@@ -145,20 +145,24 @@ class OptunaStudy:
                 for trial in self._storage.get_all_trials(self._id, deepcopy=False):
                     if str(trial.user_attrs.get(TAG, "")).startswith(f"{self.seed}/"):
                         self._before[trial.user_attrs[TAG]] = trial._trial_id  # noqa: SLF001 (as above)
-            for number, (config, scores) in enumerate(self.known):
-                self._tell_known(number, config, scores)
+            for number, known in enumerate(self.known):
+                self._tell_known(number, known)
         return self._study
 
-    def _tell_known(self, number: int, config: Config, scores: tuple[Score, ...] | None) -> None:
-        import optuna
+    def _tell_known(self, number: int, known: Known) -> None:
+        from optuna.trial import TrialState
 
-        found, tag = self.walk.params(config), self._tag(-1 - number)
+        found, tag = self.walk.params(known.config), self._tag(-1 - number)
         if found is None or self._before.pop(tag, None) is not None:
             return
-        state = optuna.trial.TrialState.FAIL if scores is None else optuna.trial.TrialState.COMPLETE
-        values = None if scores is None else self._values(scores)
+        what: dict[str, Any] = {"state": TrialState.FAIL}
+        if known.scores is not None:
+            values = self._values(known.scores)
+            what = {"state": TrialState.COMPLETE, "values": values}
+            if known.rung is not None and len(values) == 1:  # as one that is stopped while Optuna looks on
+                what = {"state": TrialState.PRUNED, "intermediate_values": {int(known.rung): values[0]}}
         attributes = {TAG: tag} if self.given is not None else {}
-        self._add(state=state, values=values, params=found[0], distributions=found[1], user_attrs=attributes)
+        self._add(**what, params=found[0], distributions=found[1], user_attrs=attributes)
 
     def _add(self, **trial: Any) -> Any:
         import optuna

@@ -130,9 +130,7 @@ class Parzen:
         least: the least bandwidth, in units of an axis.
     """
 
-    def __init__(
-        self, shape: Shape, rows: Matrix, weights: Vector, *, own_width: bool, least: float = _FINEST
-    ) -> None:
+    def __init__(self, shape: Shape, rows: Matrix, weights: Vector, *, own_width: bool, least: float = _FINEST) -> None:
         import numpy as np
 
         self.shape, self.rows, self.weights = shape, rows, weights / weights.sum()
@@ -146,6 +144,14 @@ class Parzen:
             for column, options in shape.choices
         ]  # the last: not alive
         self._smooth = 1 / (len(rows) + 1)  # of the prior in each mass function, beside the 1 of the observation
+
+    def widened(self, factor: float) -> Parzen:
+        """Return one whose kernels are *factor* times as wide; to draw from."""
+        from copy import copy
+
+        wide = copy(self)
+        wide._widths, wide._smooth = self._widths * factor, min(self._smooth * factor, 1.0)  # noqa: SLF001
+        return wide
 
     def sample(self, count: int, rng: np.random.Generator, mixing: float = 0.0) -> Matrix:
         """Return *count* points; axes that are not alive in them are NaN.

@@ -11,6 +11,7 @@ SEARCHERS: Mapping[str, str] = {
     "variant_generator": "luthier.search.variants:Variants",
     "random": "luthier.search.variants:Variants",
     "grid": "luthier.search.variants:Variants",
+    "bohb": "luthier.search.bohb:Bohb",
     "tpe": "luthier.search.tpe:Tpe",
     "sobol": "luthier.search.quasirandom:QuasiRandom",
     "quasirandom": "luthier.search.quasirandom:QuasiRandom",

@@ -18,12 +18,15 @@ from luthier.core.space import Space
 from luthier.store.values import to_json
 from luthier.tune.adapt import callbacks
 from luthier.tune.adapt.stopping import stopping
+from luthier.tune.adapt.suggesting import christen
 from luthier.tune.configs import RunConfig, TuneConfig
+from luthier.tune.goals import goals_of
 from luthier.tune.registry import check, resolve, trainable_name
 from luthier.tune.schedulers import create_scheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 from luthier.tune.search.basic_variant import BasicVariantGenerator
-from luthier.tune.search.searcher import goals_of
+from luthier.tune.search.searcher import Searcher as UserSearcher
+from luthier.tune.search.searcher import spoken_goals
 from luthier.tune.search.space_searcher import SpaceSearcher
 from luthier.tune.searching import described, searcher_of
 from luthier.tune.stopper.timeout import timeout_of
@@ -77,6 +80,9 @@ class Blueprint:
         self.space = Space(self._furnished({} if self.param_space is None else self.param_space))
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
+        if isinstance(self.search, SpaceSearcher):
+            self.search = copy.deepcopy(self.search)  # the user's object stays as it is
+            self.search.review(self.tune, self._judge())
         self._try_one_config()
         self.scheduler()
         _check_checkpointing(self.trainable, self.run)
@@ -103,18 +109,24 @@ class Blueprint:
                 raise BadArgument("param_space", self.param_space, "values that can be pickled", str(error)) from error
 
     # -- the parts -----------------------------------------------------------------------------------------------------
-    def searcher(self, seed: int = 0) -> Searcher:
-        """Return a searcher that has heard nothing yet."""
-        return searcher_of(copy.deepcopy(self.search), self.space, self.tune.num_samples, seed, self.goals)
+    def searcher(self, seed: int = 0, prefix: str = "t") -> Searcher:
+        """Return a searcher that has heard nothing yet; *prefix* is what ids of trials begin with."""
+        plain = isinstance(self.search, UserSearcher) and not isinstance(self.search, SpaceSearcher)
+        search = self.search if plain else copy.deepcopy(self.search)  # a user's is copied where it is used
+        searcher = searcher_of(search, self.space, self.tune.num_samples, seed, self.goals)
+        christen(searcher, prefix)
+        return searcher
 
     def scheduler(self, directory: str = "") -> Scheduler:
         """Return a scheduler that has heard nothing yet, the user's stop condition before it."""
+        return stopping(_fresh(self.run.stop), self._judge(directory))
+
+    def _judge(self, directory: str = "") -> Scheduler:
         made = self.scheduling
         if isinstance(made, TrialScheduler):
-            scheduler = made.policy(_inherited(made, self.goals), directory, self.total())
-        else:
-            scheduler = copy.deepcopy(made)
-        return stopping(_fresh(self.run.stop), scheduler)
+            return made.policy(_inherited(made, self.goals, self.tune.metric is None), directory, self.total())
+        fresh: Scheduler = copy.deepcopy(made)
+        return fresh
 
     def total(self) -> int | None:
         """Return how many trials there will be, where the searcher knows."""
@@ -174,7 +186,9 @@ class Blueprint:
         """Return how many trials may run at once, apart from what fits."""
         if self.run.executor == "inline":
             return 1
-        wishes = [n for n in (self.tune.max_concurrent_trials, getattr(self.search, "max_concurrent", None)) if n]
+        ours = isinstance(self.search, (BasicVariantGenerator, SpaceSearcher))
+        own = getattr(self.search, "max_concurrent", None) if ours else None
+        wishes = [n for n in (self.tune.max_concurrent_trials, own) if n]
         if not wishes and not callable(self.request) and not self.request:
             wishes = [max(1, 4 * int(self.capacity.get("cpu", 1)))]  # trials that ask for nothing fit without end
         return min(wishes) if wishes else None
@@ -182,7 +196,12 @@ class Blueprint:
     def engine(self, limits: Limits, naming: Naming, directory: str = "") -> Callable[[], Engine]:
         """Return what makes the engine of an experiment in *directory*, in which nothing has happened yet."""
         return lambda: Engine(
-            limits, self.searcher(limits.seed), self.scheduler(directory), self.goals, self.request, naming
+            limits,
+            self.searcher(limits.seed, limits.prefix),
+            self.scheduler(directory),
+            self.goals,
+            self.request,
+            naming,
         )
 
     @property
@@ -207,7 +226,9 @@ def keys_of(param_space: Mapping[str, Any] | None, prefix: str = "") -> list[str
 def _goals(tune: TuneConfig, search: Any) -> tuple[Goal, ...]:
     """Return what is optimised: by the Tuner's words, else by the search algorithm's."""
     if tune.metric is None and tune.mode is None:
-        return search.own_goals(()) if isinstance(search, SpaceSearcher) else ()
+        if isinstance(search, SpaceSearcher):
+            return search.own_goals(())
+        return spoken_goals(search) if isinstance(search, UserSearcher) else ()
     if tune.metric is None:
         raise BadArgument("metric", None, "the name of a reported metric", f"mode is {tune.mode!r}")
     if tune.mode is None:
@@ -215,14 +236,15 @@ def _goals(tune: TuneConfig, search: Any) -> tuple[Goal, ...]:
     return goals_of(tune.metric, tune.mode)
 
 
-def _inherited(scheduler: TrialScheduler, goals: tuple[Goal, ...]) -> Goal | None:
-    """Return the goal that *scheduler* takes over.
+def _inherited(scheduler: TrialScheduler, goals: tuple[Goal, ...], searched: bool) -> Goal | None:
+    """Return the goal that *scheduler* takes over; *searched*: they are the search algorithm's, not the Tuner's.
 
     Raises:
         BadArgument: there are several, and it compares trials by one.
     """
     if len(goals) < 2:  # noqa: PLR2004 (several)
-        return goals[0] if goals else None
+        own = searched and scheduler.metric and scheduler.mode  # two who have their own words need not agree
+        return goals[0] if goals and not own else None
     judge: Any = scheduler
     while getattr(judge, "base_scheduler", None) is not None:
         judge = judge.base_scheduler

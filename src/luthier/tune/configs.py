@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from luthier.core.errors import BadArgument, BadArgumentType
-from luthier.tune.search.searcher import goals_of
+from luthier.tune.goals import goals_of
 from luthier.tune.staging import check_storage
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from luthier.core.terms import Status
 from luthier.tune.best import goal_of, nobody_reported, ranked, undominated
 from luthier.tune.bringing import bring_files
 from luthier.tune.frames import frame
+from luthier.tune.goals import goals_of
 from luthier.tune.result import Result
-from luthier.tune.search.searcher import goals_of
 from luthier.worker.failure import PICKLE_FILE, TEXT_FILE
 
 if TYPE_CHECKING:

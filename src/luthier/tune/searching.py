@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.tune.adapt.suggesting import policy_of
 from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.search.searcher import Searcher as UserSearcher
 from luthier.tune.search.space_searcher import SpaceSearcher
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ SEARCH_ALGS: Mapping[str, str] = {
     "variant_generator": _BASIC,
     "random": _BASIC,
     "grid": _BASIC,
+    "bohb": "luthier.tune.search.bohb:TuneBOHB",
     "tpe": "luthier.tune.search.tpe:TPESearch",
     "optuna": "luthier.tune.search.optuna:OptunaSearch",
     "hyperopt": "luthier.tune.search.hyperopt:HyperOptSearch",
@@ -43,9 +46,10 @@ def searcher_of(search_alg: Any, space: Space, num_samples: int, seed: int, goal
     chosen = described(search_alg)
     if isinstance(chosen, BasicVariantGenerator):
         return chosen.build(space, num_samples, seed)
-    if isinstance(chosen, SpaceSearcher):
-        chosen.expect(num_samples)
-        return chosen.build(space, goals, seed)
+    if isinstance(chosen, UserSearcher):
+        if isinstance(chosen, SpaceSearcher):
+            chosen.expect(num_samples)
+        return policy_of(chosen, space, goals, seed)
     searcher: Searcher = chosen
     return searcher
 
@@ -56,8 +60,16 @@ def described(search_alg: Any) -> Any:
         return BasicVariantGenerator()
     if isinstance(search_alg, str):
         return create_searcher(search_alg)
-    if isinstance(search_alg, (BasicVariantGenerator, SpaceSearcher)):
+    if isinstance(search_alg, (BasicVariantGenerator, UserSearcher)):
         return search_alg
+    if isinstance(search_alg, type) and issubclass(search_alg, (BasicVariantGenerator, UserSearcher)):
+        raise BadArgumentType("search_alg", search_alg, f"an object: {search_alg.__name__}(...)", "that is the class")
+    if any(cls.__module__.startswith("ray.") for cls in type(search_alg).__mro__):
+        wanted = "the class of the same name in luthier.tune.search, or one that inherits from its Searcher"
+        raise BadArgumentType("search_alg", search_alg, wanted, "it is Ray's")
+    if callable(getattr(search_alg, "suggest", None)):
+        wanted = "an object of a class that inherits from luthier.tune.search.Searcher"
+        raise BadArgumentType("search_alg", search_alg, wanted, f"{type(search_alg).__name__} has suggest only")
     if callable(getattr(search_alg, "ask", None)) and callable(getattr(search_alg, "tell", None)):
         return search_alg
     wanted = "a search algorithm of luthier.tune.search, an object with ask and tell, or one of " + _known()

@@ -9,8 +9,8 @@ import pytest
 
 from luthier import tune
 from luthier.core.errors import BadArgument
+from luthier.tune.goals import goals_of
 from luthier.tune.search import Searcher
-from luthier.tune.search.searcher import goals_of
 from luthier.tune.search.tpe import TPESearch
 from luthier.tune.searching import create_searcher
 

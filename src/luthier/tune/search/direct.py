@@ -58,15 +58,20 @@ class Direct:
         if state is not None and state.status in HELD:
             self._learn(ev.Reported(state.id, 1, state.seq + 1, dict(result)))
 
-    def complete(self, trial_id: str, result: dict[str, Any] | None, error: bool) -> None:
-        """Hear of a trial's end."""
+    def complete(
+        self, trial_id: str, result: dict[str, Any] | None, error: bool, ending: ev.Ended | None = None
+    ) -> None:
+        """Hear of a trial's end; *ending* says how it came, where more is known than whether it was an error."""
         state = self.experiment.trials.get(TrialId(trial_id))
         if state is None or state.status not in HELD:
             return
         if result is not None and result != state.metrics:
             self.result(trial_id, result)
         self._learn(ev.Exited(state.id, 1, Outcome.ERROR if error else Outcome.FINISHED))
-        self._learn(ev.Ended(state.id, Status.FAILED if error else Status.DONE))
+        if ending is None or error:
+            self._learn(ev.Ended(state.id, Status.FAILED if error else Status.DONE))
+        else:
+            self._learn(ev.Ended(state.id, ending.status, ending.reason, ending.why))
 
     def save(self, path: str) -> None:
         """Write the log to *path*: one line of JSON."""

@@ -6,10 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from luthier.core.errors import BadArgument, BadArgumentType
-from luthier.core.goal import Goal, number
+from luthier.core.goal import number
+from luthier.tune.goals import goals_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from luthier.core.goal import Goal
 
 
 class Searcher:
@@ -84,6 +87,18 @@ class Searcher:
         """
         raise NotImplementedError(f"{type(self).__name__} does not take evaluated points")
 
+    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str) -> None:
+        """Learn of the trials of an earlier experiment, by :meth:`add_evaluated_point`; see ``SpaceSearcher`` for what.
+
+        Raises:
+            BadArgument: it is no experiment, or no trial has *metric*.
+        """
+        from luthier.tune.search.earlier import evaluated
+
+        for config, value, rung in evaluated(trials_or_analysis, metric):
+            last = math.nan if value is None else value
+            self.add_evaluated_point(dict(config), last, error=value is None, pruned=rung is not None)
+
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Say how many trials run at a time; return whether that is taken into account."""
         return False
@@ -111,29 +126,10 @@ class Searcher:
             self.set_state(pickle.load(file))
 
 
-def goals_of(metric: str | Sequence[str] | None, mode: str | Sequence[str] | None) -> tuple[Goal, ...]:
-    """Return the goals that *metric* and *mode* spell: one each, or a list of either.
-
-    Raises:
-        BadArgument: they do not fit each other.
-
-    >>> [goal.mode for goal in goals_of(["acc", "latency"], ["max", "min"])]
-    ['max', 'min']
-    """
-    if metric is None and mode is None:
-        return ()
-    if metric is None or mode is None:
-        given, missing = ("metric", "mode") if mode is None else ("mode", "metric")
-        raise BadArgument(missing, None, f"{missing} beside {given}")
-    metrics = [metric] if isinstance(metric, str) else list(metric)
-    modes = [mode] if isinstance(mode, str) else list(mode)
-    if len(modes) == 1:
-        modes *= len(metrics)
-    if not metrics or len(metrics) != len(modes):
-        raise BadArgument("mode", mode, f"one for each of the {len(metrics)} metrics")
-    if len(set(metrics)) < len(metrics):
-        raise BadArgument("metric", metric, "different metrics")
-    return tuple(Goal(name, direction) for name, direction in zip(metrics, modes, strict=True))
+def spoken_goals(searcher: Searcher) -> tuple[Goal, ...]:
+    """Return the goals that a user's search algorithm names, none where it does not say all of it."""
+    metric, mode = getattr(searcher, "metric", None), getattr(searcher, "mode", None)
+    return () if metric is None or mode is None else goals_of(metric, mode)
 
 
 def value_of(value: object) -> tuple[float, ...]:

@@ -9,15 +9,19 @@ from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space import Space, fixed
 from luthier.search.given import Given
 from luthier.search.known import Known
+from luthier.tune.goals import goals_of
 from luthier.tune.search.chance import seed_of
 from luthier.tune.search.direct import Direct
-from luthier.tune.search.searcher import Searcher, goals_of, value_of
+from luthier.tune.search.searcher import Searcher, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from luthier.core.events import Ended
     from luthier.core.goal import Goal
+    from luthier.core.policy import Scheduler
     from luthier.core.policy import Searcher as Policy
+    from luthier.tune.configs import TuneConfig
 
 
 def only_goal(goals: tuple[Goal, ...], searcher: str) -> None:
@@ -65,17 +69,19 @@ class SpaceSearcher(Searcher):
         if not isinstance(points, (list, tuple)) or not all(isinstance(point, dict) for point in points):
             raise BadArgumentType("points_to_evaluate", points_to_evaluate, "a list of dicts")
         self.points_to_evaluate: list[dict[str, Any]] = [dict(point) for point in points]
-        self.known: list[tuple[dict[str, Any], tuple[float, ...] | None]] = []
+        self.known: list[tuple[dict[str, Any], tuple[float, ...] | None, float | None]] = []
         if evaluated_rewards is not None:
             if not isinstance(evaluated_rewards, (list, tuple)) or len(evaluated_rewards) != len(points):
                 wanted = f"a list with one value for each of the {len(points)} points_to_evaluate"
                 raise BadArgument("evaluated_rewards", evaluated_rewards, wanted)
-            values = [value_of(value) for value in evaluated_rewards]
-            self.known = list(zip(self.points_to_evaluate, values, strict=True))
+            pairs = zip(self.points_to_evaluate, evaluated_rewards, strict=True)
+            self.known = [(point, value_of(value), None) for point, value in pairs]
             self.points_to_evaluate = []
+        self.earlier: list[tuple[dict[str, Any], tuple[float, ...] | None, float | None]] = []
         self.seed = seed_of(seed)
         self.space = None if space is None else self.converted(space)
         self._direct: Direct | None = None
+        self.ending: Ended | None = None  # how the trial ended that on_trial_complete is about; else it just ended
 
     # -- what those who inherit say ------------------------------------------------------------------------------------
     def policy(self, space: Space, goals: tuple[Goal, ...], known: Sequence[Known], seed: int) -> Policy:
@@ -110,7 +116,7 @@ class SpaceSearcher(Searcher):
         """
         own = self.own_space(space)
         goals = self.own_goals(goals)
-        known = [self._known(own, config, values, goals) for config, values in self.known]
+        known = [self._known(own, goals, *told) for told in self.known] + self._fitting(own, goals)
         found = self.policy(own, goals, known, seed)
         points = enumerate(self.points_to_evaluate)
         first = [self.point(own, point, f"points_to_evaluate[{i}]") for i, point in points]
@@ -127,6 +133,22 @@ class SpaceSearcher(Searcher):
     def checked(self, space: Space, point: dict[str, Any]) -> None:
         """Complain of *point*, whose value is known, if it names what *space* does not have."""
         fixed(space, point, "points_to_evaluate")
+
+    def review(self, tuning: TuneConfig, scheduler: Scheduler) -> None:
+        """Look at what this search algorithm is to be used with, before any trial; it is a copy that does.
+
+        Args:
+            tuning: what else the Tuner was told.
+            scheduler: who judges the trials.
+
+        Raises:
+            BadArgument: the two do not go together.
+        """
+
+    def begin(self, space: Space | None, goals: tuple[Goal, ...], seed: int) -> None:
+        """Begin to search *space* without a Tuner."""
+        own, seed = self.own_goals(goals), seed if self.seed is None else self.seed
+        self._direct = Direct(self.build(space, own, seed), own, seed)
 
     def own_space(self, given: Space | None) -> Space:
         """Return the space to search: its own, else the Tuner's."""
@@ -150,16 +172,40 @@ class SpaceSearcher(Searcher):
             raise BadArgument("metric", None, f"metric and mode, in TuneConfig or in {type(self).__name__}")
         return own or given
 
+    def _fitting(self, space: Space, goals: tuple[Goal, ...]) -> list[Known]:
+        """Return those trials of earlier experiments that *space* can say."""
+        found = []
+        for config, values, rung in self.earlier:
+            try:
+                space.encode(config)
+            except BadArgument:
+                continue
+            found.append(self._scored(goals, config, values, rung))
+        if self.earlier and not found:
+            raise BadArgument("trials_or_analysis", self.earlier[0][0], "trials whose configs are of this space")
+        return found
+
     def _known(
-        self, space: Space, config: dict[str, Any], values: tuple[float, ...] | None, goals: tuple[Goal, ...]
+        self,
+        space: Space,
+        goals: tuple[Goal, ...],
+        config: dict[str, Any],
+        values: tuple[float, ...] | None,
+        rung: float | None = None,
     ) -> Known:
         self.checked(space, config)
+        return self._scored(goals, config, values, rung)
+
+    @staticmethod
+    def _scored(
+        goals: tuple[Goal, ...], config: dict[str, Any], values: tuple[float, ...] | None, rung: float | None
+    ) -> Known:
         if values is None:
             return Known(config, None)
         if len(values) != len(goals):
             raise BadArgument("evaluated_rewards", values, f"one value for each of the {len(goals)} metrics")
         pairs = zip(goals, values, strict=True)
-        return Known(config, tuple(-value if goal.mode == "max" else value for goal, value in pairs))
+        return Known(config, tuple(-value if goal.mode == "max" else value for goal, value in pairs), rung)
 
     # -- without a Tuner -----------------------------------------------------------------------------------------------
     def set_search_properties(
@@ -187,7 +233,8 @@ class SpaceSearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hear of a trial's end."""
-        self._started().complete(trial_id, result, error)
+        ending, self.ending = self.ending, None
+        self._started().complete(trial_id, result, error, ending)
 
     def add_evaluated_point(
         self,
@@ -211,7 +258,28 @@ class SpaceSearcher(Searcher):
         """
         if self._direct is not None:
             raise RuntimeError("add_evaluated_point comes too late: this search has begun. Tell it before.")
-        self.known.append((dict(parameters), None if error or pruned else value_of(value)))
+        self.known.append((dict(parameters), None if error or pruned else value_of(value), None))
+
+    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str) -> None:
+        """Learn of the trials of an earlier experiment; those whose configs are not of this space are passed over.
+
+        Failed ones are learnt of as failures, stopped ones go after those that came further.
+
+        Args:
+            trials_or_analysis: an experiment's directory (or URL), a ResultGrid, an ExperimentAnalysis, a trial or a
+                list of trials or results, or a DataFrame with columns ``config/...`` and one for *metric*.
+            metric: whose values count.
+
+        Raises:
+            BadArgument: it is none of these, or no trial has *metric*.
+            RuntimeError: the search has begun; what is known must be told before.
+        """
+        if self._direct is not None:
+            raise RuntimeError("add_evaluated_trials comes too late: this search has begun. Tell it before.")
+        from luthier.tune.search.earlier import evaluated
+
+        for config, value, rung in evaluated(trials_or_analysis, metric):
+            self.earlier.append((dict(config), None if value is None else (value,), rung))
 
     def save(self, checkpoint_path: str) -> None:
         """Write what happened so far to that file; :meth:`restore` makes it known to a search algorithm like this."""
@@ -224,8 +292,8 @@ class SpaceSearcher(Searcher):
 
     def _started(self) -> Direct:
         if self._direct is None:
-            goals, seed = self.own_goals(()), 0 if self.seed is None else self.seed
-            self._direct = Direct(self.build(None, goals, seed), goals, seed)
+            self.begin(None, (), 0)
+        assert self._direct is not None  # noqa: S101 (just begun)
         return self._direct
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpaceSearcher:

@@ -1,0 +1,120 @@
+"""Trials of an earlier experiment, for a search algorithm to begin with."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.events import Ended, Halted
+from luthier.core.goal import lookup, number
+from luthier.core.terms import Status
+from luthier.search.observations import rung_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from luthier.core.state import TrialState
+    from luthier.core.terms import TrialId
+
+
+class Evaluated(NamedTuple):
+    """A trial that was evaluated before.
+
+    Attributes:
+        config: its config.
+        value: its last value; None where it failed or has none.
+        rung: how far it came, if it was stopped early.
+    """
+
+    config: dict[str, Any]
+    value: float | None
+    rung: float | None = None
+
+
+def evaluated(source: Any, metric: str) -> list[Evaluated]:
+    """Return the trials of *source* that have come to their end, in its order.
+
+    Args:
+        source: an experiment's directory (or URL), a ResultGrid, an ExperimentAnalysis, a trial or a list of trials or
+            results, or a DataFrame with columns ``config/...`` and one for *metric*.
+        metric: whose values count.
+
+    Raises:
+        BadArgument: it is none of these, or no trial in it has *metric*.
+    """
+    if not isinstance(metric, str) or not metric:
+        raise BadArgumentType("metric", metric, "the name of a metric")
+    found = list(_trials(source, metric))
+    if not any(one.value is not None for one in found):
+        raise BadArgument("metric", metric, "a metric that the trials reported", f"none of {len(found)} trials has it")
+    return found
+
+
+def _trials(source: Any, metric: str) -> Iterator[Evaluated]:
+    from luthier.tune.analysis import ExperimentAnalysis
+    from luthier.tune.past import Past
+    from luthier.tune.result import Result
+    from luthier.tune.result_grid import ResultGrid
+    from luthier.tune.trial import Trial
+
+    if isinstance(source, (str, os.PathLike)):
+        past = Past(source)
+        yield from _of_states(((state, past.directory) for state in past.experiment.trials.values()), metric)
+    elif isinstance(source, ResultGrid):
+        yield from _of_states(((state, source._dir) for state in source._trials), metric)  # noqa: SLF001
+    elif isinstance(source, ExperimentAnalysis):
+        yield from _of_states(((t._state, t.experiment_dir) for t in source.trials), metric)  # noqa: SLF001
+    elif hasattr(source, "columns") and hasattr(source, "to_dict"):
+        yield from _of_table(source, metric)
+    else:
+        listed = source if isinstance(source, (list, tuple)) else [source]
+        if not all(isinstance(one, (Trial, Result)) for one in listed):
+            wanted = "a path, a ResultGrid, an ExperimentAnalysis, a list of trials or results, or a DataFrame"
+            raise BadArgumentType("trials_or_analysis", source, wanted)
+        pairs = ((t._state, t.experiment_dir if isinstance(t, Trial) else t._dir) for t in listed)  # noqa: SLF001
+        yield from _of_states(pairs, metric)
+
+
+def _of_states(states: Iterable[tuple[TrialState, str]], metric: str) -> Iterator[Evaluated]:
+    rungs: dict[str, dict[TrialId, float | None]] = {}  # by directory
+    for state, directory in states:
+        if not state.status.final:
+            continue
+        value, rung = number(lookup(state.metrics, metric)), None
+        if state.status is Status.FAILED or value is None or math.isnan(value):
+            value = None
+        elif state.status is Status.STOPPED:
+            if directory not in rungs:
+                rungs[directory] = _rungs(directory)
+            rung = rungs[directory].get(state.id)
+        yield Evaluated(state.config, value, rung)
+
+
+def _rungs(directory: str) -> dict[TrialId, float | None]:
+    """Return where trials were cut short, by what the log says."""
+    from luthier.tune.past import events_of
+
+    told = (Ended, Halted)  # the end of a trial that ran does not say again why it was to stop
+    return {event.trial: rung_of(event.why) for event in events_of(directory) if isinstance(event, told) and event.why}
+
+
+def _of_table(table: Any, metric: str) -> Iterator[Evaluated]:
+    for row in table.to_dict("records"):
+        config: dict[str, Any] = {}
+        for column, value in row.items():
+            if str(column).startswith("config/") and not _missing(value):
+                *path, last = str(column).split("/")[1:]
+                inside = config
+                for part in path:
+                    inside = inside.setdefault(part, {})
+                inside[last] = value.item() if hasattr(value, "item") else value
+        if not config:
+            raise BadArgument("trials_or_analysis", list(table.columns), "a DataFrame with columns config/...")
+        value = number(row.get(metric))
+        yield Evaluated(config, None if value is None or math.isnan(value) else value)
+
+
+def _missing(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
