@@ -13,6 +13,9 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 VENV   ?= .venv
 PEERS  ?= benchmarks/.venv-peers
 EXTRAS ?= dev
+# By version, before what only wants some torch: then pip takes the build for CPUs alone, where it is offered one (by
+# PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL), and not the newest with gigabytes for GPUs.
+TORCH  ?= torch==2.13.0
 # Tests that take no part in `make test`: they have targets of their own.
 DESELECT ?= not slow
 ROUNDS ?= 200
@@ -35,6 +38,7 @@ $(BIN)/python:
 
 $(READY): pyproject.toml | $(BIN)/python
 	@echo "installing luthier[$(EXTRAS)] into $(VENV) ..."
+	$(BIN)/python $(PIP) '$(TORCH)'
 	$(BIN)/python $(PIP) --editable '.[$(EXTRAS)]'
 	@touch $@
 
