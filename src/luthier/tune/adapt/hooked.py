@@ -12,8 +12,9 @@ from luthier.core.errors import BadArgument, LuthierError
 from luthier.core.policy import Decision, Exploit, Finish, Pause, Resize, Resume, Stop
 from luthier.core.rng import rng_at
 from luthier.core.terms import Outcome, Status, TrialId, Why
-from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.fifo import LEFT_BEHIND, Fifo
 from luthier.tune.adapt.controller import TuneController
+from luthier.tune.adapt.part import Part
 from luthier.tune.adapt.strangers import refuse_strangers
 from luthier.tune.flat import flattened
 from luthier.tune.search.chance import tamed
@@ -24,18 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from luthier.core.goal import Goal
-    from luthier.core.policy import ExperimentView, Scheduler
+    from luthier.core.policy import ExperimentView
     from luthier.core.rng import Rng
 
 CONTINUE, PAUSE, STOP, NOOP = "CONTINUE", "PAUSE", "STOP", "NOOP"
-
-
-class Part:
-    """What a description stands for while its hooks are called: a policy, and the trials that it was told of."""
-
-    def __init__(self, policy: Scheduler, number: int) -> None:
-        self.policy, self.number = policy, number
-        self.trials: dict[TrialId, None] = {}
 
 
 def hooked(
@@ -387,12 +380,19 @@ class Hooked:
 
     def _hear(self, news: ev.News) -> None:
         """Tell policies what no hook tells them."""
+        left: list[Resume] = []
         for part in self._parts:
             if part is self._main and isinstance(news, ev.Proposed):
                 self._knows(part, news.trial)
             elif isinstance(news, ev.Stalled) or (not isinstance(news, ev.Proposed) and news.trial in part.trials):
                 for decision in self._asked(part, news):
-                    self._do(decision)
+                    if isinstance(decision, Resume) and decision.reason == LEFT_BEHIND:
+                        left.append(decision)
+                    else:
+                        self._do(decision)
+        for decision in left if not self._decisions else ():  # neither another part nor a hook has paused it
+            if decision.trial not in self._rested:
+                self._do(decision)
 
     def _asked(self, part: Part, news: ev.News) -> Sequence[Decision]:
         rng = self._rng if part is self._main else self._rng.split(part.number)
