@@ -391,6 +391,8 @@ class Engine:
             self.searcher.tell(event, self.experiment)
             policy = self.scheduler
             return self.scheduler.decide(event, self.experiment, self._dice.split(self._clock))
+        except PolicyError:  # it says itself who raised
+            raise
         except Exception as error:
             msg = f"{type(policy).__name__} raised {type(error).__name__} on {type(event).__name__}: {error}"
             raise PolicyError(msg) from error
