@@ -73,9 +73,9 @@ def engine_of(policy, trials):
     return Engine(Limits(num_trials=trials, seed=1, prefix="t"), Fixed(configs), policy, (LOSS,))
 
 
-def played(policy, trials=4, workers=2, cpu=1.0, length=8):
+def played(policy, trials=4, workers=2, cpu=1.0, length=8, **rates):
     engine = engine_of(policy, trials)
-    world = World(engine, lambda c, t: c["x"] + 1 / t, 1.0, length, [{"cpu": cpu}] * workers)
+    world = World(engine, lambda c, t: c["x"] + 1 / t, 1.0, length, [{"cpu": cpu}] * workers, **rates)
     world.run(reports=2_000)
     assert engine.finished
     return world
@@ -96,8 +96,9 @@ def test_a_population_below_super_does_what_it_does_by_itself():
 
 
 def test_who_makes_way_below_super_comes_back():
-    arguments = {"time_attr": TIME, "grace_period": 1, "min_samples_required": 3, "min_time_slice": 1}
-    own, plain = (played(kind(**arguments).policy(LOSS)) for kind in (OwnMedian, MedianStoppingRule))  # type: ignore[arg-type]
+    given: Any = {"time_attr": TIME, "grace_period": 1, "min_samples_required": 3, "min_time_slice": 1}
+    lossy: Any = {"trials": 3, "loss_rate": 0.2, "seed": 1, "save_every": 1}
+    own, plain = (played(kind(**given).policy(LOSS), **lossy) for kind in (OwnMedian, MedianStoppingRule))
     assert repr(own.log) == repr(plain.log)
     assert any(isinstance(e, ev.Halted) and "yields" in e.reason for e in own.log)
 
@@ -139,7 +140,7 @@ def test_a_replay_explores_nothing_and_comes_to_the_same(shape, synch):
         made = inner.policy(LOSS, population=4)
         return stopping(lambda trial_id, result: result[TIME] >= 6, made) if shape == "stopped" else made
 
-    world = played(policy(), workers=3)
+    world = played(policy(), workers=2, cpu=4.0)
     assert calls
     made = len(calls)
     again = engine_of(policy(), 4)
