@@ -150,6 +150,15 @@ def test_a_replay_explores_nothing_and_comes_to_the_same(shape, synch):
     assert repr(again.experiment.trials) == repr(world.engine.experiment.trials)
 
 
+def test_nobody_explores_for_a_trial_that_a_stop_condition_ends():
+    def explore(config):
+        raise AssertionError
+
+    made = pbt(custom_explore_fn=explore).policy(LOSS, population=4)
+    world = played(stopping({TIME: 2}, made), workers=4)
+    assert [e.status for e in world.log if isinstance(e, ev.Ended)] == [Status.STOPPED] * 4
+
+
 # -- what those that are held ask of an experiment ---------------------------------------------------------------------
 class Unsaved(tune.Trainable):
     def step(self):
