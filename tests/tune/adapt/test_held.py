@@ -73,9 +73,9 @@ def engine_of(policy, trials):
     return Engine(Limits(num_trials=trials, seed=1, prefix="t"), Fixed(configs), policy, (LOSS,))
 
 
-def played(policy, trials=4, workers=2, cpu=1.0, length=8, **rates):
+def played(policy, trials=4, workers=2, cpu=1.0, length=8, curve=lambda c, t: c["x"] + 1 / t, **rates):
     engine = engine_of(policy, trials)
-    world = World(engine, lambda c, t: c["x"] + 1 / t, 1.0, length, [{"cpu": cpu}] * workers, **rates)
+    world = World(engine, curve, 1.0, length, [{"cpu": cpu}] * workers, **rates)
     world.run(reports=2_000)
     assert engine.finished
     return world
@@ -155,7 +155,7 @@ def test_nobody_explores_for_a_trial_that_a_stop_condition_ends():
         raise AssertionError
 
     made = pbt(custom_explore_fn=explore).policy(LOSS, population=4)
-    world = played(stopping({TIME: 2}, made), workers=4)
+    world = played(stopping({TIME: 4}, made), workers=4, curve=lambda c, t: -c["x"])  # at 2 each is the best so far
     assert [e.status for e in world.log if isinstance(e, ev.Ended)] == [Status.STOPPED] * 4
 
 
