@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from luthier.core import events as ev
 from luthier.core.engine import Engine
 from luthier.core.goal import Goal
 from luthier.core.limits import Limits
-from luthier.core.terms import Outcome, Status, WorkerId
+from luthier.core.terms import Outcome, Ref, Status, WorkerId
 from luthier.schedulers.asha import Asha
 from luthier.schedulers.explore import Mutations
 from luthier.schedulers.fifo import LEFT_BEHIND, Fifo
@@ -23,7 +25,7 @@ from luthier.schedulers.resizing import Resizing
 from luthier.search.fixed import Fixed
 
 LOSS, TIME = Goal("loss", "min"), "training_iteration"
-OTHERS = {
+OTHERS: dict[str, Any] = {
     "fifo": Fifo,
     "asha": lambda: Asha(max_t=9),
     "median": lambda: MedianRule(TIME, hard_stop=True),
@@ -49,7 +51,7 @@ def test_who_was_paused_by_another_scheduler_goes_on(other):
     log = list(before.handle(ev.WorkerJoined(WorkerId("w"), {"cpu": 3.0})))
     first, second, third = before.experiment.trials
     for trial in (first, second):
-        log += before.handle(ev.Reported(trial, 1, 0, {"loss": 1.0, TIME: 0.5}, f"{trial}/c"))
+        log += before.handle(ev.Reported(trial, 1, 0, {"loss": 1.0, TIME: 0.5}, Ref(f"{trial}/c")))
         log += before.handle(ev.Exited(trial, 1, Outcome.HALTED))
     assert list(before.experiment.having(Status.PAUSED)) == [first, second]
     after = Engine.replay(lambda: engine(OTHERS[other]()), log)

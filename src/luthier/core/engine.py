@@ -83,7 +83,6 @@ class Engine:
             engine.learn(event)
         return engine
 
-    # -- the door ----------------------------------------------------------------------------------------------------
     def handle(self, stimulus: ev.Observed) -> tuple[ev.Event, ...]:
         """Return the events that follow from *stimulus*; none if it is stale or already known.
 
@@ -147,7 +146,6 @@ class Engine:
             return False
         return s.stopping or (not s.enqueued and (s.exhausted or self._enough()))
 
-    # -- rules -------------------------------------------------------------------------------------------------------
     def _current(self, trial: TrialId, attempt: int) -> bool:
         t = self.experiment.trials.get(trial)
         return t is not None and t.attempt == attempt and t.status in HELD
@@ -394,6 +392,8 @@ class Engine:
             self.searcher.tell(event, self.experiment)
             policy = self.scheduler
             return self.scheduler.decide(event, self.experiment, self._dice.split(self._clock))
+        except PolicyError:  # it says itself who raised
+            raise
         except Exception as error:
             msg = f"{type(policy).__name__} raised {type(error).__name__} on {type(event).__name__}: {error}"
             raise PolicyError(msg) from error

@@ -18,7 +18,7 @@ from luthier.core.policy import Exploit, Pause, Resume
 from luthier.core.space import same
 from luthier.core.terms import Status
 from luthier.schedulers.arguments import at_least, goal_in, metric_name, more_than, own_goal, share, whole
-from luthier.schedulers.deferred import Deferred
+from luthier.schedulers.deferred import Deferred, Promise
 from luthier.schedulers.fifo import left_behind
 from luthier.schedulers.ranking import Ranking
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from luthier.core.policy import Decision, ExperimentView
     from luthier.core.rng import Rng
     from luthier.core.terms import Config, Metrics, TrialId
-    from luthier.schedulers.deferred import Making
     from luthier.schedulers.explore import Explore
 
 WHO = "population based training"
@@ -202,8 +201,8 @@ class Pbt:
         source = self._members[self._ids[n]]
         return source if source.saved and self._ranking.score(n) < WORST else None
 
-    def _exploit(self, member: Member, source: Member, experiment: ExperimentView, rng: Rng) -> Making:
-        """Let *member* be where *source* is; return what makes the decision, which the state does not depend on."""
+    def _exploit(self, member: Member, source: Member, experiment: ExperimentView, rng: Rng) -> Promise:
+        """Let *member* be where *source* is; return the decision, still to be made: no state depends on it."""
         why = self._why(member, experiment)
         why["source"] = source.id
         checkpoint = experiment.trial(source.id).checkpoint
@@ -211,7 +210,7 @@ class Pbt:
         self._move(member, source.time)
         member.fence, member.saved = member.attempt, False
 
-        def make() -> Decision:
+        def make() -> Exploit:
             target, better = experiment.trial(member.id), experiment.trial(source.id)
             explored = self.explore(target, better, experiment, rng.split(member.number))
             old, new = changes(target.config, explored.config)
@@ -224,7 +223,7 @@ class Pbt:
             reason += f", with {changed}" if changed else ""
             return Exploit(member.id, explored.config, checkpoint, reason, why)
 
-        return make
+        return Promise(member.id, make)
 
     def _why(self, member: Member, experiment: ExperimentView) -> dict[str, Any]:
         goal = goal_in(self.goal, experiment, WHO)
