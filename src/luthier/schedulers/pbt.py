@@ -7,6 +7,7 @@ Jaderberg, Dalibard, Osindero, Czarnecki, Donahue, Razavi, Vinyals, Green, Dunni
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, insort
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Exploit, Pause, Resume
 from luthier.core.space import same
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import at_least, goal_in, metric_name, more_than, own_goal, share, whole
+from luthier.schedulers.arguments import at_least, flag, goal_in, metric_name, more_than, own_goal, share, whole
 from luthier.schedulers.deferred import Deferred, Promise
 from luthier.schedulers.fifo import left_behind
 from luthier.schedulers.ranking import Ranking
@@ -110,7 +111,7 @@ class Pbt:
         self.perturbation_interval = more_than("perturbation_interval", perturbation_interval, 0)
         self.burn_in_period = at_least("burn_in_period", burn_in_period, 0)
         self.quantile_fraction = share("quantile_fraction", quantile_fraction, 0.5)
-        self.require_attrs, self.synch = bool(require_attrs), bool(synch)
+        self.require_attrs, self.synch = flag("require_attrs", require_attrs), flag("synch", synch)
         self.population = None if population is None else whole("population", population, 1)
         self._members: dict[TrialId, Member] = {}  # those that have not ended
         self._ids: dict[int, TrialId] = {}  # by number
@@ -174,8 +175,8 @@ class Pbt:
             if self.require_attrs:
                 raise _missing(("time_attr", self.time_attr) if now is None else ("metric", goal.metric), news.metrics)
             return ()
-        if now < self.burn_in_period or not now - member.last >= self.perturbation_interval:
-            return ()  # NaN too
+        if now < self.burn_in_period or not self.perturbation_interval <= now - member.last < WORST:
+            return ()  # NaN and the infinities too: they are no times
         if experiment.trial(member.id).status is not Status.RUNNING:
             return ()  # a late result: what becomes of the trial is decided already
         self._move(member, now)
@@ -255,8 +256,9 @@ class Pbt:
         for member in self._members.values():
             member.last = member.time
         self._arrived.clear()
-        steps = max(1, int((furthest - self._milestone) / self.perturbation_interval) + 1)
-        self._milestone += steps * self.perturbation_interval
+        behind = (furthest - self._milestone) / self.perturbation_interval
+        steps = max(1, int(behind) + 1) if behind < WORST else behind
+        self._milestone = min(self._milestone + steps * self.perturbation_interval, sys.float_info.max)
         return self._release(experiment, rng, "all have come to the milestone", latest)
 
     def _release(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.goal import WORST, Goal
+from luthier.schedulers.arguments import direction
 from luthier.schedulers.shares import KINDS, Growth, steps_in
 from luthier.tune.adapt.strangers import refuse_strangers
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
@@ -170,8 +171,7 @@ class DistributeResourcesToTopJob(DistributeResources):
         mode: str | None = None,
     ) -> None:
         super().__init__(add_bundles, increase_by, increase_by_times, reserve_resources)
-        if mode not in (None, "min", "max"):
-            raise BadArgument("mode", mode, "'min' or 'max'")
+        direction(mode)
         self.metric, self.mode = metric, mode
 
     def _get_new_added_bundles(

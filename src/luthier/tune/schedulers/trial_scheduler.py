@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.goal import Goal
+from luthier.schedulers.arguments import direction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,8 +52,9 @@ class TrialScheduler:
     played: Any = None  # what is behind the hooks while an experiment runs; a copy's own
 
     def __init__(self, metric: str | None = None, mode: str | None = None) -> None:
-        if mode not in (None, "min", "max"):
-            raise BadArgument("mode", mode, "'min' or 'max'")
+        direction(mode)
+        if metric is not None and not isinstance(metric, str):
+            raise BadArgumentType("metric", metric, "the name of a reported metric")
         self._metric, self._mode = metric, mode
 
     @property
