@@ -193,6 +193,18 @@ def test_bad_input(storage, tmp_path, arguments, message):
     assert message in " ".join(text.split())
 
 
+@pytest.mark.parametrize("option", ["--sort", "--columns"])
+def test_names_of_columns_cannot_write_to_the_terminal(tmp_path, option):
+    story = Story(tmp_path / "odd", *result_files(tmp_path / "odd"), goals=(Goal("loss", "min"),))
+    (tmp_path / "odd").mkdir()
+    story.report(story.start(0, {"lr\x1b[31m\u202e": 0.1}), **{"loss": 1.0, "m\x07\r": 2.0})
+    story.end("x_00000")
+    story.close()
+    story.save("odd")
+    text = run("show", tmp_path / "odd", option, "no\x1b[31m", code=2)
+    assert "there is no column" in text and all(c.isprintable() or c == "\n" for c in text)
+
+
 def test_a_damaged_experiment_is_told(tmp_path):
     path = tell(tmp_path / "broken")
     tell(tmp_path / "good", "good")

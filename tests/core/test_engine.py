@@ -382,6 +382,44 @@ def test_an_exploit_survives_a_failure_on_the_way_out():
     assert leave(e, Outcome.ERROR)[-1] == ev.Launched(T0, 2, W, {"x": 9}, ONE, None)
 
 
+@pytest.mark.parametrize("decision", [Pause(T0), [Pause(T0), Resume(T0)], Exploit(T0, {"x": 9}, None), Resize(T0, ONE)])
+def test_an_error_on_the_way_out_counts_where_the_trial_was_to_go_on(decision):
+    e, _ = running(decision)
+    e.limits = Limits(max_failures=0)
+    assert leave(e, Outcome.ERROR, error="no room")[1] == ev.Ended(T0, Status.FAILED, "no room")
+
+
+def test_a_pause_survives_a_failure_that_is_allowed():
+    e, _ = running(Pause(T0))
+    e.limits = Limits(max_failures=1)
+    assert leave(e, Outcome.ERROR)[1] == ev.Paused(T0)
+    assert (e.experiment.trials[T0].failures, e.experiment.trials[T0].checkpoint) == (1, "c0")
+
+
+def test_a_stop_is_a_stop_whatever_is_raised_on_the_way_out():
+    e, _ = running(Stop(T0, "bad"))
+    e.limits = Limits(max_failures=0)
+    events = leave(e, Outcome.ERROR, error="no room")
+    assert events[0].error == "no room" and events[1] == ev.Ended(T0, Status.STOPPED, "bad")
+
+
+EXITS = [
+    (Pause(T0), Resume(T0, "on"), Outcome.HALTED, ["Exited", "Paused", "Requeued", "Launched"]),
+    (Pause(T0), Exploit(T0, {"x": 9}, None), Outcome.HALTED, ["Exited", "Paused", "Requeued", "Launched"]),
+    (Pause(T0), Stop(T0, "no good"), Outcome.HALTED, ["Exited", "Paused", "Ended"]),
+    (None, Stop(T0, "no good"), Outcome.ERROR, ["Exited", "Requeued", "Ended"]),
+    (None, Stop(T0, "no good"), Outcome.FINISHED, ["Exited", "Ended"]),
+    (Pause(T0), Finish("enough"), Outcome.HALTED, ["Exited", "StopRequested", "Ended"]),
+]
+
+
+@pytest.mark.parametrize(("ordered", "decision", "outcome", "events"), EXITS)
+def test_what_is_decided_at_an_exit_about_that_very_trial_is_not_lost(ordered, decision, outcome, events):
+    e, _ = running(ordered or [])
+    e.scheduler = Script((ev.Exited, T0, decision))
+    assert names(leave(e, outcome)) == events
+
+
 def test_resize():
     e, events = running(Resize(T0, TWO, "grow"))
     assert events[-1] == ev.Halted(T0, 1, Then.REQUEUE, "grow", resources=TWO)

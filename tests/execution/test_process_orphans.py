@@ -65,6 +65,11 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def listening():
+    """Hear Ctrl-C, as who was started in the background of a script does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def driver(tmp_path, request):
     """Start the script; return it and its mark once both trials run."""
@@ -74,7 +79,7 @@ def driver(tmp_path, request):
     with (tmp_path / "err").open("w") as err:
         process = subprocess.Popen(
             [sys.executable, str(script), str(tmp_path), request.param], env={**os.environ, mark: "1"},
-            process_group=0, stderr=err,
+            process_group=0, stderr=err, preexec_fn=listening,  # noqa: PLW1509 (no threads here)
         )  # fmt: skip
     until = time.monotonic() + 60
     while not all((tmp_path / f"there_{n}").exists() for n in range(2)):

@@ -22,7 +22,7 @@ from luthier.core.policy import Stop
 from luthier.core.rng import rng_at
 from luthier.core.state import ExperimentState, TrialState
 from luthier.core.terms import Label, Status, TrialId, WorkerId
-from luthier.schedulers.asha import Asha
+from luthier.schedulers.asha import Asha, Rung
 from luthier.schedulers.registry import SCHEDULERS, create_scheduler, scheduler_class
 from luthier.search.fixed import Fixed
 from luthier.simulation.world import World
@@ -270,3 +270,38 @@ def test_the_registry_knows_it():
     assert {scheduler_class(name).__module__.rpartition(".")[2] for name in SCHEDULERS} >= {"asha", "fifo"}
     with pytest.raises(BadArgument, match=r"scheduler='hyperwhat' cannot be used: give one of .*asha.* fifo"):
         create_scheduler("hyperwhat")
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_perfect_scores_stop_only_who_is_worse(mode):
+    perfect = -math.inf if mode == "min" else math.inf
+    running = Running(goals=(Goal("loss", mode),))
+    asha = Asha(max_t=9, reduction_factor=4)
+    say = [told(asha, f"t{n}", running, training_iteration=1, loss=loss) for n, loss in enumerate([perfect] * 3)]
+    assert say == [None] * 3
+    rung = Rung(1)
+    rung.scores = [-math.inf, -math.inf, 1.0, 2.0]
+    assert [rung.cutoff(q) for q in (0.75, 0.9, 0.0)] == [-math.inf, -math.inf, 2.0]
+    assert "worse than the cutoff" in (told(asha, "t9", running, training_iteration=1, loss=5.0) or "")
+    assert told(asha, "t10", running, training_iteration=1, loss=perfect) is None
+
+
+@pytest.mark.parametrize("name", ["asha", "asha_promotion", "pasha", "hyperband", "hb_bohb"])
+def test_more_rungs_than_anybody_waits_for_are_refused(name):
+    for factor in (1 + 1e-15, 1.0000001):
+        with pytest.raises(BadArgument, match=r"reduction_factor=1\.0.*more than 10*00 rungs; give a number >= 1\.0"):
+            create_scheduler(name, reduction_factor=factor)
+    create_scheduler(name, reduction_factor=1.01)
+    create_scheduler(name, reduction_factor=1e200, max_t=1e300)  # powers beyond all floats
+
+
+@pytest.mark.parametrize("brackets", [1e300, 10**9])
+def test_more_brackets_than_anybody_waits_for_are_refused(brackets):
+    with pytest.raises(BadArgument, match=r"brackets=1.*a whole number <= 2500"):
+        Asha(brackets=brackets)
+
+
+@pytest.mark.parametrize("most", [1e-300, 1e300])
+def test_a_least_rung_near_nothing(most):
+    create_scheduler("asha", grace_period=1e-320, reduction_factor=1e160, max_t=most)
+    create_scheduler("asha_promotion", grace_period=1e-320, reduction_factor=1e160, max_t=most)

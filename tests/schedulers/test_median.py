@@ -20,6 +20,7 @@ from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.rng import rng_at
 from luthier.core.state import ExperimentState
 from luthier.core.terms import Status, Then, TrialId, WorkerId
+from luthier.schedulers.course import Course, Field
 from luthier.schedulers.median import MedianRule
 from luthier.search.fixed import Fixed
 from luthier.simulation.world import World
@@ -364,3 +365,10 @@ def test_a_run_that_was_written_down_once():
         ("t_00009", 4, 0.5, 0.486, 3, 5),
         ("t_00011", 3, 0.75, 0.625, 5, 7),
     ]  # fmt: skip
+
+
+def test_a_median_of_huge_numbers_is_finite():
+    field = Field(since=1)
+    for score in (1.5e308, 1.7e308):
+        field.enter(Course(), 1, score)
+    assert field.median(1) == 1.6e308

@@ -471,3 +471,28 @@ def test_decisions_are_of_the_three_kinds():
     scheduler = Listening(Marking(), TIME, perturbation_interval=2, population=9)
     played(scheduler, 9, 2)
     assert kinds == {Exploit, Pause, Resume}
+
+
+@pytest.mark.parametrize("synch", [False, True])
+@pytest.mark.parametrize("odd", [math.inf, -math.inf, NAN])
+def test_a_time_that_is_none_is_passed_over(odd, synch):
+    """Trials report it where they would come to a milestone, and are looked at by the next time that is one."""
+    explore = Marking()
+    scheduler = pbt(explore, time_attr="t", synch=synch, quantile_fraction=0)
+    engine = engine_of(scheduler, 3)
+    world = World(
+        engine,
+        lambda config, step: {"loss": config["x"], "t": odd if step % 4 == 2 else float(step)},
+        length=9,
+        workers=3,
+    )
+    world.run(reports=500)
+    assert engine.finished and {time for _, time, _ in explore.recorded} <= {3.0, 5.0, 7.0, 8.0, 9.0}
+    assert {time for _, time, _ in explore.recorded} >= {3.0}
+
+
+def test_a_time_near_the_greatest_number_is_one():
+    scheduler = pbt(time_attr="t", synch=True, perturbation_interval=1e-9)
+    engine = engine_of(scheduler, 3)
+    World(engine, lambda config, step: {"loss": config["x"], "t": step * 1e307}, length=4, workers=3).run(reports=500)
+    assert engine.finished

@@ -142,7 +142,8 @@ def test_nobody_waits_for_one_that_is_older_than_clocks_can_differ(remote):
     clock.now += SKEW_S + 61.0
     began = clock.slept
     Lease.take(remote, claim("b"), clock=clock)
-    assert clock.slept - began < 0.2
+    checked = "s3" in remote.protocols  # elsewhere this clock may be the one that is wrong
+    assert clock.slept - began < 0.2 if checked else 60 <= clock.slept - began < 65
 
 
 def test_nobody_waits_for_one_of_whom_it_is_known_that_it_is_dead(remote):
@@ -213,3 +214,65 @@ def test_this_process_says_who_it_is():
     made = claim_of_this_process(5.0)
     assert (made.pid, made.host, made.term_s) == (os.getpid(), socket.gethostname(), 5.0)
     assert made.user and len(made.token) == 24 and made.token != claim_of_this_process().token
+
+
+def test_one_whose_clock_is_ahead_leaves_a_living_driver_alone():
+    remote = Remote.at("memory://lease-clocks/run")
+    clock = Clock()
+    lease = Lease.take(remote, claim("a"), clock=clock)
+    clock.now += 3600.0
+    clock.renews_after(10, lease, wrong_by=-3600.0)
+    with pytest.raises(Conflict, match="host-a"):
+        Lease.take(remote, claim("b"), clock=clock)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x.json", "2.json", "000000000002.json.tmp", "000000000002.json.c3d1.partial", "000000000002", "\u0664.json",
+        "\u0660" * 11 + "\u0664.json", "more/000000000002.json",
+    ],
+)  # fmt: skip
+def test_a_file_with_another_name_is_no_lease(remote, name):
+    remote.write(f".lease/{name}", b"{}")
+    clock = Clock()
+    lease = Lease.take(remote, claim("a"), clock=clock)
+    assert lease.number == 1 and clock.slept < 0.2
+    lease.renew()
+    clock.renews_after(1, lease)
+    with pytest.raises(Conflict, match="host-a"):
+        Lease.take(remote, claim("b"), clock=clock)
+
+
+def test_one_that_is_listed_and_not_there_is_an_error(remote, monkeypatch):
+    monkeypatch.setattr(Remote, "sizes", lambda self, folder: {".lease/000000000004.json": 3})
+    clock = Clock()
+    with pytest.raises(
+        FileNotFoundError, match=r"lists \.lease/000000000004\.json, which is not there: delete memory://"
+    ):
+        Lease.take(remote, claim("a"), clock=clock)
+    assert 1 < clock.slept < 60
+
+
+def test_after_the_last_number_there_is_none(remote):
+    remote.write(".lease/999999999999.json", b'{"released": true}')
+    with pytest.raises(Conflict, match="last number"):
+        Lease.take(remote, claim("a"), clock=Clock())
+
+
+@pytest.mark.parametrize(("term", "waits"), [("1e308", 300), ("1e9", 300), ("-5", 60), ("0", 60), ("NaN", 60)])
+def test_a_term_is_bounded(remote, term, waits, monkeypatch):
+    assert leases.LONGEST_S <= 86_400
+    monkeypatch.setattr(leases, "LONGEST_S", 300.0)
+    remote.write(".lease/000000000001.json", b'{"token": "a", "pid": 1, "term_s": %s}' % term.encode())
+    clock = Clock(100.0)
+    assert Lease.take(remote, claim("b"), clock=clock).number == 2
+    assert waits <= clock.slept < waits + 5
+
+
+def test_whatever_it_says_can_be_shown(remote):
+    text = b'{"token": "a", "pid": 1, "host": "h\\u001b[31m", "started": 1e300, "renewed": 1e300, "term_s": 1}'
+    remote.write(".lease/000000000001.json", text)
+    said: list[str] = []
+    Lease.take(remote, claim("b"), clock=Clock(), say=said.append)
+    assert "process 1 of  on h?[31m: waiting" in said[0]

@@ -6,11 +6,13 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from luthier import tune
 from luthier.core.errors import BadArgument, RecursiveDependencyError, StoreFailed
-from luthier.tune.schedulers import ASHAScheduler
+from luthier.tune.schedulers import ASHAScheduler, create_scheduler
+from luthier.tune.stopper import ExperimentPlateauStopper, TrialPlateauStopper
 
 
 def objective(config):
@@ -65,6 +67,9 @@ def test_tune_config(arguments, says, tmp_path):
         ({"name": "a/b"}, "name='a/b'"),
         ({"name": ""}, "name=''"),
         ({"stop": 3}, "stop=3"),
+        ({"stop": lambda r: True}, r"stop=.* it takes \(r\), and gets the trial's id and the result, by position"),
+        ({"stop": lambda a, b, c: True}, r"stop=.* it takes \(a, b, c\)"),
+        ({"stop": lambda *, trial_id, result: True}, "stop=.* by position"),
         ({"stop": {"loss": "low"}}, r"stop\['loss'\]='low'"),
         ({"executor": "threads"}, "executor='threads'"),
         ({"start_method": "clone"}, "start_method='clone'"),
@@ -197,3 +202,55 @@ def test_a_disk_without_room_for_the_experiment(tmp_path, monkeypatch):
 def test_a_name_that_no_file_system_can_say():
     with pytest.raises(BadArgument, match="half a character"):
         tune.RunConfig(name="\ud800")
+
+
+ARRAYS = [np.array([1, 2]), np.array([]), np.array(["min"])]
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=str)
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [
+        *(
+            (kind, name)
+            for kind in ("asha", "hyperband", "hb_bohb", "median_stopping_rule")
+            for name in ("metric", "mode")
+        ),
+        *((kind, "stop_last_trials") for kind in ("asha", "hyperband", "hb_bohb")),
+        ("median_stopping_rule", "hard_stop"),
+        *(("pbt", name) for name in ("metric", "mode", "synch", "require_attrs")),
+        *(("pb2", name) for name in ("synch", "require_attrs")),
+    ],
+)
+def test_arrays_for_schedulers(kind, argument, array):
+    more = {"pbt": {"hyperparam_mutations": {"x": [1, 2]}}, "pb2": {"hyperparam_bounds": {"x": [0, 1]}}}.get(kind, {})
+    with pytest.raises(BadArgument, match=rf"^{argument}=array"):
+        create_scheduler(kind, **{**more, argument: array})
+
+
+@pytest.mark.parametrize("factors", [np.array(3), np.array([]), 3, "ab", ()])
+def test_perturbation_factors(factors):
+    with pytest.raises(BadArgument, match="perturbation_factors="):
+        create_scheduler("pbt", hyperparam_mutations={"x": [1, 2]}, perturbation_factors=factors)
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=str)
+def test_arrays_for_stoppers(array):
+    with pytest.raises(BadArgument, match="mode=array"):
+        TrialPlateauStopper("m", metric_threshold=1, mode=array)
+    with pytest.raises(BadArgument, match="mode=array"):
+        ExperimentPlateauStopper("m", mode=array)
+
+
+@pytest.mark.parametrize("name", [[], {}, 1, None, b"asha", np.array([1, 2])])
+def test_no_name_of_a_scheduler(name):
+    with pytest.raises(TypeError, match=r"scheduler=.*give one of"):
+        create_scheduler(name)
+
+
+@pytest.mark.parametrize("given", ["yes", None, 2, []])
+def test_what_is_neither_true_nor_false(given):
+    with pytest.raises(BadArgument, match=r"stop_last_trials=.*give True or False"):
+        ASHAScheduler(stop_last_trials=given)
+    for true in (True, np.True_, 1):
+        assert ASHAScheduler(stop_last_trials=true)

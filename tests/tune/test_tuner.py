@@ -286,19 +286,22 @@ def test_restore_goes_on_with_what_failed(run_config, tmp_path):
     assert (same.num_terminated, len(same)) == (2, 2)
 
 
-def test_fit_in_the_background(run_config):
+def test_fit_in_the_background(run_config, tmp_path):
     def endless(config):
         step = 0
         while True:
             step += 1
             time.sleep(0.01)
             tune.report({"step": step})
+            (tmp_path / "reported").touch()
 
     running = tune.Tuner(endless, run_config=run_config()).fit(background=True)
     with pytest.raises(TimeoutError):
         running.result(timeout=0.05)
     assert not running.done()
-    time.sleep(1)
+    until = time.monotonic() + 60
+    while not (tmp_path / "reported").exists() and time.monotonic() < until:
+        time.sleep(0.02)
     running.stop()
     grid = running.result(timeout=30)
     assert running.done()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from luthier.callbacks.spelling import plain_text
 from luthier.cli.opened import Refused
 from luthier.core.goal import number
 
@@ -79,7 +80,8 @@ def column_of(name: str, rows: Iterable[Mapping[str, Any]]) -> str:
         return f"config/{name}"
     near = difflib.get_close_matches(name, list(names), 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise Refused(f"there is no column {name!r}: {hint}there are {', '.join(list(names)[:_SHOWN])}")
+    there = ", ".join(plain_text(column) for column in list(names)[:_SHOWN])
+    raise Refused(f"there is no column {name!r}: {hint}there are {there}")
 
 
 def sorted_rows(rows: Sequence[dict[str, Any]], column: str, *, descending: bool) -> list[dict[str, Any]]:

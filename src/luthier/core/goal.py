@@ -68,7 +68,7 @@ class Goal(msgspec.Struct, frozen=True):
     mode: str
 
     def __post_init__(self) -> None:
-        if self.mode not in ("min", "max"):
+        if not isinstance(self.mode, str) or self.mode not in {"min", "max"}:
             raise BadArgument("mode", self.mode, "'min' or 'max'")
         if not isinstance(self.metric, str) or not self.metric:
             raise BadArgument("metric", self.metric, "the name of a reported metric")

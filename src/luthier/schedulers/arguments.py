@@ -9,7 +9,63 @@ from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.goal import Goal, number
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from luthier.core.policy import ExperimentView
+
+
+MOST_RUNGS = 10_000
+
+
+def flag(argument: str, given: object) -> bool:
+    """Return *given*, True or False (numpy's too, and 1 and 0).
+
+    Raises:
+        BadArgumentType: it is neither.
+
+    >>> flag("synch", True)
+    True
+    """
+    if isinstance(given, bool):
+        return given
+    found = number(given)
+    if found not in {0.0, 1.0}:
+        raise BadArgumentType(argument, given, "True or False")
+    return bool(found)
+
+
+def direction(given: Any, *, needed: bool = False, why: str = "") -> None:
+    """See that *given*, an argument called ``mode``, is ``"min"`` or ``"max"``; or None, unless it is *needed*.
+
+    Raises:
+        BadArgument: it is not.
+
+    >>> direction("min")
+    """
+    if given is None and not needed:
+        return
+    if not isinstance(given, str) or given not in {"min", "max"}:
+        raise BadArgument("mode", given, "'min' or 'max'", why)
+
+
+def check_spread(factor: float, least: float, most: float, rungs: int = MOST_RUNGS) -> None:
+    """See that from *least* to *most*, each *factor* times the one before, there are no more than so many *rungs*.
+
+    Args:
+        factor: the argument called ``reduction_factor``, above 1.
+        least: the lowest rung, above 0.
+        most: the highest, *least* or more.
+        rungs: how many there may be.
+
+    Raises:
+        BadArgument: there would be more.
+
+    >>> check_spread(3, 1, 81)
+    """
+    wide = math.log(most) - math.log(least)
+    if wide / math.log(factor) > rungs:
+        wanted = f"a number >= {math.exp(wide / rungs) * 1.000001:.6g}"
+        raise BadArgument("reduction_factor", factor, wanted, f"there would be more than {rungs} rungs")
 
 
 def amount(argument: str, given: object) -> float:

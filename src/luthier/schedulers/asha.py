@@ -7,6 +7,7 @@ what was recorded at the rung *before*, with linear interpolation.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
@@ -15,7 +16,17 @@ from luthier.core.events import Proposed, Reported
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Stop
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import check, goal_in, metric_name, more_than, own_goal, whole
+from luthier.schedulers.arguments import (
+    MOST_RUNGS,
+    check,
+    check_spread,
+    flag,
+    goal_in,
+    metric_name,
+    more_than,
+    own_goal,
+    whole,
+)
 from luthier.schedulers.fifo import Fifo
 
 if TYPE_CHECKING:
@@ -66,7 +77,7 @@ class Rung:
             return -low
         high = -scores[last - below - 1]
         step = high - low
-        if step == WORST:  # a score of -inf: nothing lies between it and another
+        if high == low or step == WORST:  # scores of -inf: nothing lies between one and another
             return -low
         return -(low + step * share if share < 0.5 else high - step * (1 - share))  # noqa: PLR2004 (as numpy rounds)
 
@@ -107,16 +118,20 @@ class Asha(Fifo):
         stop_last_trials: bool = True,
     ) -> None:
         self.time_attr, self.goal = metric_name("time_attr", time_attr), own_goal(goal)
-        self.max_t, self.stop_last_trials = more_than("max_t", max_t, 0), bool(stop_last_trials)
+        self.max_t, self.stop_last_trials = more_than("max_t", max_t, 0), flag("stop_last_trials", stop_last_trials)
         least = more_than("grace_period", grace_period, 0)
         check("grace_period", grace_period, least <= max_t, f"a number <= max_t, which is {max_t}")
-        more_than("reduction_factor", reduction_factor, 1)
+        check_spread(more_than("reduction_factor", reduction_factor, 1), least, self.max_t)
         self._quantile = (1 - 1 / reduction_factor) * 100 / 100  # in this order, or it is not the percentile's number
         milestones = [grace_period]
-        while milestones[-1] * reduction_factor <= max_t:
-            milestones.append(grace_period * reduction_factor ** len(milestones))
+        with contextlib.suppress(OverflowError):  # a power beyond all floats
+            while milestones[-1] * reduction_factor <= max_t:
+                milestones.append(grace_period * reduction_factor ** len(milestones))
+        sets = whole("brackets", brackets, 1)
+        wanted = f"a whole number <= {MOST_RUNGS // len(milestones)}: {MOST_RUNGS} rungs in all brackets"
+        check("brackets", brackets, sets * len(milestones) <= MOST_RUNGS, wanted)
         # Highest rung first: that is the order in which they are asked.
-        self._brackets = [[Rung(at) for at in reversed(milestones[s:])] for s in range(whole("brackets", brackets, 1))]
+        self._brackets = [[Rung(at) for at in reversed(milestones[s:])] for s in range(sets)]
         self._bracket_of: dict[TrialId, int] = {}
         self._stopped = 0
         most = len(milestones)
@@ -154,7 +169,7 @@ class Asha(Fifo):
             goal_in(self.goal, experiment, "ASHA")  # complains before anything has run
             if len(self._brackets) > 1:
                 self._bracket_of[news.trial] = self._draw(rng.random())
-        return ()
+        return super().decide(news, experiment, rng)
 
     def _draw(self, u: float) -> int:
         for bracket, weight in enumerate(self._weights):

@@ -48,7 +48,10 @@ def shape_of(s: int, max_t: float, eta: float) -> Shape | None:
     >>> shape_of(4, 30, 3) is None
     True
     """
-    n, r = math.ceil((most_halvings(max_t, eta) + 1) / (s + 1) * eta**s), int(max_t / eta**s)
+    try:
+        n, r = math.ceil((most_halvings(max_t, eta) + 1) / (s + 1) * eta**s), int(max_t / eta**s)
+    except OverflowError:  # a power beyond all floats
+        return None
     if r < 1:
         return None
     sizes, milestones, work, share, longest = [n], [r], n * r, r, max_t - r

@@ -128,4 +128,8 @@ class Field:
         """Return the median of the averages at *time*; there must be one."""
         rows = [row for row in (*self._spans.rows(time), self._ends.get(time, ())) if row]
         middle, odd = divmod(sum(map(len, rows)), 2)
-        return kth(rows, middle) if odd else (kth(rows, middle - 1) + kth(rows, middle)) / 2
+        if odd:
+            return kth(rows, middle)
+        low, high = kth(rows, middle - 1), kth(rows, middle)
+        found = (low + high) / 2
+        return found if -WORST < found < WORST else low / 2 + high / 2  # their sum is beyond all floats

@@ -100,9 +100,12 @@ class Mutations:
             _check(mutation, f"hyperparam_mutations[{name!r}]")
         self.mutations = mutations
         self.resample_probability = share("resample_probability", resample_probability)
-        if isinstance(factors, (str, bytes)) or not hasattr(factors, "__iter__"):
+        try:
+            self.factors = () if isinstance(factors, (str, bytes)) else tuple(factors)
+        except TypeError:  # not iterable, a numpy array without a dimension among them
+            self.factors = ()
+        if not self.factors and not isinstance(factors, (tuple, list)):
             raise BadArgumentType("perturbation_factors", factors, "a pair of numbers such as (1.2, 0.8)")
-        self.factors = tuple(factors)
         check("perturbation_factors", factors, bool(self.factors), "at least one factor")
         for factor in self.factors:
             found = amount("perturbation_factors", factor)

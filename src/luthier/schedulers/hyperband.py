@@ -15,8 +15,9 @@ from luthier.core.events import Ended, Exited, Proposed, Reported, Stalled
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import at_least, goal_in, metric_name, more_than, own_goal
+from luthier.schedulers.arguments import at_least, check_spread, flag, goal_in, metric_name, more_than, own_goal
 from luthier.schedulers.bracket import Bracket, Came, most_halvings, shape_of
+from luthier.schedulers.fifo import LEFT_BEHIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from luthier.core.rng import Rng
     from luthier.core.terms import TrialId, Why
     from luthier.schedulers.bracket import Shape
+
+_MOST_RUNGS = 1_000  # of one bracket; there are as many brackets
 
 
 class Hyperband:
@@ -65,8 +68,9 @@ class Hyperband:
         stop_last_trials: bool = True,
     ) -> None:
         self.time_attr, self.goal = metric_name("time_attr", time_attr), own_goal(goal)
-        self.max_t, self.stop_last_trials = at_least("max_t", max_t, 1), bool(stop_last_trials)
+        self.max_t, self.stop_last_trials = at_least("max_t", max_t, 1), flag("stop_last_trials", stop_last_trials)
         self.eta = more_than("reduction_factor", reduction_factor, 1)
+        check_spread(self.eta, 1, self.max_t, _MOST_RUNGS)
         self._of: dict[TrialId, Bracket] = {}
         self._brackets: dict[int, Bracket] = {}  # those that have trials, in the order in which they were opened
         self._filling: Bracket | None = None  # the one that the next trial joins
@@ -236,8 +240,8 @@ class Hyperband:
             bracket = self._of.get(trial)
             if bracket is not None and trial not in bracket.live:
                 decisions.append(Stop(trial, f"{_place_of(bracket)}: its bracket went on without it"))
-            elif bracket is None or trial not in bracket.came:  # somebody else paused it
-                decisions.append(Resume(trial, "nobody waits for it"))
+            elif bracket is None or trial not in bracket.came:
+                decisions.append(Resume(trial, LEFT_BEHIND))
         if not decisions:
             for bracket in list(self._brackets.values()):
                 decisions += self._halve(bracket, experiment)

@@ -13,10 +13,10 @@ from luthier.core.events import Proposed, Reported, Stalled
 from luthier.core.goal import WORST
 from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import at_least, goal_in, own_goal, whole
+from luthier.schedulers.arguments import at_least, flag, goal_in, own_goal, whole
 from luthier.schedulers.clock import Clock
 from luthier.schedulers.course import Course, Field
-from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.fifo import Fifo, left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ class MedianRule(Fifo):
         min_time_slice: float = 0,
         hard_stop: bool = True,
     ) -> None:
-        self._clock, self.goal, self.hard_stop = Clock(time_attr), own_goal(goal), bool(hard_stop)
+        self._clock, self.goal, self.hard_stop = Clock(time_attr), own_goal(goal), flag("hard_stop", hard_stop)
         self.grace_period = at_least("grace_period", grace_period, 0)
         self.min_samples_required = whole("min_samples_required", min_samples_required, 1)
         self.min_time_slice = at_least("min_time_slice", min_time_slice, 0)
@@ -170,4 +170,5 @@ class MedianRule(Fifo):
         """Let the trials that were put off go on: nothing else is left to run."""
         put_off, self._put_off = self._put_off, {}
         reason = "was put off by the median stopping rule; nothing else is left to run"
-        return [Resume(t, reason) for t in put_off if experiment.trial(t).status is Status.PAUSED]
+        own = [Resume(t, reason) for t in put_off if experiment.trial(t).status is Status.PAUSED]
+        return [*own, *left_behind(experiment, put_off)]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from luthier.core.policy import ExperimentView, TrialView
     from luthier.core.rng import Rng
     from luthier.core.terms import Config, Metrics, TrialId
-    from luthier.schedulers.deferred import Making
+    from luthier.schedulers.deferred import Promise
     from luthier.schedulers.explore import Custom
     from luthier.schedulers.pbt import Member
 
@@ -267,10 +267,10 @@ class Pb2(Pbt):
             quantile_fraction=quantile_fraction, require_attrs=require_attrs, synch=synch, population=population,
         )  # fmt: skip
 
-    def _exploit(self, member: Member, source: Member, experiment: ExperimentView, rng: Rng) -> Making:
-        making = super()._exploit(member, source, experiment, rng)
+    def _exploit(self, member: Member, source: Member, experiment: ExperimentView, rng: Rng) -> Promise:
+        promise = super()._exploit(member, source, experiment, rng)
         self.bandit.follow(member.id, source.id)
-        return making
+        return promise
 
 
 def axes_of(bounds: object, where: str = "hyperparam_bounds", path: tuple[str, ...] = ()) -> list[Axis]:

@@ -7,6 +7,7 @@ Jaderberg, Dalibard, Osindero, Czarnecki, Donahue, Razavi, Vinyals, Green, Dunni
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, insort
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Exploit, Pause, Resume
 from luthier.core.space import same
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import at_least, goal_in, metric_name, more_than, own_goal, share, whole
-from luthier.schedulers.deferred import Deferred
+from luthier.schedulers.arguments import at_least, flag, goal_in, metric_name, more_than, own_goal, share, whole
+from luthier.schedulers.deferred import Deferred, Promise
+from luthier.schedulers.fifo import left_behind
 from luthier.schedulers.ranking import Ranking
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from luthier.core.policy import Decision, ExperimentView
     from luthier.core.rng import Rng
     from luthier.core.terms import Config, Metrics, TrialId
-    from luthier.schedulers.deferred import Making
     from luthier.schedulers.explore import Explore
 
 WHO = "population based training"
@@ -110,7 +111,7 @@ class Pbt:
         self.perturbation_interval = more_than("perturbation_interval", perturbation_interval, 0)
         self.burn_in_period = at_least("burn_in_period", burn_in_period, 0)
         self.quantile_fraction = share("quantile_fraction", quantile_fraction, 0.5)
-        self.require_attrs, self.synch = bool(require_attrs), bool(synch)
+        self.require_attrs, self.synch = flag("require_attrs", require_attrs), flag("synch", synch)
         self.population = None if population is None else whole("population", population, 1)
         self._members: dict[TrialId, Member] = {}  # those that have not ended
         self._ids: dict[int, TrialId] = {}  # by number
@@ -148,6 +149,9 @@ class Pbt:
             if self._arrived and self._all_here(experiment):
                 return self._round(None, experiment, rng)
         elif isinstance(news, Stalled):
+            strangers = left_behind(experiment, self._benched)
+            if strangers:
+                return strangers
             if self._arrived:
                 return self._round(None, experiment, rng)
             return self._release(experiment, rng, "there is room again")
@@ -171,8 +175,8 @@ class Pbt:
             if self.require_attrs:
                 raise _missing(("time_attr", self.time_attr) if now is None else ("metric", goal.metric), news.metrics)
             return ()
-        if now < self.burn_in_period or not now - member.last >= self.perturbation_interval:
-            return ()  # NaN too
+        if now < self.burn_in_period or not self.perturbation_interval <= now - member.last < WORST:
+            return ()  # NaN and the infinities too: they are no times
         if experiment.trial(member.id).status is not Status.RUNNING:
             return ()  # a late result: what becomes of the trial is decided already
         self._move(member, now)
@@ -198,8 +202,8 @@ class Pbt:
         source = self._members[self._ids[n]]
         return source if source.saved and self._ranking.score(n) < WORST else None
 
-    def _exploit(self, member: Member, source: Member, experiment: ExperimentView, rng: Rng) -> Making:
-        """Let *member* be where *source* is; return what makes the decision, which the state does not depend on."""
+    def _exploit(self, member: Member, source: Member, experiment: ExperimentView, rng: Rng) -> Promise:
+        """Let *member* be where *source* is; return the decision, still to be made: no state depends on it."""
         why = self._why(member, experiment)
         why["source"] = source.id
         checkpoint = experiment.trial(source.id).checkpoint
@@ -207,7 +211,7 @@ class Pbt:
         self._move(member, source.time)
         member.fence, member.saved = member.attempt, False
 
-        def make() -> Decision:
+        def make() -> Exploit:
             target, better = experiment.trial(member.id), experiment.trial(source.id)
             explored = self.explore(target, better, experiment, rng.split(member.number))
             old, new = changes(target.config, explored.config)
@@ -220,7 +224,7 @@ class Pbt:
             reason += f", with {changed}" if changed else ""
             return Exploit(member.id, explored.config, checkpoint, reason, why)
 
-        return make
+        return Promise(member.id, make)
 
     def _why(self, member: Member, experiment: ExperimentView) -> dict[str, Any]:
         goal = goal_in(self.goal, experiment, WHO)
@@ -252,8 +256,9 @@ class Pbt:
         for member in self._members.values():
             member.last = member.time
         self._arrived.clear()
-        steps = max(1, int((furthest - self._milestone) / self.perturbation_interval) + 1)
-        self._milestone += steps * self.perturbation_interval
+        behind = (furthest - self._milestone) / self.perturbation_interval
+        steps = max(1, int(behind) + 1) if behind < WORST else behind
+        self._milestone = min(self._milestone + steps * self.perturbation_interval, sys.float_info.max)
         return self._release(experiment, rng, "all have come to the milestone", latest)
 
     def _release(

@@ -8,6 +8,7 @@ nothing waits the engine lets a new trial be born, which grows the bottom rung.
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_left, insort
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,8 +17,8 @@ from luthier.core.events import Ended, Proposed, Reported, Stalled
 from luthier.core.goal import WORST, Score, lookup, number
 from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.terms import Status, TrialId
-from luthier.schedulers.arguments import check, goal_in, metric_name, more_than, own_goal
-from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.arguments import check, check_spread, goal_in, metric_name, more_than, own_goal
+from luthier.schedulers.fifo import Fifo, left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -117,10 +118,12 @@ class AshaPromotion(Fifo):
         least = more_than("grace_period", grace_period, 0)
         check("grace_period", grace_period, least <= max_t, f"a number <= max_t, which is {max_t}")
         self.reduction_factor = more_than("reduction_factor", reduction_factor, 1)
+        check_spread(self.reduction_factor, least, self.max_t)
         levels = [least]
-        while levels[-1] < self.max_t:
-            levels.append(least * self.reduction_factor ** len(levels))
-        self._landings = [Landing(level) for level in levels[:-1]]
+        with contextlib.suppress(OverflowError):  # a power beyond all floats
+            while levels[-1] < self.max_t:
+                levels.append(least * self.reduction_factor ** len(levels))
+        self._landings = [Landing(level) for level in levels if level < self.max_t]
         self._next: dict[TrialId, int] = {}  # the rung that a trial is on its way to
         self._held: dict[TrialId, tuple[Landing, Place]] = {}  # where those are that wait to be promoted
         self._ready: dict[TrialId, tuple[int, Place]] = {}  # who was promoted and has not reported since
@@ -236,8 +239,9 @@ class AshaPromotion(Fifo):
 
     def _unstick(self, experiment: ExperimentView) -> Sequence[Decision]:
         """Let the best of the highest rung go on if nobody came to the end, else stop all that wait."""
-        if not self._held:
-            return ()
+        strangers = left_behind(experiment, self._held)
+        if strangers or not self._held:
+            return strangers
         goal = goal_in(self.goal, experiment, type(self).__name__)
         if not self._is_over():
             for at in range(self._most() - 1, -1, -1):

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.events import Ended, Proposed, Reported
-from luthier.core.policy import Finish, Resize
+from luthier.core.policy import Resize
 from luthier.core.resources import fits, shape, spelled
 from luthier.core.terms import Status
+from luthier.schedulers.deferred import about, deferred, makings
 from luthier.schedulers.fifo import Fifo
 from luthier.schedulers.shares import Growth
 
@@ -141,7 +142,7 @@ class Resizing:
             self.sizes.note(news.trial, None)
         elif isinstance(news, Reported):
             resize = self._resize(news, experiment, decisions)
-            return decisions if resize is None else (*decisions, resize)
+            return decisions if resize is None else deferred((*makings(decisions), resize))
         return decisions
 
     def pick(self, waiting: Iterable[TrialId], experiment: ExperimentView) -> TrialId | None:
@@ -164,7 +165,7 @@ class Resizing:
         if trial.status is not Status.RUNNING or not experiment.offers:
             return None
         self.sizes.note(trial.id, None)
-        if any(isinstance(d, Finish) or d.trial == trial.id for d in decisions):
+        if any(about(making) in (None, trial.id) for making in makings(decisions)):
             return None
         wanted = self.allocate(news, experiment, self.sizes)
         if wanted is None or shape(wanted) == shape(trial.resources):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,9 +27,14 @@ if TYPE_CHECKING:
 
 FOLDER = ".lease"
 TERM_S = 60.0
+LONGEST_S = 86_400.0  # nobody waits longer than a day, whatever a lease says
 SKEW_S = 1800.0  # S3 and Google refuse requests whose clock is a quarter of an hour off: two are never further apart
 # File systems that create a file only if it is not there.  Others look first and write then, which two may do at once.
 _CREATING = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
+_CHECKING = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})  # refuse requests whose clock is far off
+_NAME = re.compile(r"\.lease/([0-9]{12})\.json")  # whatever else lies there is nobody's lease
+_LAST = 10**12 - 1
+_LOOKS = 8  # how often a lease is read that is listed and not there
 _SETTLING_S = (0.5, 1.5)  # with those, after so many seconds whoever wrote last has won
 
 
@@ -66,8 +72,13 @@ class Claim(msgspec.Struct, frozen=True):
         return f"process {self.pid} of {self.user} on {self.host}" if self.pid else "an unknown process"
 
     def __str__(self) -> str:
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started))
-        return f"{self.who}, since {since}" if self.pid else self.who
+        if not self.pid:
+            return self.who
+        try:
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started))
+        except (OverflowError, ValueError, OSError):  # no time that a calendar knows
+            return self.who
+        return f"{self.who}, since {since}"
 
 
 class Clock(Protocol):
@@ -128,7 +139,7 @@ class Lease:
 
         Where somebody holds it, watch until that driver gives a sign of life, and refuse then; or until its term has
         passed without one, by this machine's clock, and take over then.  A lease that is older than its term by more
-        than clocks differ is taken over at once.
+        than clocks differ is taken over at once, where the file system sees to it that they do not differ more.
 
         Args:
             remote: the experiment's folder.
@@ -144,12 +155,16 @@ class Lease:
         seen: tuple[int, bytes] | None = None
         since = 0.0
         while True:
-            number, text = _newest(remote)
+            number, text = _newest(remote, clock)
             held = _decoded(text)
             now = clock.monotonic()
             if seen is not None and (number, text) != seen and not held.released:
                 raise _refused(remote, held)
-            ancient = clock.time() - held.renewed > held.term_s + SKEW_S
+            ancient = bool(remote.protocols & _CHECKING) and clock.time() - held.renewed > held.term_s + SKEW_S
+            if number >= _LAST:
+                raise Conflict(
+                    f"{remote.url}/{_name(number)} has the last number there is: delete {remote.url}/{FOLDER}"
+                )
             free = not number or held.released or ancient or bool(own and held.token == own)
             if free or (seen is not None and now - since >= held.term_s):
                 if _create(remote, number + 1, claim, clock):
@@ -215,24 +230,40 @@ def _name(number: int) -> str:
 
 
 def _numbers(remote: Remote) -> list[int]:
-    names = (name.rpartition("/")[2].partition(".")[0] for name in remote.sizes(FOLDER))
-    return sorted(int(name) for name in names if name.isdecimal())
+    return sorted(int(found[1]) for name in remote.sizes(FOLDER) if (found := _NAME.fullmatch(name)))
 
 
-def _newest(remote: Remote) -> tuple[int, bytes]:
-    """Return number and content of the lease that counts; 0 and nothing where there is none."""
-    while numbers := _numbers(remote):
+def _newest(remote: Remote, clock: Clock = time) -> tuple[int, bytes]:
+    """Return number and content of the lease that counts; 0 and nothing where there is none.
+
+    Raises:
+        FileNotFoundError: it is listed, and stays unreadable.
+    """
+    numbers: list[int] = []
+    for look in range(_LOOKS):
+        numbers = _numbers(remote)
+        if not numbers:
+            return 0, b""
         with contextlib.suppress(FileNotFoundError):  # cleared away: there is a newer one
             return numbers[-1], remote.read(_name(numbers[-1]))
-    return 0, b""
+        clock.sleep(0.02 * 2**look)
+    raise FileNotFoundError(
+        f"{remote.url} lists {_name(numbers[-1])}, which is not there: delete {remote.url}/{FOLDER} if no driver runs"
+    )
 
 
 def _decoded(text: bytes) -> Claim:
-    """Return what a lease says; one that says nothing may be being written."""
+    """Return what a lease says, as far as it can be; one that says nothing may be being written."""
     try:
-        return msgspec.json.decode(text, type=Claim)
+        claim = msgspec.json.decode(text, type=Claim)
     except msgspec.DecodeError:
         return Claim(renewed=time.time())
+    term = min(claim.term_s, LONGEST_S) if claim.term_s > 0 else TERM_S
+    return msgspec.structs.replace(claim, term_s=term, host=_printable(claim.host), user=_printable(claim.user))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:200])
 
 
 def _create(remote: Remote, number: int, claim: Claim, clock: Clock) -> bool:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from luthier.core.errors import TakenOver
+from luthier.store.lease import LONGEST_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +49,7 @@ class Tenure:
     def __init__(self, lease: Lease, on_loss: Callable[[str], None] = lambda _: None) -> None:
         self.loss, self.released = "", False
         self._lease, self._on_loss = lease, on_loss
-        self._term = lease.claim.term_s
+        self._term = min(lease.claim.term_s, LONGEST_S)  # others wait no longer
         self._renewed = _now()
         self._renewing = threading.RLock()
         # Where the file system is not made for several threads, a renewal waits for the upload that is under way.

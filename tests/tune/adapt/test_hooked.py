@@ -262,6 +262,29 @@ def test_a_paused_trial_comes_back_after_those_that_wait():
     assert all(t.metrics[TIME] == 4 for t in world.engine.experiment.trials.values())
 
 
+def test_what_a_hook_paused_waits_until_it_is_chosen():
+    class Never(FIFOScheduler):
+        def on_trial_result(self, tune_controller, trial, result):
+            return self.PAUSE
+
+        def choose_trial_to_run(self, tune_controller):
+            return None
+
+    _, world = played(Never(), trials=2, length=4)
+    assert launches(world) == ["t_00000", "t_00001"]
+
+
+def test_a_trial_may_be_stopped_when_it_has_failed():
+    class Strict(FIFOScheduler):
+        def on_trial_error(self, tune_controller, trial):
+            tune_controller.stop_trial(trial)
+
+    _, world = played(Strict(), trials=4, length=9, retries=3, failure_rate=0.3)
+    states = world.engine.experiment.trials.values()
+    assert any(t.failures for t in states)
+    assert all(t.status is (Status.STOPPED if t.failures else Status.DONE) and t.attempt == 1 for t in states)
+
+
 def test_what_is_chosen_goes_first():
     class Last(FIFOScheduler):
         def on_trial_result(self, tune_controller, trial, result):

@@ -9,11 +9,13 @@ import msgspec
 
 from luthier.core import events as ev
 from luthier.core.errors import BadArgument, LuthierError
-from luthier.core.policy import Decision, Exploit, Finish, Pause, Resize, Resume, Stop
+from luthier.core.policy import Exploit, Finish, Pause, Resume, Stop
 from luthier.core.rng import rng_at
 from luthier.core.terms import Outcome, Status, TrialId, Why
-from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.deferred import about, deferred
+from luthier.schedulers.fifo import LEFT_BEHIND, Fifo
 from luthier.tune.adapt.controller import TuneController
+from luthier.tune.adapt.part import CONTINUE, NOOP, PAUSE, STOP, Part, spoken
 from luthier.tune.adapt.strangers import refuse_strangers
 from luthier.tune.flat import flattened
 from luthier.tune.search.chance import tamed
@@ -24,18 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from luthier.core.goal import Goal
-    from luthier.core.policy import ExperimentView, Scheduler
+    from luthier.core.policy import Decision, ExperimentView
     from luthier.core.rng import Rng
-
-CONTINUE, PAUSE, STOP, NOOP = "CONTINUE", "PAUSE", "STOP", "NOOP"
-
-
-class Part:
-    """What a description stands for while its hooks are called: a policy, and the trials that it was told of."""
-
-    def __init__(self, policy: Scheduler, number: int) -> None:
-        self.policy, self.number = policy, number
-        self.trials: dict[TrialId, None] = {}
+    from luthier.schedulers.deferred import Making
 
 
 def hooked(
@@ -101,8 +94,8 @@ class Hooked:
         self._parts: list[Part] = []
         self._news: ev.News | None = None
         self._rng = rng_at(0)
-        self._decisions: list[Decision] = []
-        self._suggested: list[Decision] = []  # about the trial in the news, by what super() stands for
+        self._decisions: list[Making] = []
+        self._suggested: list[Sequence[Making]] = []  # whole answers about the trial in the news, by super()
         self._offered: list[TrialId] | None = None
         self._main = self._part(scheduler)
 
@@ -118,7 +111,7 @@ class Hooked:
                     news, ev.Reported | ev.Stalled
                 ):  # not before those that are to be born have had their turn
                     self._wake(experiment)
-            return tuple(self._decisions)
+            return deferred(self._decisions)
         finally:
             self._news, self._decisions, self._suggested = None, [], []
             self._controller.close()
@@ -179,17 +172,17 @@ class Hooked:
         self._suggested = []
         said = self._call("on_trial_result", trial, result)
         suggested, self._suggested = self._suggested, []
-        if said == STOP:
-            self._stop(trial, next((d for d in suggested if isinstance(d, Stop)), None))
-        elif said == PAUSE:
-            self._pause(trial, next((d for d in suggested if isinstance(d, Pause)), None))
-        elif said == NOOP:
-            for decision in suggested:
-                if isinstance(decision, Exploit | Resize):
-                    self._do(decision)
-        elif said != CONTINUE:
+        answer = next((mine for mine in suggested if spoken(mine) == said), None)
+        if said not in (CONTINUE, STOP, PAUSE, NOOP):
             wanted = "TrialScheduler.CONTINUE, PAUSE, STOP or NOOP"
             raise TypeError(f"{self._name}.on_trial_result returned {said!r}: it must return {wanted}")
+        if answer is not None:  # all of it: who is paused may be resumed in the same breath
+            for making in answer:
+                self._do(making)
+        elif said == STOP:
+            self._stop(trial, None)
+        elif said == PAUSE:
+            self._pause(trial, None)
 
     def _end(self, trial: TrialId, status: Status) -> None:
         for noted in (self._fallen, self._rested):
@@ -267,7 +260,7 @@ class Hooked:
         self._rested.pop(trial, None)
         self._controller.order(trial, "PENDING")
 
-    def _do(self, decision: Decision) -> None:
+    def _do(self, decision: Making) -> None:
         match decision:
             case Stop(trial):
                 self._stop(trial, decision)
@@ -336,17 +329,13 @@ class Hooked:
         if not isinstance(news, ev.Reported) or news.trial != trial:
             raise LuthierError(f"on_trial_result was passed on for trial {trial}, which has reported nothing just now")
         self._knows(part, trial)
-        decisions = self._asked(part, msgspec.structs.replace(news, metrics=dict(result)))
-        mine = [d for d in decisions if not isinstance(d, Finish) and d.trial == trial]
-        self._suggested += mine
-        for decision in decisions:
-            if decision not in mine:
-                self._do(decision)
-        if any(isinstance(d, Stop) for d in mine):
-            return STOP
-        if any(isinstance(d, Pause) for d in mine):
-            return PAUSE
-        return NOOP if any(isinstance(d, Exploit | Resize) for d in mine) else CONTINUE
+        answer = self._asked(part, msgspec.structs.replace(news, metrics=dict(result)))
+        mine = [making for making in answer if about(making) == trial]
+        self._suggested.append(mine)
+        for making in answer:
+            if about(making) != trial:
+                self._do(making)
+        return spoken(mine)
 
     def forward_choice(self, scheduler: Any) -> TrialId | None:
         """Return what goes next according to what *scheduler* describes; of the paused, those that a hook paused."""
@@ -387,13 +376,19 @@ class Hooked:
 
     def _hear(self, news: ev.News) -> None:
         """Tell policies what no hook tells them."""
+        left: list[Resume] = []
         for part in self._parts:
             if part is self._main and isinstance(news, ev.Proposed):
                 self._knows(part, news.trial)
             elif isinstance(news, ev.Stalled) or (not isinstance(news, ev.Proposed) and news.trial in part.trials):
                 for decision in self._asked(part, news):
-                    self._do(decision)
+                    if isinstance(decision, Resume) and decision.reason == LEFT_BEHIND:
+                        left.append(decision)
+                    else:
+                        self._do(decision)
+        for decision in left if not self._decisions else ():  # neither another part nor a hook has paused it
+            if decision.trial not in self._rested:
+                self._do(decision)
 
-    def _asked(self, part: Part, news: ev.News) -> Sequence[Decision]:
-        rng = self._rng if part is self._main else self._rng.split(part.number)
-        return part.policy.decide(news, self._controller.experiment, rng)
+    def _asked(self, part: Part, news: ev.News) -> Sequence[Making]:
+        return part.decide(news, self._controller.experiment, self._rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from luthier.core.errors import BadArgument
+from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
 from luthier.tune.schedulers.hb_bohb import HyperBandForBOHB
 from luthier.tune.schedulers.hyperband import HyperBandScheduler
@@ -43,9 +43,12 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
     >>> type(create_scheduler("asha", max_t=9)).__name__
     'AsyncHyperBandScheduler'
     """
-    name = scheduler.lower() if isinstance(scheduler, str) else scheduler
+    wanted = f"one of {', '.join(sorted(_BY_NAME))}"
+    if not isinstance(scheduler, str):
+        raise BadArgumentType("scheduler", scheduler, wanted)
+    name = scheduler.lower()
     if name not in _BY_NAME:
-        raise BadArgument("scheduler", scheduler, f"one of {', '.join(sorted(_BY_NAME))}")
+        raise BadArgument("scheduler", scheduler, wanted)
     return _BY_NAME[name](**arguments)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.goal import WORST, Goal
+from luthier.schedulers.arguments import direction
 from luthier.schedulers.shares import KINDS, Growth, steps_in
 from luthier.tune.adapt.strangers import refuse_strangers
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
@@ -170,8 +171,7 @@ class DistributeResourcesToTopJob(DistributeResources):
         mode: str | None = None,
     ) -> None:
         super().__init__(add_bundles, increase_by, increase_by_times, reserve_resources)
-        if mode not in (None, "min", "max"):
-            raise BadArgument("mode", mode, "'min' or 'max'")
+        direction(mode)
         self.metric, self.mode = metric, mode
 
     def _get_new_added_bundles(
@@ -258,6 +258,10 @@ class ResourceChangingScheduler(TrialScheduler):
             BadArgument: nobody said what the base scheduler, or the search for the best trial, is to judge by.
         """
         return self._resizing(inherited, "", None)
+
+    def build_for(self, inherited: Goal | None, population: int | None) -> Scheduler:
+        """Return the policy for *population* trials, as :meth:`build` does."""
+        return self._resizing(inherited, "", population)
 
     def policy(self, inherited: Goal | None, experiment_dir: str = "", population: int | None = None) -> Scheduler:
         """Return the policy that the Tuner runs; see :meth:`TrialScheduler.policy`."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.goal import Goal
+from luthier.schedulers.arguments import direction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,8 +52,9 @@ class TrialScheduler:
     played: Any = None  # what is behind the hooks while an experiment runs; a copy's own
 
     def __init__(self, metric: str | None = None, mode: str | None = None) -> None:
-        if mode not in (None, "min", "max"):
-            raise BadArgument("mode", mode, "'min' or 'max'")
+        direction(mode)
+        if metric is not None and not isinstance(metric, str):
+            raise BadArgumentType("metric", metric, "the name of a reported metric")
         self._metric, self._mode = metric, mode
 
     @property
@@ -175,13 +177,15 @@ class TrialScheduler:
         del population
         return self.build(inherited)
 
-    # -- what it asks of the rest of an experiment ---------------------------------------------------------------------
+    # -- what it asks of the rest of an experiment: where a class does not say, what the schedulers ask that it holds --
     def furnished(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the search space with what this scheduler needs in it.
 
         Raises:
             BadArgument: it can do nothing with that space.
         """
+        for scheduler in _held(self):
+            param_space = scheduler.furnished(param_space)
         return param_space
 
     def check_trainable(self, trainable: Any) -> None:
@@ -190,15 +194,19 @@ class TrialScheduler:
         Raises:
             BadArgument: it cannot.
         """
+        for scheduler in _held(self):
+            scheduler.check_trainable(trainable)
 
     def save_rule(self) -> SaveRule | None:
-        """Return when class trainables are to save themselves for this scheduler; None for never."""
-        return None
+        """Return when class trainables are to save themselves for this scheduler; None for never.
+
+        Of several schedulers that are held, the first that wants it says when.
+        """
+        return next((rule for scheduler in _held(self) if (rule := scheduler.save_rule()) is not None), None)
 
     def listeners(self, directory: str) -> Sequence[Recalling]:
         """Return who is to hear what happens in the experiment in *directory*."""
-        del directory
-        return ()
+        return [listener for scheduler in _held(self) for listener in scheduler.listeners(directory)]
 
 
 class FIFOScheduler(TrialScheduler):
@@ -216,6 +224,17 @@ class FIFOScheduler(TrialScheduler):
         from luthier.schedulers.fifo import Fifo
 
         return Fifo()
+
+
+def _held(scheduler: TrialScheduler) -> list[TrialScheduler]:
+    """Return the schedulers in the attributes of *scheduler*, those in lists, tuples and dicts there too."""
+    found: dict[int, TrialScheduler] = {}
+    for value in vars(scheduler).values():
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+        for one in (value, *inside):
+            if isinstance(one, TrialScheduler) and one is not scheduler:
+                found[id(one)] = one
+    return list(found.values())
 
 
 def _of(tune_controller: Any) -> Any:

@@ -6,9 +6,8 @@ import math
 from bisect import insort
 from typing import Any
 
-from luthier.core.errors import BadArgument
 from luthier.core.goal import lookup, number
-from luthier.schedulers.arguments import metric_name, more_than, whole
+from luthier.schedulers.arguments import direction, metric_name, more_than, whole
 from luthier.tune.stopper.deviation import deviation
 from luthier.tune.stopper.stopper import Stopper
 
@@ -34,8 +33,7 @@ class ExperimentPlateauStopper(Stopper):
     """
 
     def __init__(self, metric: str, std: float = 0.001, top: int = 10, mode: str = "min", patience: int = 0) -> None:
-        if mode not in ("min", "max"):
-            raise BadArgument("mode", mode, "'min' or 'max'")
+        direction(mode, needed=True)
         self._metric = metric_name("metric", metric, "the name of a reported metric")
         self._std, self._top = more_than("std", std, 0), whole("top", top, 2)
         self._sign, self._patience = -1.0 if mode == "max" else 1.0, whole("patience", patience, 0)

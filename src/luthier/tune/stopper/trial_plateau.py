@@ -6,9 +6,8 @@ import math
 from collections import deque
 from typing import Any
 
-from luthier.core.errors import BadArgument
 from luthier.core.goal import lookup, number
-from luthier.schedulers.arguments import amount, metric_name, more_than, whole
+from luthier.schedulers.arguments import amount, direction, metric_name, more_than, whole
 from luthier.tune.stopper.deviation import deviation
 from luthier.tune.stopper.stopper import Stopper
 
@@ -48,9 +47,8 @@ class TrialPlateauStopper(Stopper):
         self._std = more_than("std", std, 0)
         self._num_results = whole("num_results", num_results, 1)
         self._grace_period = whole("grace_period", grace_period, 0)
-        if mode not in ("min", "max") and not (mode is None and metric_threshold is None):
-            why = "" if metric_threshold is None else f"metric_threshold is {metric_threshold!r}"
-            raise BadArgument("mode", mode, "'min' or 'max'", why)
+        why = "" if metric_threshold is None else f"metric_threshold is {metric_threshold!r}"
+        direction(mode, needed=metric_threshold is not None, why=why)
         # The worst that is good enough, in terms of a value that is to be small.
         self._sign = -1.0 if mode == "max" else 1.0
         self._threshold = math.inf
