@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,5 +253,5 @@ def test_no_name_of_a_scheduler(name):
 def test_what_is_neither_true_nor_false(given):
     with pytest.raises(BadArgument, match=r"stop_last_trials=.*give True or False"):
         ASHAScheduler(stop_last_trials=given)
-    for true in (True, np.True_, 1):
-        assert ASHAScheduler(stop_last_trials=true)
+    trues: list[Any] = [True, np.True_, 1]
+    assert [ASHAScheduler(stop_last_trials=true).stop_last_trials for true in trues] == [True, True, True]
