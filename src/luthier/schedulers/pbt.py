@@ -7,7 +7,7 @@ Jaderberg, Dalibard, Osindero, Czarnecki, Donahue, Razavi, Vinyals, Green, Dunni
 
 from __future__ import annotations
 
-import sys
+import math
 from bisect import bisect_left, insort
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
@@ -258,7 +258,7 @@ class Pbt:
         self._arrived.clear()
         behind = (furthest - self._milestone) / self.perturbation_interval
         steps = max(1, int(behind) + 1) if behind < WORST else behind
-        self._milestone = min(self._milestone + steps * self.perturbation_interval, sys.float_info.max)
+        self._milestone = min(self._milestone + steps * self.perturbation_interval, math.nextafter(math.inf, 0))
         return self._release(experiment, rng, "all have come to the milestone", latest)
 
     def _release(
