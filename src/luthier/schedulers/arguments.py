@@ -68,6 +68,19 @@ def check_spread(factor: float, least: float, most: float, rungs: int = MOST_RUN
         raise BadArgument("reduction_factor", factor, wanted, f"there would be more than {rungs} rungs")
 
 
+def rung_at(least: float, factor: float, number_: int) -> float:
+    """Return ``least * factor**number_``; infinity where that is beyond all floats.
+
+    >>> rung_at(1, 3, 4), rung_at(0.125, 2.0**600, 2) > 1e300
+    (81, True)
+    """
+    try:
+        rung: float = least * factor**number_  # whole where both are
+        return rung
+    except OverflowError:  # the power alone is
+        return math.prod([factor] * number_, start=float(least))
+
+
 def amount(argument: str, given: object) -> float:
     """Return *given*, a number.
 

@@ -7,7 +7,6 @@ what was recorded at the rung *before*, with linear interpolation.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from luthier.schedulers.arguments import (
     metric_name,
     more_than,
     own_goal,
+    rung_at,
     whole,
 )
 from luthier.schedulers.fifo import Fifo
@@ -124,9 +124,8 @@ class Asha(Fifo):
         check_spread(more_than("reduction_factor", reduction_factor, 1), least, self.max_t)
         self._quantile = (1 - 1 / reduction_factor) * 100 / 100  # in this order, or it is not the percentile's number
         milestones = [grace_period]
-        with contextlib.suppress(OverflowError):  # a power beyond all floats
-            while milestones[-1] * reduction_factor <= max_t:
-                milestones.append(grace_period * reduction_factor ** len(milestones))
+        while milestones[-1] * reduction_factor <= max_t:
+            milestones.append(rung_at(grace_period, reduction_factor, len(milestones)))
         sets = whole("brackets", brackets, 1)
         wanted = f"a whole number <= {MOST_RUNGS // len(milestones)}: {MOST_RUNGS} rungs in all brackets"
         check("brackets", brackets, sets * len(milestones) <= MOST_RUNGS, wanted)

@@ -7,7 +7,6 @@ Jaderberg, Dalibard, Osindero, Czarnecki, Donahue, Razavi, Vinyals, Green, Dunni
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, insort
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from luthier.core.terms import Config, Metrics, TrialId
     from luthier.schedulers.explore import Explore
 
+_LATEST = 1.7976931348623157e308  # the greatest float: a milestone that is never infinite
 WHO = "population based training"
 
 
@@ -258,7 +258,7 @@ class Pbt:
         self._arrived.clear()
         behind = (furthest - self._milestone) / self.perturbation_interval
         steps = max(1, int(behind) + 1) if behind < WORST else behind
-        self._milestone = min(self._milestone + steps * self.perturbation_interval, math.nextafter(math.inf, 0))
+        self._milestone = min(self._milestone + steps * self.perturbation_interval, _LATEST)
         return self._release(experiment, rng, "all have come to the milestone", latest)
 
     def _release(

@@ -8,7 +8,6 @@ nothing waits the engine lets a new trial be born, which grows the bottom rung.
 
 from __future__ import annotations
 
-import contextlib
 from bisect import bisect_left, insort
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +16,7 @@ from luthier.core.events import Ended, Proposed, Reported, Stalled
 from luthier.core.goal import WORST, Score, lookup, number
 from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.terms import Status, TrialId
-from luthier.schedulers.arguments import check, check_spread, goal_in, metric_name, more_than, own_goal
+from luthier.schedulers.arguments import check, check_spread, goal_in, metric_name, more_than, own_goal, rung_at
 from luthier.schedulers.fifo import Fifo, left_behind
 
 if TYPE_CHECKING:
@@ -120,10 +119,9 @@ class AshaPromotion(Fifo):
         self.reduction_factor = more_than("reduction_factor", reduction_factor, 1)
         check_spread(self.reduction_factor, least, self.max_t)
         levels = [least]
-        with contextlib.suppress(OverflowError):  # a power beyond all floats
-            while levels[-1] < self.max_t:
-                levels.append(least * self.reduction_factor ** len(levels))
-        self._landings = [Landing(level) for level in levels if level < self.max_t]
+        while levels[-1] < self.max_t:
+            levels.append(rung_at(least, self.reduction_factor, len(levels)))
+        self._landings = [Landing(level) for level in levels[:-1]]
         self._next: dict[TrialId, int] = {}  # the rung that a trial is on its way to
         self._held: dict[TrialId, tuple[Landing, Place]] = {}  # where those are that wait to be promoted
         self._ready: dict[TrialId, tuple[int, Place]] = {}  # who was promoted and has not reported since
