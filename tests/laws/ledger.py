@@ -242,10 +242,10 @@ class Ledger:
         elif order is not None and order.then is Then.STOP:
             kind = (ev.Ended, S)
             assert isinstance(e, ev.Ended) and e.reason == order.reason
-        elif order is not None and order.then is Then.PAUSE and not self.stopping:
-            kind = (ev.Paused, None)
         elif (outcome is Outcome.ERROR and 0 <= limits.max_failures < page.failures) or page.losses > limits.max_losses:
             kind = (ev.Ended, F)
+        elif order is not None and order.then is Then.PAUSE and not self.stopping:
+            kind = (ev.Paused, None)
         elif self.stopping:
             kind = (ev.Ended, S)
         else:

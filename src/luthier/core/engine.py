@@ -72,6 +72,7 @@ class Engine:
         self._out: list[ev.Event] = []
         self._starved = False  # the searcher said NOT_YET since something last happened
         self._full = False  # when last looked, there was no room for another
+        self._put_off: list[Decision] = []  # about a trial whose exit is the news, until its fate is recorded
         self._crowded: dict[TrialId, None] = {}  # trials that may have checkpoints too many
 
     @classmethod
@@ -157,18 +158,18 @@ class Engine:
 
     def _exit(self, event: ev.Exited) -> None:
         t = self.experiment.trials[event.trial]
-        self._record(event)
+        self._record(event)  # decisions about this very trial are put off: they may change what becomes of it now
         order, limits = t.order, self.limits
         if event.outcome is Outcome.FINISHED:
             self._record(ev.Ended(t.id, Status.DONE))
-        elif order and order.then is Then.STOP:
+        elif order and order.then is Then.STOP:  # whatever it raised: it was to end, and has what it reported
             self._record(ev.Ended(t.id, Status.STOPPED, order.reason))
-        elif order and order.then is Then.PAUSE and not self.experiment.stopping:  # nobody would resume it
-            self._record(ev.Paused(t.id))
         elif event.outcome is Outcome.ERROR and -1 < limits.max_failures < t.failures:
             self._record(ev.Ended(t.id, Status.FAILED, event.error))
         elif t.losses > limits.max_losses:
             self._record(ev.Ended(t.id, Status.FAILED, f"lost {t.losses} times in a row without a report; {t.reason}"))
+        elif order and order.then is Then.PAUSE and not self.experiment.stopping:  # nobody would resume it
+            self._record(ev.Paused(t.id))
         elif self.experiment.stopping:
             self._record(ev.Ended(t.id, Status.STOPPED, ENDING))
         elif order and order.config is not None:
@@ -177,6 +178,8 @@ class Engine:
             resources = order.resources if order and order.resources is not None else t.resources
             self._record(ev.Requeued(t.id, t.config, t.checkpoint, resources))
         self._heed_failure(t)
+        while self._put_off:
+            self._apply(self._put_off.pop(0))
 
     def _heed_failure(self, t: TrialState) -> None:
         if t.status is Status.FAILED and self.limits.fail_fast and not self.experiment.stopping:
@@ -222,6 +225,8 @@ class Engine:
             return  # or a paused trial would wait again after the stop has passed it by, for ever
         pausing = t.order is not None and t.order.then is Then.PAUSE
         match decision, t.status:
+            case _, Status.EXITED:
+                self._put_off.append(decision)
             case Stop(_, reason, why), Status.RUNNING | Status.HALTING:
                 if t.order is None or t.order.then is not Then.STOP:
                     self._record(ev.Halted(t.id, t.attempt, Then.STOP, reason, why=why))
@@ -233,9 +238,7 @@ class Engine:
                 self._record(ev.Requeued(t.id, t.config, t.checkpoint, t.resources, reason, why))
             case Resume(_, reason, why), Status.HALTING if pausing:
                 self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason or "resumed", why=why))
-            case Exploit(_, config, checkpoint, reason, why), Status.RUNNING:
-                self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason, config, checkpoint, why=why))
-            case Exploit(_, config, checkpoint, reason, why), Status.HALTING if pausing:
+            case Exploit(_, config, checkpoint, reason, why), Status.RUNNING | Status.HALTING if pausing or not t.order:
                 self._record(ev.Halted(t.id, t.attempt, Then.REQUEUE, reason, config, checkpoint, why=why))
             case Exploit(_, config, checkpoint, reason, why), Status.PAUSED:
                 self._record(ev.Requeued(t.id, config, checkpoint, t.resources, reason, why))

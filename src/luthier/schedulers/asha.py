@@ -154,7 +154,7 @@ class Asha(Fifo):
             goal_in(self.goal, experiment, "ASHA")  # complains before anything has run
             if len(self._brackets) > 1:
                 self._bracket_of[news.trial] = self._draw(rng.random())
-        return ()
+        return super().decide(news, experiment, rng)
 
     def _draw(self, u: float) -> int:
         for bracket, weight in enumerate(self._weights):

@@ -17,6 +17,7 @@ from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.terms import Status
 from luthier.schedulers.arguments import at_least, goal_in, metric_name, more_than, own_goal
 from luthier.schedulers.bracket import Bracket, Came, most_halvings, shape_of
+from luthier.schedulers.fifo import LEFT_BEHIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -236,8 +237,8 @@ class Hyperband:
             bracket = self._of.get(trial)
             if bracket is not None and trial not in bracket.live:
                 decisions.append(Stop(trial, f"{_place_of(bracket)}: its bracket went on without it"))
-            elif bracket is None or trial not in bracket.came:  # somebody else paused it
-                decisions.append(Resume(trial, "nobody waits for it"))
+            elif bracket is None or trial not in bracket.came:
+                decisions.append(Resume(trial, LEFT_BEHIND))
         if not decisions:
             for bracket in list(self._brackets.values()):
                 decisions += self._halve(bracket, experiment)

@@ -16,7 +16,7 @@ from luthier.core.terms import Status
 from luthier.schedulers.arguments import at_least, goal_in, own_goal, whole
 from luthier.schedulers.clock import Clock
 from luthier.schedulers.course import Course, Field
-from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.fifo import Fifo, left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,4 +170,5 @@ class MedianRule(Fifo):
         """Let the trials that were put off go on: nothing else is left to run."""
         put_off, self._put_off = self._put_off, {}
         reason = "was put off by the median stopping rule; nothing else is left to run"
-        return [Resume(t, reason) for t in put_off if experiment.trial(t).status is Status.PAUSED]
+        own = [Resume(t, reason) for t in put_off if experiment.trial(t).status is Status.PAUSED]
+        return [*own, *left_behind(experiment, put_off)]

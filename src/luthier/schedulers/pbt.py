@@ -19,6 +19,7 @@ from luthier.core.space import same
 from luthier.core.terms import Status
 from luthier.schedulers.arguments import at_least, goal_in, metric_name, more_than, own_goal, share, whole
 from luthier.schedulers.deferred import Deferred, Promise
+from luthier.schedulers.fifo import left_behind
 from luthier.schedulers.ranking import Ranking
 
 if TYPE_CHECKING:
@@ -147,6 +148,9 @@ class Pbt:
             if self._arrived and self._all_here(experiment):
                 return self._round(None, experiment, rng)
         elif isinstance(news, Stalled):
+            strangers = left_behind(experiment, self._benched)
+            if strangers:
+                return strangers
             if self._arrived:
                 return self._round(None, experiment, rng)
             return self._release(experiment, rng, "there is room again")

@@ -17,7 +17,7 @@ from luthier.core.goal import WORST, Score, lookup, number
 from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.terms import Status, TrialId
 from luthier.schedulers.arguments import check, goal_in, metric_name, more_than, own_goal
-from luthier.schedulers.fifo import Fifo
+from luthier.schedulers.fifo import Fifo, left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -236,8 +236,9 @@ class AshaPromotion(Fifo):
 
     def _unstick(self, experiment: ExperimentView) -> Sequence[Decision]:
         """Let the best of the highest rung go on if nobody came to the end, else stop all that wait."""
-        if not self._held:
-            return ()
+        strangers = left_behind(experiment, self._held)
+        if strangers or not self._held:
+            return strangers
         goal = goal_in(self.goal, experiment, type(self).__name__)
         if not self._is_over():
             for at in range(self._most() - 1, -1, -1):

@@ -57,7 +57,7 @@ class Replay(Fifo):
             self._done[news.trial] = 0
         elif isinstance(news, Reported):
             return self._look(news, experiment)
-        return ()
+        return super().decide(news, experiment, rng)
 
     def _look(self, news: Reported, experiment: ExperimentView) -> Sequence[Decision]:
         trial, done = news.trial, self._done.get(news.trial, 0)
