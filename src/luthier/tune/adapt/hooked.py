@@ -16,7 +16,6 @@ from luthier.schedulers.deferred import about, deferred
 from luthier.schedulers.fifo import Fifo
 from luthier.tune.adapt.controller import TuneController
 from luthier.tune.adapt.part import CONTINUE, NOOP, PAUSE, STOP, Part, spoken
-from luthier.tune.adapt.strangers import refuse_strangers
 from luthier.tune.flat import flattened
 from luthier.tune.search.chance import tamed
 from luthier.tune.trial import row
@@ -42,10 +41,9 @@ def hooked(
     """Return the policy that calls the hooks of a copy of *scheduler*.
 
     Raises:
-        BadArgument: it cannot be copied, has a metric of its own beside the Tuner's, or overrides what nobody calls.
+        BadArgument: it cannot be copied, or has a metric of its own beside the Tuner's.
     """
     name = type(scheduler).__name__
-    refuse_strangers(scheduler, "scheduler", "a scheduler that overrides the hooks (on_trial_result and so on)")
     try:
         own = copy.deepcopy(scheduler)
     except Exception as error:

@@ -107,6 +107,8 @@ def stopping(stop: object, scheduler: Scheduler) -> Scheduler:
         return Stopping(stop, scheduler)
     if isinstance(stop, dict):
         return Stopping(Thresholds(stop), scheduler) if stop else scheduler
+    if isinstance(stop, type) and hasattr(stop, "stop_all"):
+        raise BadArgument("stop", stop, f"an instance, {stop.__name__}(...)", "this is the class")
     if callable(stop) and FunctionStopper.is_valid_function(stop):
         return Stopping(FunctionStopper(stop), scheduler)
     if hasattr(stop, "stop_all"):
