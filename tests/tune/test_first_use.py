@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from luthier import tune
+from luthier.cli import commands as main
 from luthier.core.errors import BadArgument
-from luthier.tune.schedulers import MedianStoppingRule, PopulationBasedTraining
+from luthier.tune.schedulers import ASHAScheduler, MedianStoppingRule, PopulationBasedTraining
 from luthier.tune.stopper import MaximumIterationStopper
 
 MUTATIONS = {"time_attr": "training_iteration", "perturbation_interval": 2, "hyperparam_mutations": {"lr": [0.1, 0.2]}}
@@ -88,3 +89,29 @@ def test_the_command_is_a_module_too():
     assert "Usage: luthier" in told.stdout
 
 
+def rising(config):
+    for step in range(1, 4):
+        tune.report({"score": step * config["lr"]})
+
+
+def test_a_scheduler_may_be_the_only_one_to_name_the_metric(tmp_path, capsys):
+    grid = fitted(rising, tmp_path, ASHAScheduler(metric="score", mode="max"), num_samples=3)
+    assert grid.get_best_result().metrics["score"] == max(result.metrics["score"] for result in grid)
+    main.luthier(["show", grid.experiment_path], standalone_mode=False)
+    assert "with score =" in capsys.readouterr().out
+    again = tune.Tuner.restore(grid.experiment_path, rising, tune_config=tune.TuneConfig(num_samples=4)).fit()
+    assert len(again) == 4
+    with pytest.raises(BadArgument, match="judged by 'score', 'max'"):
+        other = tune.TuneConfig(scheduler=ASHAScheduler(metric="loss", mode="min"))
+        tune.Tuner.restore(grid.experiment_path, rising, tune_config=other)
+
+
+def test_a_misspelt_metric_of_a_scheduler_is_told(tmp_path, caplog):
+    fitted(rising, tmp_path, ASHAScheduler(metric="scor", mode="max"))
+    assert "Is 'score' meant?" in caplog.text
+
+
+def test_a_stop_key_that_nobody_reports_is_told_when_a_trial_ends(tmp_path, caplog):
+    fitted(rising, tmp_path, stop={"training_iter": 2})
+    told = [record for record in caplog.messages if "'training_iter'" in record]
+    assert len(told) == 1 and "reported were: score" in told[0] and "'training_iteration' meant?" in told[0]

@@ -101,3 +101,33 @@ def test_it_has_rays_name_arguments_and_defaults():
 def test_bad_arguments_are_refused_before_any_trial(arguments, said):
     with pytest.raises(BadArgument, match=said):
         PB2(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ({"lr": tune.choice(["a", "b"])}, r"param_space\['lr'\]=.*'a' is none"),
+        ({"lr": tune.grid_search([1, None])}, r"param_space\['lr'\]=.*None is none"),
+        ({"lr": "small"}, r"param_space\['lr'\]='small'"),
+        ({"lr": True}, r"param_space\['lr'\]=True"),
+        ({"lr": 1, "net": {"width": tune.choice(["wide"])}}, r"param_space\['net'\]\['width'\]="),
+    ],
+)
+def test_what_is_no_number_is_refused_before_any_trial(space, said, tmp_path):
+    scheduler = PB2(hyperparam_bounds={"lr": [0, 1], "net": {"width": [1, 9]}})
+    with pytest.raises(BadArgument, match=said):
+        tune.Tuner(
+            lambda config: None,
+            param_space=space,
+            tune_config=tune.TuneConfig(metric="loss", mode="min", scheduler=scheduler),
+            run_config=tune.RunConfig(storage_path=tmp_path, verbose=0),
+        ).fit()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "lr",
+    [tune.choice([1, 0.5]), tune.choice(range(3)), tune.sample_from(lambda: 1), tune.uniform(0, 1), 1, np.int64(1)],
+)
+def test_what_may_be_a_number_is_not_refused(lr):
+    assert PB2(hyperparam_bounds={"lr": [0, 1]}).furnished({"lr": lr})["lr"] is lr

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,12 @@ from hypothesis import strategies as st
 
 from luthier import tune
 from luthier.core import events as ev
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.errors import BadArgument, BadArgumentType, PolicyError
+from luthier.core.rng import rng_at
+from luthier.core.terms import Label, TrialId
+from luthier.schedulers.fifo import Fifo
 from luthier.tune import stopper as stoppers
+from luthier.tune.adapt.stopping import stopping
 from luthier.tune.stopper import (
     CombinedStopper,
     ExperimentPlateauStopper,
@@ -279,3 +284,35 @@ def test_what_is_no_stopper_is_refused_before_anything_runs(tmp_path):
     for stop in (3, [MaximumIterationStopper(3)], "loss"):
         with pytest.raises(BadArgumentType, match=r"^stop="):
             tuner(tmp_path, stop).fit()
+
+
+# -- what is the user's own is told as such ----------------------------------------------------------------------------
+@pytest.mark.parametrize("function", [lambda *a: True, lambda a, b, c=1: True, lambda trial_id, result: True, max])
+def test_functions_that_can_be_called_with_two_are_taken(function):
+    assert FunctionStopper(function).function_name
+
+
+class Broken(tune.Stopper):
+    def __call__(self, trial_id, result):
+        return result["no such metric"]
+
+    def stop_all(self):
+        return False
+
+
+def broken(trial_id, result):
+    return result["no such metric"]
+
+
+@pytest.mark.parametrize("stop", [Broken(), broken])
+def test_what_a_stop_condition_raises_is_told_with_its_name(stop):
+    trial = SimpleNamespace(id="t", label=Label("t", "t", "t"), config={})
+    policy = stopping(stop, Fifo())
+    engine: Any = SimpleNamespace(trial=lambda _: trial)
+    name = "Broken" if isinstance(stop, Broken) else "broken"
+    with pytest.raises(
+        PolicyError, match=f"the stop condition {name} raised KeyError on a result of trial t"
+    ) as raised:
+        policy.decide(ev.Reported(TrialId("t"), 1, 0, {"loss": 1.0}), engine, rng_at(0))
+    assert isinstance(raised.value.__cause__, KeyError)
+    assert type(policy).__name__ == "Fifo"  # whom the engine complains about if the scheduler raises

@@ -293,7 +293,10 @@ class Experiment:
 
     def _write_again(self) -> None:
         """Note how the experiment goes on: what is new is in the log by now."""
-        self._card = msgspec.structs.replace(self._card, num_samples=self.blueprint.tune.num_samples)
+        card, goal = self._card, self.blueprint.goal
+        if goal is not None and not card.metrics:  # written before a scheduler's own goal was the experiment's
+            card = msgspec.structs.replace(card, metrics=[goal.metric], modes=[goal.mode])
+        self._card = msgspec.structs.replace(card, num_samples=self.blueprint.tune.num_samples)
         kit.save(self.directory, self._parts())
         self._card.write(self.directory)
 

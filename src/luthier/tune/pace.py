@@ -62,7 +62,7 @@ class PaceWatch(Silent):
 
     def _explain(self, news: ev.Reported) -> None:
         names = flattened(news.metrics)
-        own = sorted(set(names) - AUTOMATIC)
+        own = sorted(names.keys() - AUTOMATIC)
         near = difflib.get_close_matches(self._time_attr, names, n=1)
         log.warning(
             "time_attr=%r is no number in the first result of a trial: the scheduler does not judge results without "

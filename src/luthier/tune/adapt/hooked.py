@@ -9,6 +9,7 @@ import msgspec
 
 from luthier.core import events as ev
 from luthier.core.errors import BadArgument, LuthierError
+from luthier.core.goal import Goal
 from luthier.core.policy import Exploit, Finish, Pause, Resume, Stop
 from luthier.core.rng import rng_at
 from luthier.core.terms import Outcome, Status, TrialId, Why
@@ -24,7 +25,6 @@ from luthier.worker.trainable import fresh_copy
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from luthier.core.goal import Goal
     from luthier.core.policy import Decision, ExperimentView
     from luthier.core.rng import Rng
     from luthier.schedulers.deferred import Making
@@ -54,6 +54,8 @@ def hooked(
     if own.set_search_properties(metric, mode) is False and inherited is not None:
         why = f"TuneConfig says {metric!r}, {mode!r} already"
         raise BadArgument(f"{name}.metric", own.metric, "metric and mode in one of the two places", why)
+    if inherited is None and own.metric and own.mode:
+        inherited = Goal(own.metric, own.mode)
     kind: type[Hooked] = type(name, (Hooked,), {"__doc__": Hooked.__doc__})  # complaints then name the user's class
     return kind(own, inherited, experiment_dir, chooses=chooses, population=population)
 

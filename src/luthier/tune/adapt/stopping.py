@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from luthier.core import events as ev
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.errors import BadArgument, BadArgumentType, PolicyError
 from luthier.core.goal import lookup, number
-from luthier.core.policy import Decision, Finish, Stop
+from luthier.core.policy import Finish, Stop
+from luthier.schedulers.deferred import about, deferred, makings
 from luthier.tune.stopper import FunctionStopper, Stopper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from luthier.core.policy import ExperimentView, Scheduler
+    from luthier.core.policy import Decision, ExperimentView, Scheduler
     from luthier.core.rng import Rng
     from luthier.core.terms import Metrics, TrialId, Why
 
@@ -68,19 +70,36 @@ class Stopping:
             why = condition.why(news.metrics) if reason else None
         else:
             result = result_for_users(news, experiment)
-            reason = _said(condition, "said so") if condition(news.trial, result) else ""
-            finish = _said(condition, "stopped all trials") if condition.stop_all() else ""
+            with _blaming(condition, news):
+                reason = _said(condition, "said so") if condition(news.trial, result) else ""
+                finish = _said(condition, "stopped all trials") if condition.stop_all() else ""
             why = {"stopper": type(condition).__name__}
         if reason:
-            others = [d for d in decisions if isinstance(d, Finish) or d.trial != news.trial]
-            decisions = [*others, Stop(news.trial, reason, why)]
+            others = [making for making in makings(decisions) if about(making) != news.trial]
+            decisions = deferred([*others, Stop(news.trial, reason, why)])
         if finish:
-            decisions = [*decisions, Finish(finish)]
+            decisions = deferred([*makings(decisions), Finish(finish)])
         return decisions
 
     def pick(self, waiting: Iterable[TrialId], experiment: ExperimentView) -> TrialId | None:
         """Return what the scheduler picks."""
         return self._scheduler.pick(waiting, experiment)
+
+
+@contextlib.contextmanager
+def _blaming(stopper: Stopper, news: ev.Reported) -> Iterator[None]:
+    """Let what *stopper* raises be told with its name, after the traceback that leads to the user's line."""
+    try:
+        yield
+    except Exception as error:
+        name = stopper.function_name if isinstance(stopper, FunctionStopper) else type(stopper).__name__
+        msg = f"the stop condition {name} raised {type(error).__name__} on a result of trial {news.trial}: {error}"
+        raise PolicyError(msg) from error
+
+
+def _before(scheduler: Scheduler, condition: Thresholds | Stopper) -> Scheduler:
+    kind: type[Stopping] = type(type(scheduler).__name__, (Stopping,), {"__doc__": Stopping.__doc__})
+    return kind(condition, scheduler)  # complaints about the scheduler then name it
 
 
 def _said(stopper: Stopper, otherwise: str) -> str:
@@ -99,18 +118,18 @@ def stopping(stop: object, scheduler: Scheduler) -> Scheduler:
     """Return *scheduler* with the condition *stop* (a dict, a function, a :class:`Stopper`, or None) before it.
 
     Raises:
-        BadArgument: *stop* is none of these.
+        BadArgument: *stop* is none of these, or a function that cannot be called with a trial's id and a result.
     """
     if stop is None:
         return scheduler
     if isinstance(stop, Stopper):
-        return Stopping(stop, scheduler)
+        return _before(scheduler, stop)
     if isinstance(stop, dict):
-        return Stopping(Thresholds(stop), scheduler) if stop else scheduler
+        return _before(scheduler, Thresholds(stop)) if stop else scheduler
     if isinstance(stop, type) and hasattr(stop, "stop_all"):
         raise BadArgument("stop", stop, f"an instance, {stop.__name__}(...)", "this is the class")
     if callable(stop) and FunctionStopper.is_valid_function(stop):
-        return Stopping(FunctionStopper(stop), scheduler)
+        return _before(scheduler, FunctionStopper(stop))
     if hasattr(stop, "stop_all"):
         raise BadArgument("stop", stop, "a subclass of luthier.tune.Stopper")
     raise BadArgumentType("stop", stop, "a dict of thresholds, a function (trial_id, result) -> bool, or a Stopper")

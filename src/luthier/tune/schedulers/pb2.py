@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument
 from luthier.core.space import Categorical, Float, Integer, described
+from luthier.core.space.domain import is_number
 from luthier.tune.schedulers.mutations import custom_of
 from luthier.tune.schedulers.pbt import PopulationBasedTraining
 
@@ -80,6 +81,15 @@ class PB2(PopulationBasedTraining):
     def _mutations(self) -> dict[str, Mutation]:
         return _filling(_bounds(self.hyperparam_bounds))
 
+    def furnished(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the search space with the hyperparameters that it lacks.
+
+        Raises:
+            BadArgument: what the bandit is to choose is no number there.
+        """
+        _check_numbers(param_space, self.hyperparam_bounds)
+        return super().furnished(param_space)
+
     def _make(self, goal: Goal | None, population: int | None) -> Scheduler:
         from luthier.schedulers.pb2 import Pb2
 
@@ -107,6 +117,22 @@ def _bounds(given: Any) -> Any:
         if domain is None and isinstance(value, Mapping):
             found[name] = _bounds(value)
     return found
+
+
+def _check_numbers(space: Mapping[str, Any], bounds: Mapping[str, Any], where: str = "") -> None:
+    """See that what *space* has between *bounds* are numbers, as far as can be seen."""
+    for name in bounds.keys() & space.keys():
+        value, place = space[name], f"{where}[{name!r}]"
+        domain = described(value, f"param_space{place}")
+        if isinstance(bounds[name], Mapping):
+            if domain is None and isinstance(value, Mapping):
+                _check_numbers(value, bounds[name], place)
+            continue  # else it is refused where the space is filled
+        options = domain.options if isinstance(domain, Categorical) else (value,) if domain is None else ()
+        for option in () if isinstance(options, range) else options:
+            if not is_number(option) and described(option) is None:
+                why = f"PB2 chooses it by numbers: it is in hyperparam_bounds, and {option!r} is none"
+                raise BadArgument(f"param_space{place}", value, "numbers, or take it out of hyperparam_bounds", why)
 
 
 def _filling(bounds: Mapping[str, Any]) -> dict[str, Mutation]:

@@ -259,6 +259,10 @@ class ResourceChangingScheduler(TrialScheduler):
         """
         return self._resizing(inherited, "", None)
 
+    def build_for(self, inherited: Goal | None, population: int | None) -> Scheduler:
+        """Return the policy for *population* trials, as :meth:`build` does."""
+        return self._resizing(inherited, "", population)
+
     def policy(self, inherited: Goal | None, experiment_dir: str = "", population: int | None = None) -> Scheduler:
         """Return the policy that the Tuner runs; see :meth:`TrialScheduler.policy`."""
         if self.written:

@@ -177,13 +177,15 @@ class TrialScheduler:
         del population
         return self.build(inherited)
 
-    # -- what it asks of the rest of an experiment ---------------------------------------------------------------------
+    # -- what it asks of the rest of an experiment: where a class does not say, what the schedulers ask that it holds --
     def furnished(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the search space with what this scheduler needs in it.
 
         Raises:
             BadArgument: it can do nothing with that space.
         """
+        for scheduler in _held(self):
+            param_space = scheduler.furnished(param_space)
         return param_space
 
     def check_trainable(self, trainable: Any) -> None:
@@ -192,15 +194,19 @@ class TrialScheduler:
         Raises:
             BadArgument: it cannot.
         """
+        for scheduler in _held(self):
+            scheduler.check_trainable(trainable)
 
     def save_rule(self) -> SaveRule | None:
-        """Return when class trainables are to save themselves for this scheduler; None for never."""
-        return None
+        """Return when class trainables are to save themselves for this scheduler; None for never.
+
+        Of several schedulers that are held, the first that wants it says when.
+        """
+        return next((rule for scheduler in _held(self) if (rule := scheduler.save_rule()) is not None), None)
 
     def listeners(self, directory: str) -> Sequence[Recalling]:
         """Return who is to hear what happens in the experiment in *directory*."""
-        del directory
-        return ()
+        return [listener for scheduler in _held(self) for listener in scheduler.listeners(directory)]
 
 
 class FIFOScheduler(TrialScheduler):
@@ -218,6 +224,17 @@ class FIFOScheduler(TrialScheduler):
         from luthier.schedulers.fifo import Fifo
 
         return Fifo()
+
+
+def _held(scheduler: TrialScheduler) -> list[TrialScheduler]:
+    """Return the schedulers in the attributes of *scheduler*, those in lists, tuples and dicts there too."""
+    found: dict[int, TrialScheduler] = {}
+    for value in vars(scheduler).values():
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+        for one in (value, *inside):
+            if isinstance(one, TrialScheduler) and one is not scheduler:
+                found[id(one)] = one
+    return list(found.values())
 
 
 def _of(tune_controller: Any) -> Any:
