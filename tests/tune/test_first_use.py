@@ -10,7 +10,7 @@ import pytest
 
 from luthier import tune
 from luthier.cli import commands as main
-from luthier.core.errors import BadArgument
+from luthier.core.errors import BadArgument, PolicyError
 from luthier.tune.schedulers import ASHAScheduler, MedianStoppingRule, PopulationBasedTraining
 from luthier.tune.stopper import MaximumIterationStopper
 
@@ -101,8 +101,8 @@ def test_a_scheduler_may_be_the_only_one_to_name_the_metric(tmp_path, capsys):
     assert "with score =" in capsys.readouterr().out
     again = tune.Tuner.restore(grid.experiment_path, rising, tune_config=tune.TuneConfig(num_samples=4)).fit()
     assert len(again) == 4
+    other = tune.TuneConfig(scheduler=ASHAScheduler(metric="loss", mode="min"))
     with pytest.raises(BadArgument, match="judged by 'score', 'max'"):
-        other = tune.TuneConfig(scheduler=ASHAScheduler(metric="loss", mode="min"))
         tune.Tuner.restore(grid.experiment_path, rising, tune_config=other)
 
 
@@ -115,3 +115,25 @@ def test_a_stop_key_that_nobody_reports_is_told_when_a_trial_ends(tmp_path, capl
     fitted(rising, tmp_path, stop={"training_iter": 2})
     told = [record for record in caplog.messages if "'training_iter'" in record]
     assert len(told) == 1 and "reported were: score" in told[0] and "'training_iteration' meant?" in told[0]
+
+
+def test_what_failed_is_said_at_the_end_and_shown_until_it_goes_on(tmp_path, capsys):
+    class Broken(ASHAScheduler):
+        def on_trial_result(self, tune_controller, trial, result):
+            raise KeyError("no such thing")
+
+    run = tune.RunConfig(name="e", storage_path=str(tmp_path), executor="inline", verbose=1)
+    config = tune.TuneConfig(scheduler=Broken(), metric="score", mode="max")
+    with pytest.raises(PolicyError, match=r"Broken.*no such thing"):
+        tune.Tuner(rising, param_space={"lr": 1}, tune_config=config, run_config=run).fit()
+    told = capsys.readouterr()
+    text = told.out + told.err
+    assert "What failed: PolicyError: Broken" in text and "When that is put right" in text
+    assert "To go on where it stopped" not in text
+    main.luthier(["show", str(tmp_path / "e")], standalone_mode=False)
+    shown = capsys.readouterr().out
+    assert "e: failed" in shown and "failed: PolicyError: Broken" in shown
+    repaired = tune.TuneConfig(scheduler=ASHAScheduler())
+    tune.Tuner.restore(str(tmp_path / "e"), rising, tune_config=repaired).fit()
+    main.luthier(["show", str(tmp_path / "e")], standalone_mode=False)
+    assert "e: finished" in capsys.readouterr().out

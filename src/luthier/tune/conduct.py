@@ -88,6 +88,7 @@ class Experiment:
         self._resumption = None if directory is None else resumption or Resumption()
         hold_standard_descriptors()
         self._occupancy: Occupancy | None = None
+        self._failed: list[str] = []  # what ended the driver, in a line
         if directory is None:
             name, self.directory, self._remote = place.new_directory(blueprint.run, blueprint.name)
             try:
@@ -170,7 +171,7 @@ class Experiment:
             assigning = Assigning(blueprint, self._card, self.directory, None if mirrored is None else mirrored.bring)
             reason: str | None = "failed"
             try:
-                with self._interrupts:
+                with self._interrupts, place.noting_failure(self.directory, self._failed):
                     due = (deadlines, self._interrupts.reason, self._patience())
                     loop = Loop(controller, self._executor, listeners, assigning, *due)
                     reason = None if controller.finished else loop.run(run.grace_s)
@@ -187,6 +188,7 @@ class Experiment:
                         directory=self.shown,
                         interrupted=reason is not None,
                         reason=reason or "",
+                        error=self._failed[-1] if self._failed else "",
                     )
                 )
                 if mirrored is not None:

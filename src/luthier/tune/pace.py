@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from luthier.callbacks.base import Silent
-from luthier.callbacks.board import AUTOMATIC
 from luthier.core import events as ev
 from luthier.core.goal import lookup, number
+from luthier.core.terms import AUTOMATIC
 from luthier.tune.flat import flattened
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from luthier.callbacks.base import Silent
-from luthier.callbacks.board import AUTOMATIC
 from luthier.core import events as ev
 from luthier.core.goal import lookup
-from luthier.core.terms import Status
+from luthier.core.terms import AUTOMATIC, Status
 from luthier.tune.best import nobody_reported
 from luthier.tune.flat import flattened
 
