@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from luthier.callbacks.board import AUTOMATIC
 from luthier.callbacks.failures import failure_lines
 from luthier.callbacks.row_text import plain
 from luthier.callbacks.spelling import counted, duration, flat, plain_text, short
@@ -20,7 +19,7 @@ from luthier.cli.opened import LABELS, Opened, Refused
 from luthier.cli.selection import Condition, column_of, parsed, sorted_rows
 from luthier.cli.table_file import check_target, write_table
 from luthier.cli.tables import print_table
-from luthier.core.terms import Status
+from luthier.core.terms import AUTOMATIC, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -172,6 +171,8 @@ def _print_head(opened: Opened, summary: Summary) -> None:
     card = opened.card
     click.echo(f"{plain_text(card.name)}: {opened.state}, {counted(len(opened.experiment), 'trial')} of "
                f"{plain_text(card.trainable)} in {duration(opened.elapsed)}: {opened.counts()}")  # fmt: skip
+    if opened.failure:
+        click.echo(f"failed: {plain_text(opened.failure)}")
     if summary.best is not None:
         best = summary.best
         click.echo(f"best: {plain_text(best.name)} with {plain_text(best.metric)} = {short(best.value)}")

@@ -71,8 +71,8 @@ class Blueprint:
         self.trainable = resolve(self.trainable)
         check(self.trainable)
         self.search = described(self.tune.search_alg)
-        self.goals = _goals(self.tune, self.search)
         self.scheduling = _scheduling(self.tune.scheduler)
+        self.goals = _goals(self.tune, self.search) or _judged_by(self.scheduling)
         self.space = Space(self._furnished({} if self.param_space is None else self.param_space))
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
@@ -110,7 +110,8 @@ class Blueprint:
         """Return a scheduler that has heard nothing yet, the user's stop condition before it."""
         made = self.scheduling
         if isinstance(made, TrialScheduler):
-            scheduler = made.policy(self.goal, directory, self.total())
+            own = self.tune.metric is None and _judged_by(made)  # it is the experiment's goal, or beside the search's
+            scheduler = made.policy(None if own else self.goal, directory, self.total())
         else:
             scheduler = copy.deepcopy(made)
         return stopping(_fresh(self.run.stop), scheduler)
@@ -186,7 +187,7 @@ class Blueprint:
 
     @property
     def goal(self) -> Goal | None:
-        """What trials are ranked by: the first of the goals."""
+        """What trials are ranked by: the first of the goals, which may be the scheduler's own."""
         return self.goals[0] if self.goals else None
 
 
@@ -212,6 +213,12 @@ def _goals(tune: TuneConfig, search: Any) -> tuple[Goal, ...]:
     if tune.mode is None:
         raise BadArgument("mode", None, "'min' or 'max'", f"metric is {tune.metric!r}")
     return (Goal(tune.metric, tune.mode),)
+
+
+def _judged_by(scheduler: Any) -> tuple[Goal, ...]:
+    """Return what a scheduler that names its own metric and mode judges by."""
+    own = isinstance(scheduler, TrialScheduler) and scheduler.metric and scheduler.mode
+    return (Goal(scheduler.metric, scheduler.mode),) if own else ()
 
 
 def _scheduling(scheduler: Any) -> Any:

@@ -66,11 +66,29 @@ def extended(
     run, new_run = _known("run_config", run, new_run)
     tune = replace(tune, metric=card.metrics[0] if card.metrics else None, mode=card.modes[0] if card.modes else None)
     _refuse_what_stays(card, tune, new_tune)
+    own_goal = new_tune.metric is None and _judges_by_own(card, new_tune.scheduler or tune.scheduler)
     changes: dict[str, str] = {}
     told = _merged(tune, new_tune, TuneConfig(), changes)
     told = replace(told, search_alg=tune.search_alg, seed=tune.seed)
+    if own_goal:
+        told = replace(told, metric=None, mode=None)  # the scheduler says so itself
     ran = _merged(run, _placed(new_run, run), RunConfig(), changes)
     return Extension(told, ran, tuple(changes.values()), lifts=bool(_LIFTS.intersection(changes)))
+
+
+def _judges_by_own(card: ExperimentCard, scheduler: Any) -> bool:
+    """Return whether the experiment's goal is the scheduler's own.
+
+    Raises:
+        BadArgument: its own is another.
+    """
+    own = (getattr(scheduler, "metric", None), getattr(scheduler, "mode", None))
+    if None in own or not card.metrics:
+        return False
+    if own != (was := (card.metrics[0], card.modes[0])):
+        why = f"the trials so far were ranked and judged by {was[0]!r}, {was[1]!r}"
+        raise BadArgument("tune_config.scheduler", scheduler, "one without a metric of its own, or with that", why)
+    return True
 
 
 def _known(argument: str, kept: Any, given: Any) -> tuple[Any, Any]:
