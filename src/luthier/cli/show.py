@@ -50,11 +50,11 @@ def _conditions(_context: Context, _parameter: Parameter, texts: Iterable[str]) 
     help="Write all columns to this file: .csv, .json, .jsonl or .parquet.",
 )
 @click.option(
-    "--trial", metavar="NAME", default=None, help="Show every decision about one trial, and why it was taken."
+    "--trial", metavar="NAME", default=None, help="Show every decision about one trial (its name or number), and why."
 )
 @click.option("--failures", is_flag=True, help="Show what went wrong, with the first traceback of each kind.")
 @click.option("--lineage", is_flag=True, help="Show which trials went on from which; --output FILE.svg draws it.")
-@click.option("--json", "as_json", is_flag=True, help="Print all there is as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all there is as JSON; also of --trial and --lineage.")
 @click.option("--follow", is_flag=True, help="Go on showing it as it runs, each second, until it ends or Ctrl-C.")
 def show(
     *,
@@ -90,7 +90,7 @@ def show(
         explain(Opened(experiment), trial, as_json=as_json)
         return
     if lineage:
-        show_lineage(Opened(experiment), output)
+        show_lineage(Opened(experiment), output, as_json=as_json)
         return
     if output is not None:
         check_target("--output", output)
