@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from luthier.core.errors import BadArgument, PolicyError
 from luthier.tune.schedulers import ASHAScheduler, MedianStoppingRule, PopulationBasedTraining
 from luthier.tune.stopper import MaximumIterationStopper
 
-MUTATIONS = {"time_attr": "training_iteration", "perturbation_interval": 2, "hyperparam_mutations": {"lr": [0.1, 0.2]}}
+MUTATIONS: dict[str, Any] = {"time_attr": "training_iteration", "perturbation_interval": 2, "hyperparam_mutations": {"lr": [0.1, 0.2]}}
 
 
 class Climber(tune.Trainable):
