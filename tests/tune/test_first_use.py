@@ -15,7 +15,11 @@ from luthier.core.errors import BadArgument, PolicyError
 from luthier.tune.schedulers import ASHAScheduler, MedianStoppingRule, PopulationBasedTraining
 from luthier.tune.stopper import MaximumIterationStopper
 
-MUTATIONS: dict[str, Any] = {"time_attr": "training_iteration", "perturbation_interval": 2, "hyperparam_mutations": {"lr": [0.1, 0.2]}}
+MUTATIONS: dict[str, Any] = {
+    "time_attr": "training_iteration",
+    "perturbation_interval": 2,
+    "hyperparam_mutations": {"lr": [0.1, 0.2]},
+}
 
 
 class Climber(tune.Trainable):
