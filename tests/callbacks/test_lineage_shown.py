@@ -11,6 +11,7 @@ from luthier.callbacks import policy_files
 from luthier.callbacks.lineage_picture import lineage_picture
 from luthier.callbacks.lineage_tree import lineage_tree
 from luthier.core import events as ev
+from luthier.core.goal import Goal
 from luthier.core.lineage import Lineage
 from luthier.core.terms import Label, Ref, Then, TrialId
 
@@ -41,19 +42,19 @@ def test_the_tree():
     assert lineage_tree(Lineage(STORY), "loss") == [
         "3 trials; 3 times one went on from another, by training_iteration:",
         "",
-        "t0  lr=0  to 8, loss 0.5, given up",
-        "└─ 2: t1, until then at 2  lr 0 -> 0 (* 2)  to 4, loss 0.5",
-        "   └─ 4: t2, until then at 4  lr 0 -> 1 (* 2)  to 8, loss 1",
-        "      └─ 8: t0, until then at 8  lr 0 -> 2 (* 2)",
-        "t1  lr=1  to 2, loss 0.5, given up",
-        "t2  lr=2  to 4, loss 0.5, given up",
+        "t0  lr=0  until 8, loss 0.5, given up",
+        "└─ at 2: t1 follows  lr 0 * 2 = 0  until 4, loss 0.5",
+        "   └─ at 4: t2 follows  lr 0 * 2 -> 1  until 8, loss 1",
+        "      └─ at 8: t0 follows  lr 1 * 2 = 2",
+        "t1  lr=1  until 2, loss 0.5, given up",
+        "t2  lr=2  until 4, loss 0.5, given up",
     ]
 
 
 def test_a_tree_without_lineage_and_with_strangers():
     assert lineage_tree(Lineage(story(trials=2))) == ["2 trials, and none went on from another one"]
     lines = lineage_tree(Lineage(story(("t1", "t0", 2), trials=5)))
-    assert lines[-2:] == ["", "3 trials beside them that had nothing to do with any other"]
+    assert lines[-2:] == ["", "3 trials beside them that had nothing to do with any other: t2, t3, t4"]
 
 
 def test_a_tree_may_be_deep():
@@ -65,13 +66,27 @@ def test_the_picture_is_a_picture():
     text = lineage_picture(Lineage(STORY), 'a "name" <of> & ours')
     root = ET.fromstring(text)
     names = {"svg": "http://www.w3.org/2000/svg"}
-    assert len([p for p in root.iterfind("svg:path", names) if "marker-end" in p.attrib]) == 3
+    assert len([p for p in root.iterfind(".//svg:path", names) if p.get("class") == "handover"]) == 3
     lives = [x for x in root.iterfind("svg:line", names) if x.get("stroke-width") == "5"]
     assert len(lives) == 6 and sum("stroke-dasharray" in x.attrib for x in lives) == 3
     assert len({x.get("stroke") for x in lives if "stroke-dasharray" not in x.attrib}) == 1  # all come from t0
     assert {t.text for t in root.iterfind("svg:text", names)} >= {"t0", "t1", "t2", 'a "name" <of> & ours'}
     assert not re.search(r"(href|src|url\((?!#))", text), "it is not self-contained"
     ET.fromstring(lineage_picture(Lineage()))
+
+
+def test_handovers_at_one_time_are_apart_and_the_best_is_marked():
+    log = story(*((f"t{k}", "t0", 5) for k in range(1, 12)), trials=12)
+    log.append(ev.Reported(TrialId("t7"), 2, 0, {TIME: 10, "loss": 0.01}))
+    text = lineage_picture(Lineage(log), "many", Goal("loss", "min"))
+    root = ET.fromstring(text)
+    names = {"svg": "http://www.w3.org/2000/svg"}
+    bends = [p.get("d").split("C")[1].split(",")[0] for p in root.iterfind(".//svg:path[@class='handover']", names)]
+    assert len(bends) == 11 == len(set(bends))
+    assert [t.text for t in root.iterfind(".//svg:text[@font-weight='bold']", names)] == ["t7", "0.01"]
+    marks = [t.text for t in root.iterfind("svg:text", names) if t.get("fill") == "#555" and t.text.isdigit()]
+    assert marks == [str(k) for k in range(11)]
+    assert len(root.findall(".//svg:g[@class='legend']", names)) == 5
 
 
 def read(folder):

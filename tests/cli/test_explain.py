@@ -66,10 +66,10 @@ def test_every_decision_is_told_in_order(directory):
     told = [line.partition("at 1 ")[2] or line for line in told]
     assert told == [
         "paused rung 1: loss 4 is rank 2 of 2, waits",
-        "resumed promoted from rung 1: rank 1 of 4",
+        "resumed promoted from rung 1: rank 1 of 4; restarts from the beginning",
         "perturbed goes on from x_00001",
         "lr: 0.1 -> 0.24",
-        "tried again ValueError: no 7",
+        "tried again ValueError: no 7; restarts from the beginning",
         "resized more room",
         "stopped rung 9: loss 2.5 is worse\\x1b[2J than the cutoff 2",
     ]
@@ -91,6 +91,7 @@ def test_others_and_who_is_not_there(directory):
         "",
         "nothing was decided about it so far",
     ]
+    assert run("show", directory, "--trial", "1").startswith("f_x_00001: ")
     assert "no trial of that name. Give one like f_x_0000" in run("show", directory, "--trial", "f_x_0000", code=2)
 
 
@@ -98,7 +99,8 @@ def test_the_overview_says_why_a_trial_was_stopped(directory):
     lines = run("show", directory).splitlines()
     head = next(line for line in lines if line.startswith("trial"))
     assert head.split()[-1] == "why"
-    assert "rung 9: loss 2.5 is worse" in next(line for line in lines if line.startswith("f_x_00000"))
+    told = next(line for line in lines if line.startswith("f_x_00000"))
+    assert told.endswith("rung 9: loss 2.5 is worse\\x1b[2J than the cutoff 2"), "it is cut"
 
 
 def test_a_real_run_tells_rung_cutoff_and_rank(tmp_path):

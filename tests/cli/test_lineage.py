@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -38,7 +39,14 @@ def said(*arguments, code=0):
 def test_the_tree(path):
     lines = said(path, "--lineage").splitlines()
     assert lines[0].startswith("4 trials; ") and lines[0].endswith("one went on from another, by training_iteration:")
-    assert any(line.startswith(("├─ ", "└─ ")) and "lr 0." in line and "loss" in line for line in lines)
+    assert any(line.startswith(("├─ ", "└─ ")) and "follows  lr " in line and "loss" in line for line in lines)
+
+
+def test_as_json(path):
+    told = json.loads(said(path, "--lineage", "--json"))
+    assert len(told["trials"]) == 4 and told["handovers"]
+    first = told["handovers"][0]
+    assert first["time"] == 2 and first["source"] != first["follower"] and "lr" in first["new"] | first["old"]
 
 
 def test_the_picture(path, tmp_path):

@@ -72,7 +72,7 @@ def finished(process: subprocess.Popen[str], code: int = 0) -> str:
 def interrupted(folder, script: str) -> str:
     """Run *script* and press Ctrl-C after its first result; return the command that it says to go on with."""
     (folder / "script.py").write_text(script)
-    process = shell(folder, sys.executable, "script.py", STEP_S="0.3")
+    process = shell(folder, sys.executable, "script.py", STEP_S="1")
     deadline = time.monotonic() + 60
     while not any((folder / "results" / "e").glob("train_*/result.json")):
         assert process.poll() is None, process.communicate()

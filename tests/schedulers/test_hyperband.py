@@ -165,7 +165,7 @@ def test_it_says_why():
             said[decision.trial] = decision
     assert said[TrialId("t3")] == Stop(
         TrialId("t3"),
-        "bracket 1, rung 3: loss 0.3 is not among the best 2 of 5 (rank 3; cutoff 0.2)",
+        "rank 3 of 5 at bracket 1, rung 3: loss 0.3 is not among the best 2 (cutoff 0.2)",
         {
             "time_attr": "step", "time": 3.0, "metric": "loss", "value": 0.3, "bracket": 1, "band": 0, "rung": 3,
             "cutoff": 0.2, "rank": 3, "of": 5,
@@ -173,7 +173,7 @@ def test_it_says_why():
     )  # fmt: skip
     assert said[TrialId("t4")] == Resume(
         TrialId("t4"),
-        "bracket 1, rung 3: loss 0.1 is rank 1 of 5; goes on to 9",
+        "rank 1 of 5 at bracket 1, rung 3: loss 0.1 goes on to 9",
         {
             "time_attr": "step", "time": 3.0, "metric": "loss", "value": 0.1, "bracket": 1, "band": 0, "rung": 3,
             "cutoff": 0.2, "rank": 1, "of": 5, "next": 9,

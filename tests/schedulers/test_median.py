@@ -94,8 +94,8 @@ def test_worse_than_half_of_the_others_on_average():
         assert at(median, trial, 1, loss) is None  # too few others
     assert at(median, "d", 1, 0.2) is None  # equal is not worse
     assert at(median, "e", 1, 0.26) == (  # of 0.1, 0.2, 0.2 and 0.3
-        "loss was 0.26 at best when training_iteration was 1, "
-        "worse than the median 0.2 of what 4 others were on average (rank 4 of 5)"
+        "worse than the median 0.2 of 4 others: "
+        "loss was 0.26 at best when training_iteration was 1 (rank 4 of 5)"
     )
     (stop,) = median.decide(ev.Reported(TrialId("f"), 1, 0, {TIME: 1, "loss": 9.0}), LOSS, rng_at(0))
     assert stop == Stop(TrialId("f"), stop.reason, {
@@ -132,7 +132,7 @@ def test_seconds_of_which_no_two_are_alike():
         for step in range(1, 6):
             assert told(median, trial, time_total_s=step + late, loss=1 / step) is None
     assert told(median, "d", time_total_s=0.5, loss=5.0) is None
-    assert "median 0.75 of what 3 others" in str(told(median, "d", time_total_s=2.5, loss=0.8))
+    assert "median 0.75 of 3 others" in str(told(median, "d", time_total_s=2.5, loss=0.8))
 
 
 def test_without_time_or_metric_all_carry_on():
@@ -167,7 +167,7 @@ def test_nan_is_the_worst_there_is_whenever_it_comes():
     assert "loss was inf at best" in str(at(median, "first", 1, math.nan))
     assert at(median, "later", 0.5, math.nan) is None and at(median, "later", 1, 0.4) is None
     assert at(median, "later", 2, math.nan) is None  # it has been better
-    assert "of what 3 others" in str(at(median, "d", 2, 0.6))  # no average holds the NaN
+    assert "of 3 others" in str(at(median, "d", 2, 0.6))  # no average holds the NaN
 
 
 # -- a trial that begins again -----------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_a_trial_that_begins_again_is_only_as_far_as_it_is():
     assert at(median, "d", 4, 9.0) is None  # two are as far
     assert at(median, "e", 1, 0.4) is None
     assert at(median, "c", 4, 0.1) is None
-    assert "of what 4 others" in str(at(median, "f", 4, 9.0))  # e is not as far
+    assert "of 4 others" in str(at(median, "f", 4, 9.0))  # e is not as far
 
 
 def test_the_same_time_twice_is_one_time():
@@ -223,7 +223,7 @@ def test_what_is_put_off_is_not_heard_any_more():
     assert isinstance(pause, Pause) and pause.why and pause.why["cutoff"] == 0.1
     assert at(median, "b", 1, 0.0) is None  # a late result
     assert at(median, "b", 2, 99.0) is None  # after it was resumed
-    assert "median 0.3 of what 2 others" in str(at(median, "c", 1, 0.4))
+    assert "median 0.3 of 2 others" in str(at(median, "c", 1, 0.4))
 
 
 def test_it_yields_to_those_that_wait_while_there_are_too_few_others():

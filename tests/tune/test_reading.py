@@ -45,7 +45,7 @@ def test_figures_of_all_trials_in_one_pass_are_those_of_each(log, mode, scope, o
         scores = [score for m in own if (score := goal.score(m)) is not None]
         assert (trial in best) == bool(scores)
         if scores:
-            assert goal.score(best[trial]) == min(scores)
+            assert goal.score(best[trial].metrics) == min(scores)
         few = {"last": 1, "last-5-avg": 5, "last-10-avg": 10}.get(scope, len(values))
         told = values[-few:]
         if not told:

@@ -10,6 +10,7 @@ from luthier.store.card import ExperimentCard
 from luthier.tune import ExperimentAnalysis
 from luthier.tune.error import NoResult
 from luthier.tune.schedulers import ASHAScheduler, FIFOScheduler
+from luthier.tune.search.tpe import TPESearch
 from tests.tune.restoring import cut, inline, length
 
 GOALS = {"metric": ["acc", "latency"], "mode": ["max", "min"]}
@@ -100,6 +101,26 @@ def test_schedulers_that_compare_need_a_metric_of_their_own(tmp_path):
         tuner(tmp_path, scheduler=ASHAScheduler())
     assert len(tuner(tmp_path / "1", scheduler=FIFOScheduler()).fit()) == 6
     assert len(tuner(tmp_path / "2", scheduler=ASHAScheduler(metric="acc", mode="max")).fit()) == 6
+
+
+@pytest.mark.parametrize(
+    "tuning",
+    [
+        {"scheduler": ASHAScheduler(metric="acc", mode="max")},
+        {"scheduler": ASHAScheduler(metric="acc", mode="max"), "metric": None, "mode": None},
+        {
+            "scheduler": ASHAScheduler(metric="acc", mode="max"), "metric": None, "mode": None,
+            "search_alg": TPESearch(metric="latency", mode="min"),
+        },
+    ],
+)  # fmt: skip
+def test_restored_a_scheduler_keeps_the_goal_of_its_own(tmp_path, tuning):
+    space = {"width": tune.choice([1, 2, 3, 4, 5, 6])}
+    whole = tuner(tmp_path, space, num_samples=4, **tuning).fit()
+    again = tune.Tuner.restore(whole.experiment_path, train, tune_config=tune.TuneConfig(num_samples=6)).fit()
+    assert len(again) == 6
+    card, before = (ExperimentCard.read(grid.experiment_path) for grid in (again, whole))
+    assert (card.metrics, card.modes) == (before.metrics, before.modes)
 
 
 def test_what_the_console_says(tmp_path, capsys):

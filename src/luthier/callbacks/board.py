@@ -11,7 +11,7 @@ from luthier.callbacks.spelling import STATUS_WORDS, configured, counted, durati
 from luthier.core import events as ev
 from luthier.core.goal import lookup, number
 from luthier.core.resources import fits
-from luthier.core.terms import HELD, Status, TrialId
+from luthier.core.terms import AUTOMATIC, HELD, Status, TrialId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,12 +22,6 @@ ROWS = 20
 _PARAMETERS = 6  # columns of parameters
 _METRICS = 3  # columns of metrics
 _WAITS = 3  # reasons to wait that are told
-# What a worker fills in by itself, and therefore no news.
-AUTOMATIC = frozenset({
-    "training_iteration", "time_total_s", "time_this_iter_s", "time_since_restore", "iterations_since_restore",
-    "timesteps_since_restore", "timesteps_total", "episodes_total", "timestamp", "date", "pid", "hostname", "node_ip",
-    "trial_id", "experiment_tag", "config", "done", "checkpoint_dir_name", "should_checkpoint",
-})  # fmt: skip
 
 
 class Row(msgspec.Struct, frozen=True):

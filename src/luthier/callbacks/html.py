@@ -5,11 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from luthier.callbacks.board import AUTOMATIC, Snapshot
 from luthier.callbacks.spelling import counted, flat, short
+from luthier.core.terms import AUTOMATIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from luthier.callbacks.board import Snapshot
 
 
 _ROWS = 100

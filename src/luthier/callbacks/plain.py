@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from luthier.callbacks.board import AUTOMATIC, Board
+from luthier.callbacks.board import Board
 from luthier.callbacks.failures import headline, user_frames
 from luthier.callbacks.spelling import STATUS_WORDS, configured, cut, duration, flat, plain_text, short
 from luthier.core import events as ev
 from luthier.core.goal import lookup, number
-from luthier.core.terms import Outcome, Status
+from luthier.core.terms import AUTOMATIC, Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -116,7 +116,7 @@ class Expected:
                 names = tuple(event.metrics)
                 nested = dict in map(type, event.metrics.values())
                 if nested or names != table.names:
-                    table.names = names
+                    table.names = None if nested else names  # the same names may hold something else next
                     table.columns |= self._columns_of(event, None if nested else (event.checkpoint is None, *names))
             elif isinstance(event, ev.Proposed):
                 self._tables[event.trial] = _Table(event.label.folder)

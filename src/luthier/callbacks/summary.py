@@ -36,6 +36,7 @@ class Summary(msgspec.Struct, kw_only=True):
         failures: what went wrong, grouped.
         interrupted: whether it was stopped from outside, with work left to do.
         reason: why it stopped early, where that is known.
+        error: what ended it, in one line, where its own driver failed.
         planned: how many trials there were to be, where that is known.
     """
 
@@ -50,11 +51,18 @@ class Summary(msgspec.Struct, kw_only=True):
     failures: list[FailureGroup] = []
     interrupted: bool = False
     reason: str = ""
+    error: str = ""
     planned: int | None = None
 
 
 def summarize(
-    experiment: ExperimentState, *, elapsed: float, directory: str, interrupted: bool = False, reason: str = ""
+    experiment: ExperimentState,
+    *,
+    elapsed: float,
+    directory: str,
+    interrupted: bool = False,
+    reason: str = "",
+    error: str = "",
 ) -> Summary:
     """Look at every trial once and return what came of them.
 
@@ -79,6 +87,7 @@ def summarize(
         failures=grouped((t.label.name or t.id, t.label.folder if t.attempt else "", t.reason) for t in failed),
         interrupted=interrupted,
         reason=reason,
+        error=error,
         planned=experiment.num_trials,
     )
 
@@ -108,6 +117,8 @@ def summary_lines(summary: Summary) -> list[str]:
         head = "Failed"
     why = f" ({plain_text(summary.reason)})" if summary.reason.lower() not in ("", head.lower()) else ""
     lines = [f"{head} after {duration(summary.elapsed)}{why}: {total}{': ' if words else ''}{', '.join(words)}."]
+    if summary.error:
+        lines.append(f"What failed: {plain_text(summary.error)}")
     if summary.best is not None:
         best = summary.best
         lines.append(f"Best: {plain_text(best.name)} with {plain_text(best.metric)} = {short(best.value)}")
@@ -123,7 +134,7 @@ def summary_lines(summary: Summary) -> list[str]:
     lines.append(f"Results are in {summary.directory}")
     lines.append(f"  luthier show {shlex.quote(summary.directory)}")
     if summary.interrupted:
-        lines.append("To go on where it stopped:")
+        lines.append("When that is put right, to go on:" if summary.error else "To go on where it stopped:")
         lines.append(f"  luthier resume {shlex.quote(summary.directory)}")
         lines.append(f"  Tuner.restore({summary.directory!r}, trainable).fit()")
     return lines

@@ -23,8 +23,7 @@ Examples:
   luthier export NAME trials.csv            all trials as a table; --history: all results
   luthier log NAME                          what happened, in order
   luthier resume NAME                       go on with it after a crash or Ctrl-C
-
-  luthier sync DIRECTORY                    finish an upload that an experiment could not
+  luthier sync DIRECTORY                    finish an upload
 
 An experiment may be given by its URL, too. ls, show, log and export only read, and may be used while it runs.
 """

@@ -51,6 +51,10 @@ def _found(opened: Opened, wanted: str) -> TrialState:
     for t in trials:
         if wanted in (t.id, t.label.name, t.label.folder):
             return t
+    if wanted.isascii() and wanted.isdigit():
+        for t in trials:
+            if t.number == int(wanted):
+                return t
     near = [t for t in trials if (t.label.name or t.id).endswith(wanted)]
     if len(near) == 1:
         return near[0]
@@ -65,13 +69,19 @@ def _line(opened: Opened, d: Decided) -> str:
     after = duration(d.at - (opened.row.started or d.at))
     step = d.metrics.get("training_iteration")
     at = "" if step is None else f"at {short(step)}"
-    return f"{'+' + after:>12}  {at:<7} {d.what:<11} {plain_text(d.reason)}".rstrip()
+    back = ""
+    if d.restarts is not None and step not in (None, d.restarts):
+        back = f"restarts from {short(d.restarts) if d.restarts else 'the beginning'}"
+    told = "; ".join(part for part in (plain_text(d.reason), back) if part)
+    return f"{'+' + after:>12}  {at:<7} {d.what:<11} {told}".rstrip()
 
 
 def _changes(d: Decided) -> list[str]:
-    """Return a line for each hyperparameter that changed."""
+    """Return a line for each hyperparameter that changed, unless the reason says so itself."""
     old, new = d.why.get("old"), d.why.get("new")
     if not isinstance(old, dict) or not isinstance(new, dict):
+        return []
+    if " -> " in d.reason and all(f"{name} " in d.reason for name in new):
         return []
     return [f"{plain_text(str(key))}: {short(old.get(key))} -> {short(value)}" for key, value in new.items()]
 
@@ -88,6 +98,7 @@ def _as_json(opened: Opened, t: TrialState, told: list[Decided]) -> dict[str, An
                 "training_iteration": d.metrics.get("training_iteration"),
                 "what": d.what,
                 "reason": d.reason,
+                "restarts_from": d.restarts,
                 "why": plain(d.why),
             }
             for d in told

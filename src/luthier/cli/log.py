@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from luthier.callbacks.board import AUTOMATIC
 from luthier.callbacks.failures import headline
 from luthier.callbacks.spelling import configured, cut, plain_text, short
 from luthier.cli.opened import Refused, local
 from luthier.core.errors import LuthierError
 from luthier.core.resources import spelled
+from luthier.core.terms import AUTOMATIC
 from luthier.store.card import ExperimentCard
 from luthier.store.jsonl import JsonlStore
 

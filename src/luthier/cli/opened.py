@@ -14,7 +14,7 @@ from luthier.core.goal import Goal
 from luthier.core.lineage import Lineage
 from luthier.core.state import ExperimentState, TrialState, evolve
 from luthier.core.terms import SPOKEN, Status
-from luthier.store.card import FILE_NAME, ExperimentCard
+from luthier.store.card import DRIVER_ERROR, FILE_NAME, ExperimentCard
 from luthier.store.decisions import decisions
 from luthier.store.jsonl import JsonlStore
 from luthier.store.views import ExperimentRow
@@ -91,11 +91,22 @@ class Opened:
 
     @property
     def state(self) -> str:
-        """``running``, ``finished`` or ``interrupted``."""
+        """``running``, ``finished``, ``failed`` or ``interrupted``."""
         if self.running:
             return "running"
+        if self.failure:
+            return "failed"
         unfinished = any(self.experiment.by_status[status] for status in Status if not status.final)
         return "interrupted" if unfinished or not len(self.experiment) else "finished"
+
+    @property
+    def failure(self) -> str:
+        """What ended its driver, in one line; empty where nothing did."""
+        try:
+            with open(self.directory / DRIVER_ERROR, encoding="utf-8") as file:
+                return "" if self.running else file.readline().strip()
+        except (OSError, ValueError):
+            return ""
 
     @property
     def elapsed(self) -> float:

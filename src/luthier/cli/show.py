@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from luthier.callbacks.board import AUTOMATIC
 from luthier.callbacks.failures import failure_lines
 from luthier.callbacks.row_text import plain
 from luthier.callbacks.spelling import counted, duration, flat, plain_text, short
@@ -20,7 +19,7 @@ from luthier.cli.opened import LABELS, Opened, Refused
 from luthier.cli.selection import Condition, column_of, parsed, sorted_rows
 from luthier.cli.table_file import check_target, write_table
 from luthier.cli.tables import print_table
-from luthier.core.terms import Status
+from luthier.core.terms import AUTOMATIC, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,11 +50,11 @@ def _conditions(_context: Context, _parameter: Parameter, texts: Iterable[str]) 
     help="Write all columns to this file: .csv, .json, .jsonl or .parquet.",
 )
 @click.option(
-    "--trial", metavar="NAME", default=None, help="Show every decision about one trial, and why it was taken."
+    "--trial", metavar="NAME", default=None, help="Show every decision about one trial (its name or number), and why."
 )
 @click.option("--failures", is_flag=True, help="Show what went wrong, with the first traceback of each kind.")
 @click.option("--lineage", is_flag=True, help="Show which trials went on from which; --output FILE.svg draws it.")
-@click.option("--json", "as_json", is_flag=True, help="Print all there is as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all there is as JSON; also of --trial and --lineage.")
 @click.option("--follow", is_flag=True, help="Go on showing it as it runs, each second, until it ends or Ctrl-C.")
 def show(
     *,
@@ -91,7 +90,7 @@ def show(
         explain(Opened(experiment), trial, as_json=as_json)
         return
     if lineage:
-        show_lineage(Opened(experiment), output)
+        show_lineage(Opened(experiment), output, as_json=as_json)
         return
     if output is not None:
         check_target("--output", output)
@@ -172,6 +171,8 @@ def _print_head(opened: Opened, summary: Summary) -> None:
     card = opened.card
     click.echo(f"{plain_text(card.name)}: {opened.state}, {counted(len(opened.experiment), 'trial')} of "
                f"{plain_text(card.trainable)} in {duration(opened.elapsed)}: {opened.counts()}")  # fmt: skip
+    if opened.failure:
+        click.echo(f"failed: {plain_text(opened.failure)}")
     if summary.best is not None:
         best = summary.best
         click.echo(f"best: {plain_text(best.name)} with {plain_text(best.metric)} = {short(best.value)}")

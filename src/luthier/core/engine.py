@@ -151,8 +151,7 @@ class Engine:
         return t is not None and t.attempt == attempt and t.status in HELD
 
     def _enough(self) -> bool:
-        wanted = self.experiment.num_trials
-        return wanted is not None and len(self.experiment) >= wanted
+        return (wanted := self.experiment.num_trials) is not None and len(self.experiment) >= wanted
 
     def _exit(self, event: ev.Exited) -> None:
         t = self.experiment.trials[event.trial]

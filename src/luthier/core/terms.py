@@ -90,3 +90,11 @@ class Verdict(Enum):
     CONTINUE = "continue"
     HALT = "halt"
     SAVE_AND_HALT = "save and halt"  # the trial goes on later: save a checkpoint first
+
+
+# What a worker fills in by itself, and therefore no news.
+AUTOMATIC = frozenset({
+    "training_iteration", "time_total_s", "time_this_iter_s", "time_since_restore", "iterations_since_restore",
+    "timesteps_since_restore", "timesteps_total", "episodes_total", "timestamp", "date", "pid", "hostname", "node_ip",
+    "trial_id", "experiment_tag", "config", "done", "checkpoint_dir_name", "should_checkpoint",
+})  # fmt: skip

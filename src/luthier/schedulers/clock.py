@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from luthier.core.errors import BadArgument
 from luthier.core.goal import lookup, number
+from luthier.core.terms import AUTOMATIC
 from luthier.schedulers.arguments import metric_name
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ has 'epoch', 'loss'; give the name of a number that each result has and that gro
         now = self.read(metrics)
         if now is not None:
             return now
-        there = list(_numbers(metrics))
+        there = sorted(_numbers(metrics), key=AUTOMATIC.__contains__)  # the user's own first
         near = difflib.get_close_matches(self.time_attr, there, n=1)
         raise BadArgument(
             "time_attr",

@@ -220,12 +220,12 @@ class Hyperband:
             why, had = {**where, "time": now, "value": value, "rank": rank}, f"{place}: {goal.metric} {value:.6g}"
             if rank > stay:
                 self._drop(trial, bracket)
-                reason = f"{had} is not among the best {stay} of {of} (rank {rank}; cutoff {cutoff:.6g})"
+                reason = f"rank {rank} of {of} at {had} is not among the best {stay} (cutoff {cutoff:.6g})"
                 yield Stop(trial, reason, why)
             elif now < bracket.milestone or (bracket.last and not self.stop_last_trials):
                 if trial != here:
                     bracket.ready[trial] = None
-                    reason = f"{had} is rank {rank} of {of}; goes on to {bracket.milestone}"
+                    reason = f"rank {rank} of {of} at {had} goes on to {bracket.milestone}"
                     yield Resume(trial, reason, {**why, "next": bracket.milestone})
             elif bracket.last:
                 self._drop(trial, bracket)

@@ -132,8 +132,8 @@ class MedianRule(Fifo):
     ) -> Sequence[Decision]:
         self._judged.add(trial)
         reason = (
-            f"{goal.metric} was {goal.value(best):.6g} at best when {self.time_attr} was {now:g}, worse than the "
-            f"median {goal.value(median):.6g} of what {of - 1} others were on average (rank {rank} of {of})"
+            f"worse than the median {goal.value(median):.6g} of {of - 1} others: {goal.metric} was "
+            f"{goal.value(best):.6g} at best when {self.time_attr} was {now:g} (rank {rank} of {of})"
         )
         why = {
             "metric": goal.metric,

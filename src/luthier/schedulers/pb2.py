@@ -81,7 +81,8 @@ class Bandit:
     trial that goes on from another one starts its interval with that one's score when it saved the checkpoint.  What
     other trials are being trained with counts as being tried.
 
-    While there are fewer than two observations the config stays that of the better trial.
+    While there are fewer than two observations new values are drawn at random between the bounds: copies that stayed
+    alike would teach nothing.
 
     Args:
         bounds: hyperparameter to ``[low, high]``, or to a dict of the same for nested ones.  A domain of floats or
@@ -168,15 +169,17 @@ class Bandit:
         config: Config = fresh(dict(source.config))
         operations: dict[str, str] = {}
         if len(self._seen) < 2:  # noqa: PLR2004 (one point has no deviation)
-            operations = dict.fromkeys((axis.name for axis in self.axes), "kept (nothing is known yet)")
+            self._values(config)  # it holds all that is to be drawn
+            units, how = [rng.random() for _ in self.axes], "drawn (nothing is known yet)"
         else:
             units, bound = self._choose(target, source, experiment, rng)
-            for axis, unit in zip(self.axes, units, strict=True):
-                inner = config
-                for part in axis.path[:-1]:
-                    inner = inner[part]
-                inner[axis.path[-1]] = axis.value(unit, inner[axis.path[-1]])
-                operations[axis.name] = f"bandit (bound {bound:.3g})"
+            how = f"bandit (bound {bound:.3g})"
+        for axis, unit in zip(self.axes, units, strict=True):
+            inner = config
+            for part in axis.path[:-1]:
+                inner = inner[part]
+            inner[axis.path[-1]] = axis.value(unit, inner[axis.path[-1]])
+            operations[axis.name] = how
         if self._custom is not None:
             found = self._custom(config, rng.split(0))
             if not isinstance(found, dict):

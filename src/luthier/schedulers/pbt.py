@@ -193,7 +193,10 @@ class Pbt:
             if source is not None:
                 return Deferred([self._exploit(member, source, experiment, rng)])
         if news.checkpoint is not None and experiment.having(Status.PENDING):  # else it would lose what it has done
-            return (Pause(news.trial, "lets those go first that wait"), Resume(news.trial, "waits for its turn"))
+            return (
+                Pause(news.trial, "lets those go first that wait"),
+                Resume(news.trial, "goes on when there is room"),
+            )
         return ()
 
     def _source(self, experiment: ExperimentView, rng: Rng) -> Member | None:
@@ -223,7 +226,7 @@ class Pbt:
                 f"{why['metric']} {why['value']:.6g} is in the lower quantile (rank {why['rank']} of {why['of']}): "
                 f"goes on from {source.id}"
             )
-            changed = ", ".join(f"{name} {old.get(name)!r} -> {value!r}" for name, value in new.items())
+            changed = ", ".join(f"{name} {_spelled(old.get(name))} -> {_spelled(value)}" for name, value in new.items())
             reason += f", with {changed}" if changed else ""
             return Exploit(member.id, explored.config, checkpoint, reason, why)
 
@@ -347,3 +350,7 @@ def _missing(what: tuple[str, str], metrics: Metrics) -> BadArgument:
         "one of these, or require_attrs=False to pass such results over",
         f"a result lacks it; it has {', '.join(sorted(metrics))}",
     )
+
+
+def _spelled(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)

@@ -13,6 +13,7 @@ from luthier.store.sync import sync_directory
 from luthier.store.values import from_json, to_json
 
 FILE_NAME = "experiment.json"
+DRIVER_ERROR = "driver-error.txt"  # what ended the driver, its first line for people in a hurry
 FORMAT = 1
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from luthier.core import events as ev
-from luthier.core.terms import Config, Metrics, Outcome, Status, Then, TrialId, Why
+from luthier.core.goal import number
+from luthier.core.terms import Config, Metrics, Outcome, Ref, Status, Then, TrialId, Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +27,7 @@ class Decided(msgspec.Struct):
         what: ``stopped``, ``paused``, ``resumed``, ``perturbed``, ``resized``, ``tried again``, ``done`` or ``failed``.
         reason: why, in words.
         why: why, in names and values; empty where nobody said.
+        restarts: ``training_iteration`` of the checkpoint that it goes on from, 0 for none; None where it goes nowhere.
     """
 
     at: float
@@ -33,6 +35,7 @@ class Decided(msgspec.Struct):
     what: str
     reason: str
     why: Why
+    restarts: float | None = None
 
 
 def decisions(records: Iterable[Record], trial: TrialId) -> Iterator[Decided]:
@@ -50,9 +53,10 @@ def decisions(records: Iterable[Record], trial: TrialId) -> Iterator[Decided]:
     teller = _Teller()
     for record in records:
         for event in record.events:
+            teller.note(event)
             if getattr(event, "trial", None) == trial and (told := teller.tell(event)) is not None:
                 what, reason, why = told
-                yield Decided(record.at, teller.metrics, what, reason, why or {})
+                yield Decided(record.at, teller.metrics, what, reason, why or {}, teller.restarts(event))
 
 
 class _Teller:
@@ -64,6 +68,25 @@ class _Teller:
         self._resources: dict[str, float] = {}
         self._error = ""
         self._order: ev.Halted | None = None
+        self._came: dict[TrialId, float] = {}  # how far each trial is
+        self._saved: dict[Ref, float] = {}  # how far checkpoints are
+
+    def note(self, event: ev.Event) -> None:
+        """Note how far a checkpoint is: of any trial, as another one may go on from it."""
+        if isinstance(event, ev.Reported):
+            come = number(event.metrics.get("training_iteration"))
+            if come is not None:
+                self._came[event.trial] = come
+        if isinstance(event, (ev.Reported, ev.Exited)) and event.checkpoint is not None and event.trial in self._came:
+            self._saved[event.checkpoint] = self._came[event.trial]
+
+    def restarts(self, event: ev.Event) -> float | None:
+        """Return from where *event* lets its trial go on; None where it does not, or nobody knows."""
+        if isinstance(event, ev.Requeued):
+            return 0.0 if event.restore is None else self._saved.get(event.restore)
+        if isinstance(event, ev.Halted) and event.then is Then.REQUEUE and event.restore is not None:
+            return self._saved.get(event.restore)
+        return None
 
     def tell(self, event: ev.Event) -> tuple[str, str, Why | None] | None:
         match event:

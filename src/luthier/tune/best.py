@@ -6,9 +6,9 @@ import difflib
 import math
 from typing import TYPE_CHECKING
 
-from luthier.callbacks.board import AUTOMATIC
 from luthier.core.errors import BadArgument
 from luthier.core.goal import Goal, lookup, number
+from luthier.core.terms import AUTOMATIC
 from luthier.tune.error import NoResult
 from luthier.tune.flat import flattened
 from luthier.tune.history import SCOPES, History

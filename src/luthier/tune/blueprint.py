@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.engine import Engine
 from luthier.core.errors import BadArgument, BadArgumentType, NotStorable
+from luthier.core.goal import Goal
 from luthier.core.limits import Limits
 from luthier.core.resources import checked, fits, spelled
 from luthier.core.rng import rng_at
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from luthier.callbacks.base import Recalling
     from luthier.core.engine import Naming, Request
-    from luthier.core.goal import Goal
     from luthier.core.policy import Scheduler, Searcher
     from luthier.worker.saving import SaveRule
 
@@ -75,8 +75,8 @@ class Blueprint:
         self.trainable = resolve(self.trainable)
         check(self.trainable)
         self.search = described(self.tune.search_alg)
-        self.goals = _goals(self.tune, self.search)
         self.scheduling = _scheduling(self.tune.scheduler)
+        self.goals = _goals(self.tune, self.search) or _judged_by(self.scheduling)
         self.space = Space(self._furnished({} if self.param_space is None else self.param_space))
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
@@ -206,7 +206,7 @@ class Blueprint:
 
     @property
     def goal(self) -> Goal | None:
-        """What trials are ranked by: the first of the goals."""
+        """What trials are ranked by: the first of the goals, which may be the scheduler's own."""
         return self.goals[0] if self.goals else None
 
 
@@ -237,13 +237,13 @@ def _goals(tune: TuneConfig, search: Any) -> tuple[Goal, ...]:
 
 
 def _inherited(scheduler: TrialScheduler, goals: tuple[Goal, ...], searched: bool) -> Goal | None:
-    """Return the goal that *scheduler* takes over; *searched*: they are the search algorithm's, not the Tuner's.
+    """Return the goal that *scheduler* takes over; *searched*: they are not the Tuner's.
 
     Raises:
         BadArgument: there are several, and it compares trials by one.
     """
     if len(goals) < 2:  # noqa: PLR2004 (several)
-        own = searched and scheduler.metric and scheduler.mode  # two who have their own words need not agree
+        own = searched and _judged_by(scheduler)  # it is the experiment's goal, or beside the search's
         return goals[0] if goals and not own else None
     judge: Any = scheduler
     while getattr(judge, "base_scheduler", None) is not None:
@@ -253,6 +253,12 @@ def _inherited(scheduler: TrialScheduler, goals: tuple[Goal, ...], searched: boo
         wanted = f"metric and mode of its own in {name}(...), or no scheduler"
         raise BadArgument("metric", [goal.metric for goal in goals], wanted, f"{name} compares trials by one metric")
     return None
+
+
+def _judged_by(scheduler: Any) -> tuple[Goal, ...]:
+    """Return what a scheduler that names its own metric and mode judges by."""
+    own = isinstance(scheduler, TrialScheduler) and scheduler.metric and scheduler.mode
+    return (Goal(scheduler.metric, scheduler.mode),) if own else ()
 
 
 def _scheduling(scheduler: Any) -> Any:

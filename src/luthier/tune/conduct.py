@@ -89,6 +89,7 @@ class Experiment:
         self._resumption = None if directory is None else resumption or Resumption()
         hold_standard_descriptors()
         self._occupancy: Occupancy | None = None
+        self._failed: list[str] = []  # what ended the driver, in a line
         if directory is None:
             name, self.directory, self._remote = place.new_directory(blueprint.run, blueprint.name)
             try:
@@ -171,7 +172,7 @@ class Experiment:
             assigning = Assigning(blueprint, self._card, self.directory, None if mirrored is None else mirrored.bring)
             reason: str | None = "failed"
             try:
-                with self._interrupts:
+                with self._interrupts, place.noting_failure(self.directory, self._failed):
                     due = (deadlines, self._interrupts.reason, self._patience())
                     loop = Loop(controller, self._executor, listeners, assigning, *due)
                     reason = None if controller.finished else loop.run(run.grace_s)
@@ -188,6 +189,7 @@ class Experiment:
                         directory=self.shown,
                         interrupted=reason is not None,
                         reason=reason or "",
+                        error=self._failed[-1] if self._failed else "",
                     )
                 )
                 if mirrored is not None:
@@ -293,7 +295,10 @@ class Experiment:
 
     def _write_again(self) -> None:
         """Note how the experiment goes on: what is new is in the log by now."""
-        self._card = msgspec.structs.replace(self._card, num_samples=self.blueprint.tune.num_samples)
+        card, goal = self._card, self.blueprint.goal
+        if goal is not None and not card.metrics:  # written before a scheduler's own goal was the experiment's
+            card = msgspec.structs.replace(card, metrics=[goal.metric], modes=[goal.mode])
+        self._card = msgspec.structs.replace(card, num_samples=self.blueprint.tune.num_samples)
         kit.save(self.directory, self._parts())
         self._card.write(self.directory)
 

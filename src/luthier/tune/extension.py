@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType, shown_shortly
 from luthier.tune.configs import RunConfig, TuneConfig
+from luthier.tune.search.searcher import Searcher, spoken_goals
 from luthier.tune.searching import described
 
 if TYPE_CHECKING:
@@ -64,11 +65,15 @@ def extended(
             raise BadArgumentType(argument, given, f"a {kind.__name__}")
     tune, new_tune = _known("tune_config", tune, new_tune)
     run, new_run = _known("run_config", run, new_run)
+    unsaid = tune.metric is None and new_tune.metric is None
     tune = replace(tune, metric=_words(card.metrics), mode=_words(card.modes))
     _refuse_what_stays(card, tune, new_tune)
+    own_goal = unsaid and _judges_by_own(card, new_tune.scheduler or tune.scheduler, tune.search_alg)
     changes: dict[str, str] = {}
     told = _merged(tune, new_tune, TuneConfig(), changes)
     told = replace(told, search_alg=tune.search_alg, seed=tune.seed)
+    if own_goal:
+        told = replace(told, metric=None, mode=None)  # scheduler and search say so themselves
     ran = _merged(run, _placed(new_run, run), RunConfig(), changes)
     return Extension(told, ran, tuple(changes.values()), lifts=bool(_LIFTS.intersection(changes)))
 
@@ -76,6 +81,22 @@ def extended(
 def _words(several: list[str]) -> str | list[str] | None:
     """Return metrics or modes as a user would write them."""
     return several if len(several) > 1 else several[0] if several else None
+
+
+def _judges_by_own(card: ExperimentCard, scheduler: Any, search: Any) -> bool:
+    """Return whether the experiment's goal is the scheduler's own, or the search's, and the scheduler has its own.
+
+    Raises:
+        BadArgument: its own is another.
+    """
+    own = (getattr(scheduler, "metric", None), getattr(scheduler, "mode", None))
+    if None in own or len(card.metrics) != 1:
+        return False
+    searched = isinstance(search, Searcher) and spoken_goals(search)
+    if not searched and own != (was := (card.metrics[0], card.modes[0])):
+        why = f"the trials so far were ranked and judged by {was[0]!r}, {was[1]!r}"
+        raise BadArgument("tune_config.scheduler", scheduler, "one without a metric of its own, or with that", why)
+    return True
 
 
 def _known(argument: str, kept: Any, given: Any) -> tuple[Any, Any]:

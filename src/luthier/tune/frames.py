@@ -28,10 +28,12 @@ def frame(trials: Iterable[TrialState], history: History, directory: str, goal: 
     best = None if goal is None else history.best(goal)
     rows = []
     for t in trials:
-        metrics = t.metrics if best is None else best.get(t.id)
+        report = None if best is None else best.get(t.id)
+        metrics = t.metrics if best is None else report.metrics if report is not None else None
         if not metrics:
             continue
-        whole = row(t, metrics, done=best is None and t.status.final)
+        config = t.config if report is None else history.config(report, t.config)
+        whole = row(t, metrics, done=best is None and t.status.final, config=config)
         config = whole.pop("config")
         flat = flattened(whole)
         flat.update({f"config/{key}": value for key, value in flattened(config).items()})

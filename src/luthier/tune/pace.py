@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from luthier.callbacks.base import Silent
-from luthier.callbacks.board import AUTOMATIC
 from luthier.core import events as ev
 from luthier.core.goal import lookup, number
+from luthier.core.terms import AUTOMATIC
 from luthier.tune.flat import flattened
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class PaceWatch(Silent):
 
     def _explain(self, news: ev.Reported) -> None:
         names = flattened(news.metrics)
-        own = sorted(set(names) - AUTOMATIC)
+        own = sorted(names.keys() - AUTOMATIC)
         near = difflib.get_close_matches(self._time_attr, names, n=1)
         log.warning(
             "time_attr=%r is no number in the first result of a trial: the scheduler does not judge results without "

@@ -6,13 +6,17 @@ import contextlib
 import dataclasses
 import os
 import time
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from luthier.core.errors import BadArgument, ExperimentExists
-from luthier.store.card import FILE_NAME
+from luthier.core.errors import BadArgument, ExperimentExists, LuthierError
+from luthier.store.card import DRIVER_ERROR, FILE_NAME
 from luthier.tune import staging
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from luthier.store.remote import Remote
     from luthier.tune.configs import RunConfig
 
@@ -32,6 +36,25 @@ def remove_if_empty(directory: str) -> None:
     """Take back the directory of an experiment that did not come to be."""
     with contextlib.suppress(OSError):
         os.rmdir(directory)
+
+
+@contextlib.contextmanager
+def noting_failure(directory: str, into: list[str]) -> Iterator[None]:
+    """Write down what ends an experiment's driver, for ``luthier show``, and its first line *into* a list.
+
+    What was written down before is forgotten: the experiment goes on.
+    """
+    path = Path(directory, DRIVER_ERROR)
+    with contextlib.suppress(OSError):
+        path.unlink()
+    try:
+        yield
+    except LuthierError as error:
+        into.append(f"{type(error).__name__}: {error}".split("\n", 1)[0])
+        text = "".join(traceback.format_exception(error))
+        with contextlib.suppress(OSError):
+            path.write_text(f"{into[-1]}\n\n{text}", encoding="utf-8", errors="backslashreplace")
+        raise
 
 
 def forget_lock(directory: str) -> None:

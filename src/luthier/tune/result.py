@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from luthier.checkpoints.base import Checkpoint
+    from luthier.core.events import Reported
     from luthier.core.state import TrialState
     from luthier.tune.history import History
 
@@ -50,9 +51,10 @@ class Result:
     def best_checkpoints(self) -> list[tuple[Checkpoint, dict[str, Any]]]:
         """The checkpoints that were kept, oldest first, each with the metrics that came with it."""
         came_with = self._history.at_checkpoint
+        reports = [(kept.ref, came_with(self._state.id, kept.ref)) for kept in self._state.kept]
         return [
-            (checkpoint_of(self._dir, kept.ref), row(self._state, came_with(self._state.id, kept.ref)))
-            for kept in self._state.kept
+            (checkpoint_of(self._dir, ref), row(self._state, {}) if report is None else self._row(report))
+            for ref, report in reports
         ]
 
     def get_best_checkpoint(self, metric: str, mode: str) -> Checkpoint | None:
@@ -86,10 +88,14 @@ class Result:
         """All results of the trial, a row each, nested names joined by ``/``."""
         import pandas as pd
 
-        rows = [flattened(row(self._state, metrics)) for metrics in self._history.results(self._state.id)]
+        rows = [flattened(self._row(report)) for report in self._history.reports(self._state.id)]
         if rows:
             rows[-1]["done"] = self.metrics["done"]
         return pd.DataFrame(rows)
+
+    def _row(self, report: Reported) -> dict[str, Any]:
+        config = self._history.config(report, self._state.config)
+        return row(self._state, report.metrics, config=config)
 
     @property
     def filesystem(self) -> None:

@@ -130,12 +130,18 @@ def last_row(state: TrialState) -> dict[str, Any]:
     return row(state, metrics, done=state.status.final) if metrics else {}
 
 
-def row(state: TrialState, metrics: dict[str, Any], *, done: bool = False) -> dict[str, Any]:
-    """Return *metrics* of the trial as Ray's result: with what the trial is, and whether it is *done* or says so."""
+def row(
+    state: TrialState, metrics: dict[str, Any], *, done: bool = False, config: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return *metrics* of the trial as Ray's result: with what the trial is, and whether it is *done* or says so.
+
+    *config* is what they were reported under; the trial's present one where None.
+    """
     whole = dict(metrics)
     whole.setdefault("checkpoint_dir_name", None)
     whole["done"] = done or bool(metrics.get("done"))
     moment = number(metrics.get("timestamp"))
     if "date" not in metrics and moment is not None and 0 <= moment < 1 << 37:  # a time that calendars know
         whole["date"] = date(moment)
-    return {**whole, "trial_id": state.id, "experiment_tag": state.label.tag, "config": state.config}
+    config = state.config if config is None else config
+    return {**whole, "trial_id": state.id, "experiment_tag": state.label.tag, "config": config}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from luthier.callbacks.base import Silent
-from luthier.callbacks.board import AUTOMATIC
 from luthier.core import events as ev
 from luthier.core.goal import lookup
+from luthier.core.terms import AUTOMATIC, Status
 from luthier.tune.best import nobody_reported
 from luthier.tune.flat import flattened
 
@@ -32,6 +33,7 @@ class MetricWatch(Silent):
     def __init__(self, stop: Iterable[str] = ()) -> None:
         self._over = False
         self._unseen = set(stop)
+        self._last: dict[str, Any] = {}
 
     def on_events(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
         """Look at the trials that end or report."""
@@ -54,15 +56,28 @@ class MetricWatch(Silent):
                         nobody_reported(experiment.goals[0].metric, [t]),
                     )
 
+    def close(self) -> None:
+        """Tell what nobody has reported up to the end."""
+        if self._unseen and self._last:
+            self._tell_stops()
+
     def _look_for_stops(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
         for event in events:
             if isinstance(event, ev.Reported):
                 self._unseen = {name for name in self._unseen if lookup(event.metrics, name) is None}
+                self._last = event.metrics
                 if self._unseen and event.seq >= _PATIENCE - 1:
-                    own = sorted(set(flattened(event.metrics)) - AUTOMATIC)
-                    log.warning(
-                        "stop=... names %s, which no trial has reported so far; reported were: %s.",
-                        ", ".join(map(repr, sorted(self._unseen))),
-                        ", ".join(own) or "none",
-                    )
-                    self._unseen = set()
+                    self._tell_stops()
+            elif isinstance(event, ev.Ended) and event.status is Status.DONE and self._unseen and self._last:
+                self._tell_stops()
+
+    def _tell_stops(self) -> None:
+        names, unseen = flattened(self._last), sorted(self._unseen)
+        near = [n for name in unseen for n in difflib.get_close_matches(name, names, n=1)]
+        log.warning(
+            "stop=... names %s, which no trial has reported so far; reported were: %s.%s",
+            ", ".join(map(repr, unseen)),
+            ", ".join(sorted(names.keys() - AUTOMATIC)) or "none",
+            f" Is {near[0]!r} meant?" if near else "",
+        )
+        self._unseen = set()

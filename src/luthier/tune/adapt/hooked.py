@@ -9,6 +9,7 @@ import msgspec
 
 from luthier.core import events as ev
 from luthier.core.errors import BadArgument, LuthierError
+from luthier.core.goal import Goal
 from luthier.core.policy import Exploit, Finish, Pause, Resume, Stop
 from luthier.core.rng import rng_at
 from luthier.core.terms import Outcome, Status, TrialId, Why
@@ -16,7 +17,6 @@ from luthier.schedulers.deferred import about, deferred
 from luthier.schedulers.fifo import LEFT_BEHIND, Fifo
 from luthier.tune.adapt.controller import TuneController
 from luthier.tune.adapt.part import CONTINUE, NOOP, PAUSE, STOP, Part, spoken
-from luthier.tune.adapt.strangers import refuse_strangers
 from luthier.tune.flat import flattened
 from luthier.tune.search.chance import tamed
 from luthier.tune.trial import row
@@ -25,7 +25,6 @@ from luthier.worker.trainable import fresh_copy
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from luthier.core.goal import Goal
     from luthier.core.policy import Decision, ExperimentView
     from luthier.core.rng import Rng
     from luthier.schedulers.deferred import Making
@@ -42,10 +41,9 @@ def hooked(
     """Return the policy that calls the hooks of a copy of *scheduler*.
 
     Raises:
-        BadArgument: it cannot be copied, has a metric of its own beside the Tuner's, or overrides what nobody calls.
+        BadArgument: it cannot be copied, or has a metric of its own beside the Tuner's.
     """
     name = type(scheduler).__name__
-    refuse_strangers(scheduler, "scheduler", "a scheduler that overrides the hooks (on_trial_result and so on)")
     try:
         own = copy.deepcopy(scheduler)
     except Exception as error:
@@ -56,6 +54,8 @@ def hooked(
     if own.set_search_properties(metric, mode) is False and inherited is not None:
         why = f"TuneConfig says {metric!r}, {mode!r} already"
         raise BadArgument(f"{name}.metric", own.metric, "metric and mode in one of the two places", why)
+    if inherited is None and own.metric and own.mode:
+        inherited = Goal(own.metric, own.mode)
     kind: type[Hooked] = type(name, (Hooked,), {"__doc__": Hooked.__doc__})  # complaints then name the user's class
     return kind(own, inherited, experiment_dir, chooses=chooses, population=population)
 

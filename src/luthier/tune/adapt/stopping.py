@@ -126,6 +126,8 @@ def stopping(stop: object, scheduler: Scheduler) -> Scheduler:
         return _before(scheduler, stop)
     if isinstance(stop, dict):
         return _before(scheduler, Thresholds(stop)) if stop else scheduler
+    if isinstance(stop, type) and hasattr(stop, "stop_all"):
+        raise BadArgument("stop", stop, f"an instance, {stop.__name__}(...)", "this is the class")
     if callable(stop) and FunctionStopper.is_valid_function(stop):
         return _before(scheduler, FunctionStopper(stop))
     if hasattr(stop, "stop_all"):

@@ -121,7 +121,9 @@ class TrialScheduler:
             BadArgument: it overrides nothing, or what nobody would call.
         """
         from luthier.tune.adapt.hooked import hooked
+        from luthier.tune.adapt.strangers import refuse_strangers
 
+        refuse_strangers(self, "scheduler", "a scheduler that overrides the hooks (on_trial_result and so on)")
         if self.written:
             chooses = type(self).choose_trial_to_run is not TrialScheduler.choose_trial_to_run
             return hooked(self, inherited, experiment_dir, chooses=chooses, population=population)

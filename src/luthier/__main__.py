@@ -1,0 +1,7 @@
+"""``python -m luthier``: the command line."""
+
+from __future__ import annotations
+
+from luthier.cli.main import main
+
+main()
