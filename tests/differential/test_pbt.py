@@ -34,7 +34,12 @@ class Experiment(ExperimentState):
     def trial(self, trial):
         number = int(trial)
         return SimpleNamespace(
-            id=trial, number=number, config={"x": number}, status=Status.RUNNING, checkpoint=Ref(f"{trial}/c")
+            id=trial,
+            number=number,
+            config={"x": number},
+            status=Status.RUNNING,
+            checkpoint=Ref(f"{trial}/c"),
+            order=None,
         )
 
 

@@ -28,7 +28,7 @@ from luthier.core.events import (
 from luthier.core.goal import Goal
 from luthier.core.limits import Limits
 from luthier.core.lineage import Lineage
-from luthier.core.policy import Exploit, Pause, Resume
+from luthier.core.policy import Exploit, Pause, Resume, Stop
 from luthier.core.terms import Outcome, Ref, Status, Then, WorkerId
 from luthier.schedulers.explore import Explored, Mutations
 from luthier.schedulers.pbt import Pbt, changes
@@ -229,6 +229,23 @@ def test_who_has_just_gone_on_from_another_is_not_followed_before_it_saved():
     engine.handle(Reported(b, 2, 0, {TIME: 2, "loss": 2.5}, Ref("b/1")))
     events = engine.handle(Reported(a, 1, 3, {TIME: 4, "loss": 3.0}, Ref("a/3")))
     assert [(e.trial, e.restore) for e in events if isinstance(e, Halted)] == [(a, "b/1")]
+
+
+def test_who_is_told_to_stop_is_not_followed():
+    """It has come to where trials stop: who took its checkpoint would go past that."""
+
+    class Stopping(Pbt):
+        def decide(self, news, experiment, rng):
+            decisions = super().decide(news, experiment, rng)
+            return [Stop(news.trial, "enough")] if getattr(news, "metrics", {}).get("loss") == 1.0 else decisions
+
+    engine = engine_of(Stopping(Marking(), time_attr=TIME, perturbation_interval=1, quantile_fraction=0.5), 2)
+    engine.handle(WorkerJoined(WorkerId("w"), {"cpu": 2}))
+    a, b = engine.experiment.trials
+    events = engine.handle(Reported(a, 1, 0, {TIME: 1, "loss": 1.0}, Ref("a/0")))
+    assert [e.then for e in events if isinstance(e, Halted)] == [Then.STOP]
+    events = engine.handle(Reported(b, 1, 0, {TIME: 1, "loss": 2.0}, Ref("b/0")))
+    assert [type(e) for e in events] == [Reported]
 
 
 def test_late_results_change_nothing():

@@ -16,7 +16,7 @@ from luthier.core.events import Ended, Exited, Proposed, Reported, Stalled
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Exploit, Pause, Resume
 from luthier.core.space import same
-from luthier.core.terms import Status
+from luthier.core.terms import Status, Then
 from luthier.schedulers.arguments import at_least, flag, goal_in, metric_name, more_than, own_goal, share, whole
 from luthier.schedulers.deferred import Deferred, Promise
 from luthier.schedulers.fifo import left_behind
@@ -189,7 +189,7 @@ class Pbt:
             self._benched[member.id] = None
             return (Pause(member.id, "makes room for a trial that has not begun"),)
         if self._ranking.at_bottom(member.number, self.quantile_fraction):
-            source = self._source(rng)
+            source = self._source(experiment, rng)
             if source is not None:
                 return Deferred([self._exploit(member, source, experiment, rng)])
         if news.checkpoint is not None and experiment.having(Status.PENDING):  # else it would lose what it has done
@@ -199,10 +199,13 @@ class Pbt:
             )
         return ()
 
-    def _source(self, rng: Rng) -> Member | None:
+    def _source(self, experiment: ExperimentView, rng: Rng) -> Member | None:
         """Return one of the upper quantile that can be followed, or None where the one that was drawn cannot."""
         n = self._ranking.nth_best(rng.below(self._ranking.size(self.quantile_fraction)))
         source = self._members[self._ids[n]]
+        order = experiment.trial(source.id).order
+        if order is not None and order.then is Then.STOP:  # it is as good as over: who followed it would overshoot
+            return None
         return source if source.saved and self._ranking.score(n) < WORST else None
 
     def _exploit(self, member: Member, source: Member, experiment: ExperimentView, rng: Rng) -> Promise:
@@ -270,7 +273,7 @@ class Pbt:
         """Let all that pause go on; those of them (and *latest*) that are in the lower quantile, from better trials."""
         lower = [self._ids[n] for n in self._ranking.worst(self.quantile_fraction)]
         judged = [trial for trial in lower if trial in self._benched or trial == latest]
-        chosen = {trial: source for trial in judged if (source := self._source(rng)) is not None}
+        chosen = {trial: source for trial in judged if (source := self._source(experiment, rng)) is not None}
         exploits = [self._exploit(self._members[trial], source, experiment, rng) for trial, source in chosen.items()]
         going = [trial for trial in self._benched if trial not in chosen]
         self._benched.clear()
