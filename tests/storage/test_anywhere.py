@@ -97,7 +97,8 @@ def test_what_fails_now_and_then_is_tried_again(place, tmp_path, monkeypatch):
     here = Path(grid.experiment_path)
     for path in here.rglob("*"):
         name = str(path.relative_to(here))
-        if path.is_file() and name not in (".head", ".lock", ".uploaded.jsonl", ".origin.json"):
+        # .lease stays where the lease could not be given back at the end: the next driver here knows it for its own
+        if path.is_file() and name not in (".head", ".lock", ".lease", ".uploaded.jsonl", ".origin.json"):
             assert remote.read(name) == path.read_bytes(), name
     assert sum(name.endswith(".whole") for name in remote.sizes()) == 2  # what was forgotten is gone
 

@@ -109,6 +109,24 @@ def test_an_outage_ends_nothing_and_uploads_wait_for_its_end(remote, begin, capl
     assert [r.levelno for r in caplog.records] == [logging.WARNING] * 2
 
 
+def test_a_lease_is_given_back_at_the_second_attempt_too(remote, begin, caplog):
+    tenure = begin()
+    remote.filesystem.away.set()
+    threading.Timer(0.05, remote.filesystem.away.clear).start()
+    tenure.close()
+    assert tenure.released and not caplog.records
+
+
+def test_who_cannot_give_it_back_says_what_follows(remote, begin, caplog):
+    tenure = begin()
+    remote.filesystem.away.set()
+    tenure.close()
+    assert not tenure.released and not tenure.loss
+    (record,) = caplog.records
+    assert "cannot be given back (ConnectionError: nobody answers)" in record.getMessage()
+    assert "waits 0.6 s first" in record.getMessage()
+
+
 def test_who_was_taken_over_from_finds_out_and_uploads_nothing(remote, begin, tmp_path):
     lost: list[str] = []
     tenure = begin(lost.append)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("luthier")
 
 RENEWALS = 6  # in each term
+WAITS_S = (0.1, 0.4)  # between the attempts to give it back
 TRUSTED = 0.75  # share of the term after its last renewal for which the holder believes in its lease unasked
 
 
@@ -86,18 +87,28 @@ class Tenure:
             return
         with self._renewing:  # no renewal follows
             if not self.loss:
-                try:
-                    self._lease.release()
-                except TakenOver as error:
-                    self._lose(str(error))
-                except Exception as error:  # noqa: BLE001 (each file system raises errors of its own)
-                    log.warning(
-                        "the lease of %s cannot be given back (%s): another machine that goes on with the experiment "
-                        "waits %g s first",
-                        self._lease.remote.url, error, self._term,
-                    )  # fmt: skip
-                else:
-                    self.released = True
+                self._release()
+
+    def _release(self) -> None:
+        """Let others go on at once; try a few times where the file system fails."""
+        for wait_s in (*WAITS_S, None):
+            try:
+                self._lease.release()
+            except TakenOver as error:
+                return self._lose(str(error))
+            except Exception as error:  # noqa: BLE001 (each file system raises errors of its own)
+                if wait_s is not None:
+                    time.sleep(wait_s)
+                    continue
+                log.warning(
+                    "the lease of %s cannot be given back (%s: %s): another machine that goes on with the experiment "
+                    "waits %g s first",
+                    self._lease.remote.url, type(error).__name__, error, self._term,
+                )  # fmt: skip
+            else:
+                self.released = True
+                return None
+        return None
 
     # -- in the thread -------------------------------------------------------------------------------------------------
     def _run(self) -> None:
