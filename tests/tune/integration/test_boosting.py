@@ -174,6 +174,8 @@ def test_a_model_of_another_name(tmp_path):
         XGBoostCallback.get_model(checkpoint)
     with pytest.raises(BadArgument, match="filename"):
         XGBoostCallback(filename="../model.ubj")
+    with pytest.raises(BadArgument, match="saved none"):
+        XGBoostCallback.get_model(None)
 
 
 def test_in_processes_of_their_own_asha_stops_them(tmp_path):

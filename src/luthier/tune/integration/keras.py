@@ -85,7 +85,7 @@ class TuneReportCheckpointCallback(keras.callbacks.Callback):  # type: ignore[mi
             report(metrics)
 
     @staticmethod
-    def get_model(checkpoint: Checkpoint, filename: str = FILENAME, **how: Any) -> Any:
+    def get_model(checkpoint: Checkpoint | None, filename: str = FILENAME, **how: Any) -> Any:
         """Return the model in a checkpoint of this callback's, compiled as it was.
 
         Args:
@@ -94,7 +94,7 @@ class TuneReportCheckpointCallback(keras.callbacks.Callback):  # type: ignore[mi
             how: to ``keras.saving.load_model``, such as ``custom_objects``.
 
         Raises:
-            BadArgument: there is none of that name.
+            BadArgument: there is no checkpoint, or no file of that name in it.
         """
         with file_in(checkpoint, filename) as path:
             return keras.saving.load_model(path, **how)

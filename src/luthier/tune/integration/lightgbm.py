@@ -73,11 +73,11 @@ class TuneReportCheckpointCallback:
         self._rounds.report(_flat(env.evaluation_result_list), env.model.save_model if saves else None)
 
     @staticmethod
-    def get_model(checkpoint: Checkpoint, filename: str = FILENAME) -> Booster:
+    def get_model(checkpoint: Checkpoint | None, filename: str = FILENAME) -> Booster:
         """Return the model in a checkpoint of this callback's.
 
         Raises:
-            BadArgument: there is none of that name.
+            BadArgument: there is no checkpoint, or no file of that name in it.
         """
         with file_in(checkpoint, filename) as path:
             return Booster(model_file=path)

@@ -37,12 +37,14 @@ def report_saved(metrics: dict[str, Any], name: str, save: Callable[[str], Any])
 
 
 @contextlib.contextmanager
-def file_in(checkpoint: Checkpoint, name: str) -> Iterator[str]:
+def file_in(checkpoint: Checkpoint | None, name: str) -> Iterator[str]:
     """Give the path of the file *name* in *checkpoint*, only to be read.
 
     Raises:
-        BadArgument: there is none.
+        BadArgument: there is none, or no checkpoint at all (None).
     """
+    if checkpoint is None:
+        raise BadArgument("checkpoint", None, "the checkpoint of a trial that saved one", "this trial saved none")
     with checkpoint.as_directory() as folder:
         path = Path(folder, name)
         if not path.exists():

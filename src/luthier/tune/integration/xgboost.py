@@ -80,11 +80,11 @@ class TuneReportCheckpointCallback(TrainingCallback):
         return model
 
     @staticmethod
-    def get_model(checkpoint: Checkpoint, filename: str = FILENAME) -> Booster:
+    def get_model(checkpoint: Checkpoint | None, filename: str = FILENAME) -> Booster:
         """Return the model in a checkpoint of this callback's.
 
         Raises:
-            BadArgument: there is none of that name.
+            BadArgument: there is no checkpoint, or no file of that name in it.
         """
         with file_in(checkpoint, filename) as path:
             booster = Booster()
