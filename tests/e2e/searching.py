@@ -86,7 +86,7 @@ NAMES = [*ALGORITHMS, *MORE]
 def tuner(name: str, here: Path) -> tune.Tuner:
     """Return what is to be killed."""
     search_alg = MORE[name](here) if name in MORE else made(name)
-    goal = {"metric": "loss", "mode": "min"}
+    goal: dict[str, Any] = {"metric": "loss", "mode": "min"}
     if name.endswith("several goals"):
         goal = {"metric": ["loss", "size"], "mode": ["min", "max"]}
     own = getattr(search_alg, "space", None) is not None or "own" in name or "function" in name
@@ -103,7 +103,7 @@ def tuner(name: str, here: Path) -> tune.Tuner:
 class Spy:
     """Passes all on to *searcher*, and notes what it is told; of a library also what that is told."""
 
-    def __init__(self, searcher: Any, note: Callable[[Spy, str], None]) -> None:
+    def __init__(self, searcher: Any, note: Callable[[Spy, str], object]) -> None:
         self.searcher, self.note = searcher, note
         self.told: list[str] = []
         self.settled: list[Any] | None = None
@@ -117,7 +117,7 @@ class Spy:
                 self.settled.append(scores)
                 settle(token, scores, stopped=stopped)
 
-            inner.study.settle = noted
+            vars(inner.study)["settle"] = noted
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.searcher, name)
@@ -134,14 +134,14 @@ def spelled(news: Any) -> str:
     return f"{type(news).__name__} {news.trial} {getattr(news, 'attempt', 0)} {getattr(news, 'seq', 0)}"
 
 
-def spied(note: Callable[[Spy, str], None]) -> Callable[..., Spy]:
+def spied(note: Callable[[Spy, str], object]) -> Callable[..., Spy]:
     """Return what builds searchers with a spy around each; to stand in ``luthier.tune.blueprint``."""
-    build = blueprint.searcher_of
+    build: Any = vars(blueprint)["searcher_of"]
     return lambda *arguments: Spy(build(*arguments), note)
 
 
 if __name__ == "__main__":
     storage = Path(sys.argv[2])
     to = os.open(storage / "told", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    blueprint.searcher_of = spied(lambda _, told: os.write(to, f"{told}\n".encode()))  # type: ignore[assignment]
+    vars(blueprint)["searcher_of"] = spied(lambda _, told: os.write(to, f"{told}\n".encode()))
     tuner(sys.argv[1], storage).fit()

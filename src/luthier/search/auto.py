@@ -161,7 +161,7 @@ class Auto:
         """Return the *number*-th config."""
         name = self.choice.name
         if name == "cmaes" and self._cmaes is not None:
-            return self._cmaes.ask(number, rng)
+            return self.seen.unlike([self._cmaes.ask(number, rng)], rng)  # which knows but one of those before
         if name == "gp":
             return self._gp.ask(number, rng)
         return (self._evolution if name == "evolution" else self._tpe).ask(number, rng)

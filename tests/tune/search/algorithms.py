@@ -1,17 +1,17 @@
-"""How each search algorithm of the registry is made for the tests that all of them take; a missing one makes them fail."""
+"""How each search algorithm of the registry is made, for the tests that all of them take: none may be missing here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from luthier import tune
 from luthier.tune.searching import SEARCH_ALGS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-Arguments = "Mapping[str, Any] | Callable[[], Mapping[str, Any]]"
+# The second where they are made of a library.
+Arguments = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+NONE: Mapping[str, Any] = {}
 PATHS = {path.rpartition(":")[2]: path for path in SEARCH_ALGS.values()}  # by class
 
 
@@ -19,18 +19,18 @@ class Algorithm(NamedTuple):
     """What tests must know of one.
 
     Attributes:
-        early: arguments (or a function that returns them, where they are made of a library) with which a model is in
-            use after four results; everything stays quick.
-        drawn: arguments with which proposals are draws from the whole space, for comparing distributions; None where
-            there are no such.
-        goals: how many metrics it knows.
+        early: arguments with which a model is in use after four results; everything stays quick.
+        drawn: arguments with which proposals are draws from the whole space; None where there are no such.
+        several: whether it knows several metrics.
+        repeats: why trials that run may get the same config; empty where they may not.
         module: the library that it cannot do without.
         extra: the extra of ours that brings *module*.
     """
 
-    early: Mapping[str, Any] | Callable[[], Mapping[str, Any]] = {}
-    drawn: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = {}
-    goals: int = 1
+    early: Arguments = NONE
+    drawn: Arguments | None = NONE
+    several: bool = False
+    repeats: str = ""
     module: str = ""
     extra: str = ""
 
@@ -48,16 +48,18 @@ def _early_sampler() -> Mapping[str, Any]:
 
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "BasicVariantGenerator": Algorithm(),
-    "QuasiRandomSearch": Algorithm(goals=9),
-    "TPESearch": Algorithm({"n_initial_points": 4}, {"n_initial_points": 1000}, goals=9),
-    "EvolutionSearch": Algorithm({"population_size": 4}, {"population_size": 1000}, goals=9),
-    "CMAESSearch": Algorithm({"population_size": 4}, None),
+    "BasicVariantGenerator": Algorithm(several=True, repeats="draws do not know of each other"),
+    "QuasiRandomSearch": Algorithm(several=True, repeats="a point follows from its number and nothing else"),
+    "TPESearch": Algorithm({"n_initial_points": 4}, {"n_initial_points": 1000}, several=True),
+    "EvolutionSearch": Algorithm({"population_size": 4}, {"population_size": 1000}, several=True),
+    "CMAESSearch": Algorithm({"population_size": 4}, drawn=None),
     "GPSearch": Algorithm({"n_initial_points": 4}, {"n_initial_points": 1000}),
-    "AutoSearch": Algorithm(drawn=None, goals=9),
+    "AutoSearch": Algorithm(drawn=None, several=True),
     "TuneBOHB": Algorithm({"bohb_config": {"random_fraction": 0.1}}, {"bohb_config": {"random_fraction": 1.0}}),
-    "OptunaSearch": Algorithm(_early_sampler, _random_sampler, 9, "optuna", "optuna"),
-    "HyperOptSearch": Algorithm({"n_initial_points": 4}, {"n_initial_points": 1000}, 1, "hyperopt", "hyperopt"),
+    "OptunaSearch": Algorithm(_early_sampler, _random_sampler, several=True, module="optuna", extra="optuna"),
+    "HyperOptSearch": Algorithm(
+        {"n_initial_points": 4}, {"n_initial_points": 1000}, module="hyperopt", extra="hyperopt"
+    ),
 }
 
 SPACE: dict[str, Any] = {

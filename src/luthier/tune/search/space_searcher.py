@@ -32,7 +32,7 @@ def only_goal(goals: tuple[Goal, ...], searcher: str) -> None:
     """
     if len(goals) > 1:
         metrics = [goal.metric for goal in goals]
-        wanted = f"one metric: {searcher} knows no more; TPESearch, EvolutionSearch and AutoSearch do"
+        wanted = f"one metric: {searcher} knows no more; TPESearch, EvolutionSearch, AutoSearch and OptunaSearch do"
         raise BadArgument("metric", metrics, wanted)
 
 
@@ -131,8 +131,17 @@ class SpaceSearcher(Searcher):
         return fixed(space, point, argument)
 
     def checked(self, space: Space, point: dict[str, Any]) -> None:
-        """Complain of *point*, whose value is known, if it names what *space* does not have."""
+        """Complain of *point*, whose value is known, if it is no config of *space*.
+
+        Raises:
+            BadArgument: it names what *space* does not have, or leaves something open.
+        """
         fixed(space, point, "points_to_evaluate")
+        try:
+            space.encode(point)
+        except BadArgument as error:
+            wanted = "a value of each axis: it was evaluated"
+            raise BadArgument("points_to_evaluate", point, wanted, error.why) from error
 
     def review(self, tuning: TuneConfig, scheduler: Scheduler) -> None:
         """Look at what this search algorithm is to be used with, before any trial; it is a copy that does.
