@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView
     from luthier.core.rng import Rng
-    from luthier.core.terms import Config
+    from luthier.core.terms import Config, Why
 
 GP_TRIALS = 200  # beyond, a Gaussian process costs more than it tells
 LITTLE_MORE = 300  # trials in all: until then it goes on with what it has
@@ -139,6 +139,11 @@ class Auto:
     def choice(self) -> Choice:
         """Who is asked now, and why."""
         return choose(self.space, self.goals, len(self.seen), len(self.seen.pending), self.gp_trials)
+
+    def explain(self, number: int) -> Why:
+        """Return who is asked now, and why."""
+        name, why = self.choice
+        return {"by": name, "because": why}
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened."""

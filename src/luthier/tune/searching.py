@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.tune.adapt.suggesting import policy_of
+from luthier.tune.search.around import Around
 from luthier.tune.search.basic_variant import BasicVariantGenerator
 from luthier.tune.search.searcher import Searcher as UserSearcher
 from luthier.tune.search.space_searcher import SpaceSearcher
@@ -102,8 +103,12 @@ def spoken(search_alg: Any, policy: Any, space: Space) -> str:
     >>> spoken(create_searcher("tpe"), None, Space({}))
     'TPE search'
     """
+    while isinstance(search_alg, Around):
+        search_alg = search_alg.searcher
     if isinstance(search_alg, BasicVariantGenerator):
         return "grid search" if space.grid_size > 1 else "random search"
-    choice = getattr(getattr(policy, "searcher", policy), "choice", None)  # behind points that are given
+    choice = None
+    while policy is not None and choice is None:  # behind points that are given, a limit and so on
+        choice, policy = getattr(policy, "choice", None), getattr(policy, "searcher", None)
     name = type(search_alg).__name__.removesuffix("Search")
     return f"{name} search ({choice})" if choice else f"{name} search"
