@@ -135,8 +135,8 @@ def test_what_is_refused_is_and_the_rest_is_not(name):
 def share(values: list[Any], point: Any) -> float:
     """Return which share of *values* are not above *point*; of what has no order, which are equal to it."""
     if isinstance(point, (int, float)) and not isinstance(point, bool):
-        return sum(value <= point for value in values) / len(values)
-    return sum(value == point for value in values) / len(values)
+        return float(sum(value <= point for value in values) / len(values))
+    return float(sum(value == point for value in values) / len(values))
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if ALGORITHMS[name].drawn is not None])

@@ -12,6 +12,7 @@ from luthier.search.known import Known
 from luthier.tune.goals import goals_of
 from luthier.tune.search.chance import seed_of
 from luthier.tune.search.direct import Direct
+from luthier.tune.search.foreign import foreign, refuse_foreign
 from luthier.tune.search.searcher import Searcher, value_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class SpaceSearcher(Searcher):
         self.earlier: list[tuple[dict[str, Any], tuple[float, ...] | None, float | None]] = []
         self.seed = seed_of(seed)
         self.space = None if space is None else self.converted(space)
+        if self.space is not None:
+            refuse_foreign(self.space.description, type(self).__name__)
         self._direct: Direct | None = None
         self.ending: Ended | None = None  # how the trial ended that on_trial_complete is about; else it just ended
 
@@ -103,6 +106,10 @@ class SpaceSearcher(Searcher):
         return space if isinstance(space, Space) else Space(dict(space))
 
     # -- what a Tuner asks ---------------------------------------------------------------------------------------------
+    def read(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a Tuner's *param_space* with our domains in place of those of other libraries."""
+        return self.converted(param_space).description if any(foreign(param_space)) else param_space
+
     def build(self, space: Space | None, goals: tuple[Goal, ...], seed: int = 0) -> Policy:
         """Return a new policy for an experiment.
 
