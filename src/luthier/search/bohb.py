@@ -15,6 +15,7 @@ from luthier.core.events import Ended, Reported
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.space import Space
 from luthier.core.terms import Status
+from luthier.core.threads import one_thread
 from luthier.search.observations import Observations
 from luthier.search.parzen import Parzen, shape_of
 
@@ -152,6 +153,7 @@ class Bohb:
         insort(ranked, (score, place))
 
     # -- what to try ---------------------------------------------------------------------------------------------------
+    @one_thread("numpy")
     def ask(self, number: int, rng: Rng) -> Config:
         """Return the *number*-th config."""
         budget = max((b for b, ranked in self._ranked.items() if len(ranked) > self.least), default=None)

@@ -16,6 +16,7 @@ from luthier.core.events import Ended
 from luthier.core.goal import WORST
 from luthier.core.rng import rng_at
 from luthier.core.space import Categorical, Float, Integer, Space
+from luthier.core.threads import one_thread
 from luthier.search.observations import Observations, Place
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ class Cmaes:
             ends.append(ends[-1] + width)
         return list(zip(ends[:-1], self._widths, strict=True))
 
+    @one_thread("numpy")
     def _step(self) -> None:
         """Learn from one population."""
         import numpy as np

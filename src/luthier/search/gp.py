@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space import Categorical, Space
+from luthier.core.threads import one_thread
 from luthier.search.gaussian import Surface
 from luthier.search.observations import Observations
 from luthier.search.sobol import Sobol
@@ -86,6 +87,7 @@ class Gp:
         """Hear what happened."""
         self.seen.tell(news, experiment)
 
+    @one_thread("numpy", "scipy.linalg")
     def ask(self, number: int, rng: Rng) -> Config:
         """Return the *number*-th config."""
         import numpy as np

@@ -16,6 +16,7 @@ from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.space import same
 from luthier.core.terms import Status, Then
+from luthier.core.threads import OneThread
 from luthier.search.observations import finite, rung_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Library:
 
     def __init__(self, study: Study, seed: int, first: int = 0, most: int | None = None) -> None:
         self.study, self.seed, self.first, self.most = study, seed, first, most
+        self._proposals, self._calm = 0, OneThread()
         self._asked: dict[int, Suggestion] = {}  # by the seed of the place where it was asked for
         self._tokens: dict[TrialId, Any] = {}  # of trials that have not ended
         self._cut: dict[TrialId, Why | None] = {}  # why trials were stopped, until they have ended
@@ -51,7 +53,7 @@ class Library:
         if place not in self._asked:
             if self.most is not None and len(self._tokens) >= self.most:
                 return Nothing.NOT_YET
-            found = self.study.propose(place)
+            found = self._proposed(place)
             if isinstance(found, Nothing):
                 return found
             self._asked[place] = found
@@ -78,12 +80,20 @@ class Library:
             stopped = trial.status is Status.STOPPED and rung_of(why) is not None
             self.study.settle(self._tokens.pop(news.trial), scores, stopped=stopped)
 
+    def _proposed(self, place: int) -> Suggestion | Nothing:
+        """Return what the library proposes, with one thread of linear algebra; it loads parts of itself bit by bit."""
+        self._proposals += 1
+        if self._proposals & (self._proposals - 1) == 0:  # a look at all that is loaded takes a millisecond
+            self._calm = OneThread()
+        with self._calm:
+            return self.study.propose(place)
+
     def _born(self, news: Proposed) -> None:
         place = rng_at(self.seed, ASK, news.number).seed32()
         chosen = self._asked.pop(place, None)
         self._withdraw()
         if chosen is None and self.study.retraced and news.number >= self.first and not news.enqueued:
-            again = self.study.propose(place)
+            again = self._proposed(place)
             chosen = None if isinstance(again, Nothing) else again
         if chosen is not None and not same(chosen.config, news.config):
             self.study.withdraw(chosen.token)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space import Space
+from luthier.core.threads import one_thread
 from luthier.search.dominance import best_of
 from luthier.search.observations import Observations
 from luthier.search.parzen import Parzen, shape_of
@@ -92,6 +93,7 @@ class Tpe:
         """Hear what happened."""
         self.seen.tell(news, experiment)
 
+    @one_thread("numpy")
     def ask(self, number: int, rng: Rng) -> Config:
         """Return the *number*-th config."""
         if not self.space.axes:
