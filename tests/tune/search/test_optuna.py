@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import Any
 
 import optuna
@@ -154,6 +155,14 @@ def test_bad_arguments_are_named(arguments, named):
 def test_a_grid_of_the_tuners_is_refused(tmp_path):
     with pytest.raises(BadArgument, match="'x'"):
         fit(tmp_path, {"x": tune.grid_search([1, 2])}, metric="loss", mode="min", search_alg="optuna")
+
+
+@pytest.mark.parametrize(("kind", "module"), [("CmaEsSampler", "cmaes"), ("GPSampler", "torch")])
+def test_what_a_sampler_needs_is_named_before_any_trial(kind, module, monkeypatch):
+    sampler = getattr(optuna.samplers, kind)()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingLibrary, match=rf"OptunaSearch\(sampler={kind}\(\)\) needs {module}: pip install"):
+        OptunaSearch(sampler=sampler)
 
 
 def test_an_old_release_is_named():

@@ -105,7 +105,7 @@ class Around(SpaceSearcher):
         """Pass it on."""
         self.searcher.add_evaluated_point(parameters, value, error, pruned, intermediate_values)
 
-    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str) -> None:
+    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str | Sequence[str]) -> None:
         """Pass it on."""
         self.searcher.add_evaluated_trials(trials_or_analysis, metric)
 

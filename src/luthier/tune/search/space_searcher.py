@@ -219,7 +219,8 @@ class SpaceSearcher(Searcher):
         if values is None:
             return Known(config, None)
         if len(values) != len(goals):
-            raise BadArgument("evaluated_rewards", values, f"one value for each of the {len(goals)} metrics")
+            wanted = f"one value for each of the {len(goals)} metrics, {', '.join(goal.metric for goal in goals)}"
+            raise BadArgument("evaluated_rewards", values, wanted)
         pairs = zip(goals, values, strict=True)
         return Known(config, tuple(-value if goal.mode == "max" else value for goal, value in pairs), rung)
 
@@ -276,7 +277,7 @@ class SpaceSearcher(Searcher):
             raise RuntimeError("add_evaluated_point comes too late: this search has begun. Tell it before.")
         self.known.append((dict(parameters), None if error or pruned else value_of(value), None))
 
-    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str) -> None:
+    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str | Sequence[str]) -> None:
         """Learn of the trials of an earlier experiment; those whose configs are not of this space are passed over.
 
         Failed ones are learnt of as failures, stopped ones go after those that came further.
@@ -284,7 +285,7 @@ class SpaceSearcher(Searcher):
         Args:
             trials_or_analysis: an experiment's directory (or URL), a ResultGrid, an ExperimentAnalysis, a trial or a
                 list of trials or results, or a DataFrame with columns ``config/...`` and one for *metric*.
-            metric: whose values count.
+            metric: whose values count; a list where several are optimised, in the same order.
 
         Raises:
             BadArgument: it is none of these, or no trial has *metric*.
@@ -294,8 +295,8 @@ class SpaceSearcher(Searcher):
             raise RuntimeError("add_evaluated_trials comes too late: this search has begun. Tell it before.")
         from luthier.tune.search.earlier import evaluated
 
-        for config, value, rung in evaluated(trials_or_analysis, metric):
-            self.earlier.append((dict(config), None if value is None else (value,), rung))
+        for config, values, rung in evaluated(trials_or_analysis, metric):
+            self.earlier.append((dict(config), values, rung))
 
     def save(self, checkpoint_path: str) -> None:
         """Write what happened so far to that file; :meth:`restore` makes it known to a search algorithm like this."""
