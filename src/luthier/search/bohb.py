@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import check, more_than, share, whole
 from luthier.core.events import Ended, Reported
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.space import Space
@@ -77,13 +77,14 @@ class Bohb:
         self.space = space if isinstance(space, Space) else Space(space)
         self.budgets, self.time_attr = tuple(sorted(float(budget) for budget in budgets)), time_attr
         least = len(self.space) + 1
-        given = least if min_points_in_model is None else _whole("min_points_in_model", min_points_in_model)
+        given = least if min_points_in_model is None else whole("min_points_in_model", min_points_in_model, 1)
         self.least = max(given, least)  # fewer points than axes give no density
-        self.share = _between("top_n_percent", top_n_percent, 0, 100) / 100
-        self.candidates = _whole("num_samples", num_samples)
-        self.random = _between("random_fraction", random_fraction, 0, 1, ends=True)
-        self.factor = _between("bandwidth_factor", bandwidth_factor, 0, WORST)
-        self.min_bandwidth = _between("min_bandwidth", min_bandwidth, 0, WORST)
+        self.share = more_than("top_n_percent", top_n_percent, 0) / 100
+        check("top_n_percent", top_n_percent, self.share < 1, "a number below 100")
+        self.candidates = whole("num_samples", num_samples, 1)
+        self.random = share("random_fraction", random_fraction)
+        self.factor = more_than("bandwidth_factor", bandwidth_factor, 0)
+        self.min_bandwidth = more_than("min_bandwidth", min_bandwidth, 0)
         self.seen = Observations(self.space, known)
         self._shape = shape_of(self.space.axes)
         self._ranked: dict[float, list[tuple[Score, int]]] = {}  # by budget, best first
@@ -180,19 +181,3 @@ class Bohb:
             return Parzen(self._shape, rows, weights, own_width=False, least=self.min_bandwidth)
 
         return density(ranked[:good]), density(ranked[-bad:])
-
-
-def _whole(name: str, given: object) -> int:
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise BadArgumentType(name, given, "a whole number above 0")
-    if given < 1:
-        raise BadArgument(name, given, "a whole number above 0")
-    return given
-
-
-def _between(name: str, given: object, low: float, high: float, *, ends: bool = False) -> float:
-    if isinstance(given, bool) or not isinstance(given, (int, float)):
-        raise BadArgumentType(name, given, "a number")
-    if not (low < given < high or (ends and given in (low, high))):
-        raise BadArgument(name, given, f"a number between {low} and {high}")
-    return float(given)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import more_than, whole
 from luthier.core.events import Ended
 from luthier.core.goal import WORST
 from luthier.core.rng import rng_at
@@ -71,19 +71,12 @@ class Cmaes:
         seed: int = 0,
         known: Sequence[Known] = (),
     ) -> None:
-        if isinstance(sigma, bool) or not isinstance(sigma, (int, float)):
-            raise BadArgumentType("sigma", sigma, "a number")
-        if not 0 < sigma < math.inf:
-            raise BadArgument("sigma", sigma, "a finite number above 0")
-        if population is not None and (isinstance(population, bool) or not isinstance(population, int)):
-            raise BadArgumentType("population", population, "a whole number")
-        if population is not None and population < 4:  # noqa: PLR2004 (a better half of two)
-            raise BadArgument("population", population, "a whole number, at least 4")
+        size = None if population is None else whole("population", population, 4)  # a better half of two
         self.space = space if isinstance(space, Space) else Space(space)
-        self.sigma0, self.seed, self.restarts = float(sigma), seed, 0
+        self.sigma0, self.seed, self.restarts = more_than("sigma", sigma, 0), seed, 0
         self._widths, self._floors = _layout(self.space)
         self.d = sum(self._widths)
-        self.size0 = population or 4 + int(3 * math.log(max(self.d, 1)))
+        self.size0 = size or 4 + int(3 * math.log(max(self.d, 1)))
         self.seen = Observations(self.space, known)
         self.told: list[int] = []  # numbers of the trials that ended since the last step
         start = [0.5] * len(self.space)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import share, whole
 from luthier.core.space import Categorical, Space
 from luthier.search.dominance import best_of
 from luthier.search.observations import Observations
@@ -59,17 +59,9 @@ class Evolution:
         seed: int = 0,
         known: Sequence[Known] = (),
     ) -> None:
-        if isinstance(population, bool) or not isinstance(population, int):
-            raise BadArgumentType("population", population, "a whole number")
-        if population < 4:  # noqa: PLR2004 (a parent, a good one, and two others)
-            raise BadArgument("population", population, "a whole number, at least 4")
-        if mutation is not None and (isinstance(mutation, bool) or not isinstance(mutation, (int, float))):
-            raise BadArgumentType("mutation", mutation, "a number")
-        if mutation is not None and not 0 <= mutation <= 1:
-            raise BadArgument("mutation", mutation, "a number from 0 to 1")
         self.space = space if isinstance(space, Space) else Space(space)
-        self.population = population
-        self.mutation = 0.5 / max(1, len(self.space)) if mutation is None else mutation
+        self.population = whole("population", population, 4)  # a parent, a good one, and two others
+        self.mutation = 0.5 / max(1, len(self.space)) if mutation is None else share("mutation", mutation)
         self.seen = Observations(self.space, known)
         self._spread = Sobol(len(self.space), seed)
         self._options = [len(a.domain.options) if isinstance(a.domain, Categorical) else 0 for a in self.space.axes]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import whole
 from luthier.core.space import Categorical, Space
 from luthier.core.threads import one_thread
 from luthier.search.gaussian import Surface
@@ -70,12 +70,8 @@ class Gp:
         seed: int = 0,
         known: Sequence[Known] = (),
     ) -> None:
-        if startup is not None and (isinstance(startup, bool) or not isinstance(startup, int)):
-            raise BadArgumentType("startup", startup, "a whole number")
-        if startup is not None and startup < 1:
-            raise BadArgument("startup", startup, "a whole number above 0")
         self.space = space if isinstance(space, Space) else Space(space)
-        self.startup = startup or min(4 + len(self.space), 16)
+        self.startup = min(4 + len(self.space), 16) if startup is None else whole("startup", startup, 1)
         self.seen = Observations(self.space, known)
         self._spread = Sobol(len(self.space), seed)
         self._options = [len(a.domain.options) if isinstance(a.domain, Categorical) else 0 for a in self.space.axes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import whole
 from luthier.core.events import Ended, Proposed
 from luthier.core.policy import Nothing, explained
 
@@ -34,7 +34,7 @@ class Limit:
     """
 
     def __init__(self, searcher: Searcher, most: int, batch: bool = False) -> None:
-        self.searcher, self.most, self.batch = searcher, most_at_once(most), bool(batch)
+        self.searcher, self.most, self.batch = searcher, whole("max_concurrent", most, 1), bool(batch)
         self.replayable = getattr(searcher, "replayable", True)
         self._live: dict[TrialId, None] = {}
         self._held: dict[TrialId, Ended] = {}  # ends that are still to be told
@@ -66,16 +66,3 @@ class Limit:
                         self.searcher.tell(end, experiment)
                 return
         self.searcher.tell(news, experiment)
-
-
-def most_at_once(most: object) -> int:
-    """Return *most*, a whole number above 0.
-
-    Raises:
-        BadArgument: it is none.
-    """
-    if isinstance(most, bool) or not isinstance(most, int):
-        raise BadArgumentType("max_concurrent", most, "a whole number above 0")
-    if most < 1:
-        raise BadArgument("max_concurrent", most, "a whole number above 0")
-    return most

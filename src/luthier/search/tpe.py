@@ -11,7 +11,7 @@ import math
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import amount, check, more_than, whole
 from luthier.core.space import Space
 from luthier.core.threads import one_thread
 from luthier.search.dominance import best_of
@@ -98,20 +98,10 @@ class Tpe:
         prior_weight: float = 1.0,
         known: Sequence[Known] = (),
     ) -> None:
-        for name, whole in (("startup", startup), ("candidates", candidates)):
-            if isinstance(whole, bool) or not isinstance(whole, int):
-                raise BadArgumentType(name, whole, "a whole number")
-            if whole < 1:
-                raise BadArgument(name, whole, "a whole number above 0")
-        for name, number in (("gamma", gamma), ("prior_weight", prior_weight)):
-            if isinstance(number, bool) or not isinstance(number, (int, float)):
-                raise BadArgumentType(name, number, "a number")
-        if not 0 < gamma < 1:
-            raise BadArgument("gamma", gamma, "a number between 0 and 1")
-        if not 0 < prior_weight < math.inf:
-            raise BadArgument("prior_weight", prior_weight, "a finite number above 0")
         self.space = space if isinstance(space, Space) else Space(space)
-        self.startup, self.gamma, self.candidates, self.prior_weight = startup, gamma, candidates, prior_weight
+        self.startup, self.candidates = whole("startup", startup, 1), whole("candidates", candidates, 1)
+        self.gamma, self.prior_weight = amount("gamma", gamma), more_than("prior_weight", prior_weight, 0)
+        check("gamma", gamma, 0 < gamma < 1, "a number between 0 and 1")
         self.seen = Observations(self.space, known)
         self._shape = shape_of(self.space.axes)
         parents = {parent for _, parent, _ in self._shape.conditions}

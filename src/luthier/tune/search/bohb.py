@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.arguments import whole
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.search.bohb import Bohb
 from luthier.search.grids import refuse_grids
@@ -76,9 +77,7 @@ class TuneBOHB(SpaceSearcher):
                 raise BadArgument(
                     "bohb_config", bohb_config, f"some of {', '.join(_SETTINGS)}", f"no {name!r} is known"
                 )
-        if isinstance(max_concurrent, bool) or not isinstance(max_concurrent, int):
-            raise BadArgumentType("max_concurrent", max_concurrent, "a whole number, 0 for no limit")
-        self.bohb_config, self.max_concurrent = dict(settings), max(0, max_concurrent)
+        self.bohb_config, self.max_concurrent = dict(settings), max(0, whole("max_concurrent", max_concurrent, -1))
         self.budgets: tuple[float, ...] = ()
         self.time_attr = "training_iteration"
         Bohb({}, **self.bohb_config)  # bad numbers are refused where they were written
