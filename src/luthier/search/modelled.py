@@ -60,24 +60,23 @@ class Modelled(Recorded):
 
     def propose(self, seed: int) -> Suggestion | Nothing:
         """Return a new point; none at all where the library repeats itself and that is the end."""
+        if not self.points.parts:  # there is but one config, and nothing to be tired of
+            config = self.draw(rng_at(seed, _CHANCE))
+            return Suggestion(config, self.insert(config))
         points, scores = self.record()
-        if not self.points.parts or not scores or self.ended < self.startup:
-            config = self._drawn(seed)
-            return Nothing.EXHAUSTED if config is None else Suggestion(config, self.insert(config))
+        if not scores or self.ended < self.startup:
+            return self._at_random(seed)
         tried = dict(zip(self._keys.values(), scores, strict=True)) if self.attempts else {}
-        first: Config | None = None
         for attempt in range(max(self.attempts, 1)):
             values = self.suggested(points, scores, seed if attempt == 0 else rng_at(seed, _CHANCE, attempt).seed32())
             if isinstance(values, Nothing):
                 return values
             config = self.points.config(values, rng_at(seed, 1))
-            first = first or config
             key = self.key(config)
             if key not in tried:
                 return Suggestion(config, self.insert(config))
             points, scores = [*points, values], [*scores, tried[key]]
-        config = None if self.over else self._drawn(seed) or first
-        return Nothing.EXHAUSTED if config is None else Suggestion(config, self.insert(config))
+        return Nothing.EXHAUSTED if self.over else self._at_random(seed)
 
     def draw(self, rng: Rng) -> Config:
         """Return a config of the space; the *rng* of a proposal is the same each time."""
@@ -103,6 +102,10 @@ class Modelled(Recorded):
     def ended(self) -> int:
         """How many trials have come to their end."""
         return sum(entry.scores is not None or entry.failed for entry in self.entries.values())
+
+    def _at_random(self, seed: int) -> Suggestion | Nothing:
+        config = self._drawn(seed)
+        return Nothing.EXHAUSTED if config is None else Suggestion(config, self.insert(config))
 
     def _drawn(self, seed: int) -> Config | None:
         """Return a config that was not tried; None if none is found, and repeating is not allowed."""

@@ -28,7 +28,7 @@ def demand(who: str, module: str, extra: str, at_least: str = "", package: str =
     try:
         import_module(module)
     except ImportError as error:
-        raise MissingLibrary(who, package or module, extra) from error
+        raise MissingLibrary(who, module, extra) from error
     if not at_least:
         return
     found = metadata.version(package or module)
