@@ -50,7 +50,7 @@ class SkOptStudy(Modelled):
         old = self.arguments.pop("n_random_starts", None)  # its older name
         self._first: Any = None  # an optimizer that is told nothing
         points = FlatAxes(space, "SkOptSearch") if arguments is None else Dimensions(space, names)
-        super().__init__(space, points, known, max(startup if old is None else old, 1), attempts=2)
+        super().__init__(space, points, known, max(startup if old is None else old, 1), attempts=1)
 
     def suggested(self, points: list[list[Any]], scores: list[float], seed: int) -> list[Any]:
         """Return the library's next point."""
