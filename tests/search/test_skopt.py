@@ -50,15 +50,13 @@ def arguments(**more: Any) -> dict[str, Any]:
     return found
 
 
-def library(space: Space, seed: int = 11, startup: int = 2, **more: Any) -> Any:
-    study = SkOptStudy(space, **more)
-    study.startup = startup
-    return Library(Distinct(study, space), seed)
+def library(space: Space, seed: int = 11, startup: int = 2) -> Any:
+    return Library(Distinct(SkOptStudy(space, startup=startup), space), seed)
 
 
 def theirs(**more: Any) -> Any:
     space = named(DIMENSIONS, NAMES)
-    study = SkOptStudy(space, (), arguments(**more), NAMES, 11)
+    study = SkOptStudy(space, (), arguments(**more), NAMES, seed=11)
     return Library(Distinct(study, space), 11)
 
 
@@ -216,8 +214,7 @@ def test_what_it_is_told(monkeypatch):
         Known({"x": 1.0, "c": "b"}, (1.0,)),
         Known({"x": 9.0, "c": "a"}, None),
     ]
-    study = SkOptStudy(space, known)
-    study.startup = 3
+    study = SkOptStudy(space, known, startup=3)
     study.insert({"x": 7.0, "c": "b"})
     study.propose(2)
     assert told == [([[0.5, 0], [0.1, 1], [0.9, 0], [0.7, 1]], [25.0, 1.0, 25.0, 1.0])]

@@ -32,6 +32,7 @@ class SkOptStudy(Modelled):
         known: what was evaluated elsewhere.
         arguments: of an ``Optimizer`` of the user's; None for one over places in [0, 1] and numbers of options.
         names: of its dimensions, in their order.
+        startup: trials that have ended before there is a model; as the ``Optimizer`` has it where None, or 10.
         seed: the experiment's: where the chance of initial points starts that belong together (a latin hypercube, say).
 
     Source: the ``scikit-optimize`` package's documentation, ``skopt.Optimizer``.
@@ -43,14 +44,15 @@ class SkOptStudy(Modelled):
         known: Sequence[Known] = (),
         arguments: Mapping[str, Any] | None = None,
         names: Sequence[str] = (),
+        startup: int | None = None,
         seed: int = 0,
     ) -> None:
         self.arguments, self.seed = dict(arguments or {}), seed
-        startup = self.arguments.pop("n_initial_points", 10)
-        old = self.arguments.pop("n_random_starts", None)  # its older name
+        theirs, older = (self.arguments.pop(name, None) for name in ("n_initial_points", "n_random_starts"))
+        startup = next((count for count in (startup, older, theirs) if count is not None), 10)
         self._first: Any = None  # an optimizer that is told nothing
         points = FlatAxes(space, "SkOptSearch") if arguments is None else Dimensions(space, names)
-        super().__init__(space, points, known, max(startup if old is None else old, 1), attempts=1)
+        super().__init__(space, points, known, max(startup, 1), attempts=1)
 
     def suggested(self, points: list[list[Any]], scores: list[float], seed: int) -> list[Any]:
         """Return the library's next point."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.rng import rng_at
 from luthier.core.space import Space
+from luthier.schedulers.arguments import whole
 from luthier.search.distinct import Distinct
 from luthier.search.known import Known
 from luthier.search.library import Library
@@ -34,6 +35,7 @@ class SkOptSearch(SpaceSearcher):
         evaluated_rewards: values of *points_to_evaluate* where they are known.
         convert_to_python: taken for compatibility; values are Python's, never numpy's.
         seed: where chance starts; the *optimizer*'s ``random_state`` where None, else the Tuner's.
+        n_initial_points: trials that have ended before there is a model; the *optimizer*'s where None, else 10.
 
     Raises:
         MissingLibrary: scikit-optimize is not installed.
@@ -47,7 +49,7 @@ class SkOptSearch(SpaceSearcher):
     True
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (the order is Ray's)
         self,
         optimizer: Any = None,
         space: Sequence[str] | Mapping[str, Any] | None = None,
@@ -57,12 +59,14 @@ class SkOptSearch(SpaceSearcher):
         evaluated_rewards: Sequence[Any] | None = None,
         convert_to_python: bool = True,
         seed: object = None,
+        n_initial_points: int | None = None,
     ) -> None:
         demand("SkOptSearch", "skopt", "skopt", "0.10", "scikit-optimize")
         self.arguments: dict[str, Any] | None = None
         self.names: list[str] = []
         self.told: list[tuple[list[Any], float]] = []
         self.convert_to_python = convert_to_python
+        self.n_initial_points = None if n_initial_points is None else whole("n_initial_points", n_initial_points, 1)
         given: Any = space
         if optimizer is not None:
             given, seed = self._taken(optimizer, space, seed)
@@ -85,11 +89,12 @@ class SkOptSearch(SpaceSearcher):
 
         only_goal(goals, "SkOptSearch")
         if self.arguments is None:
-            study = SkOptStudy(space, known)
+            study = SkOptStudy(space, known, startup=self.n_initial_points)
         else:
             dimensions, chance = Dimensions(space, self.names), rng_at(seed)
             told = [Known(dimensions.config(values, chance), (score,)) for values, score in self.told]
-            study = SkOptStudy(space, [*told, *known], self.arguments, self.names, seed)
+            known = [*told, *known]
+            study = SkOptStudy(space, known, self.arguments, self.names, self.n_initial_points, seed)
         return Library(Distinct(study, space), seed, len(self.points_to_evaluate))
 
     def set_search_properties(
