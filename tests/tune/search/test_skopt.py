@@ -62,6 +62,11 @@ def test_a_tuner_takes_it(tmp_path, search_alg):
     assert grid.get_best_result().metrics["loss"] < 1e-2
 
 
+def test_dimensions_of_theirs_in_a_tuners_space(tmp_path):
+    grid = fit(tmp_path, SkOptSearch(), 3, {"x": Real(5, 6), "c": 3}, metric="loss", mode="min", seed=1)
+    assert all(5 <= result.config["x"] <= 6 and result.config["c"] == 3 for result in grid)
+
+
 @pytest.mark.parametrize("made", [lambda **more: search(space=THEIRS, seed=7, **more), theirs])
 def test_driven_by_hand_it_is_repeatable_and_can_be_saved(tmp_path, made):
     one, two = made(), made()
@@ -129,6 +134,7 @@ def test_tuples_are_ranges_only_in_a_space_of_its_own():
         ({"optimizer": optimizer(), "space": ["x"]}, "2 dimensions"),
         ({"optimizer": optimizer(), "space": ["x", "x"]}, "2 dimensions"),
         ({"optimizer": optimizer(acq_func="EIps"), "space": NAMES}, "acq_func"),
+        ({"n_initial_points": 0}, "n_initial_points"),
         ({"space": ["x", "y"]}, "only with an optimizer"),
         ({"space": {"x": (3, 1)}}, r"space\['x'\]"),
         ({"space": {"x": tune.grid_search([1, 2])}}, "'x'"),
