@@ -10,17 +10,22 @@ from typing import Any
 from benchmarks.measure import ROOT, environment, installed
 from benchmarks.target import Target
 
-LIBRARIES = {"optuna": "OptunaSearch", "hyperopt": "HyperOptSearch"}
+LIBRARIES = {
+    "optuna": ("optuna", "OptunaSearch", 200, 60),
+    "hyperopt": ("hyperopt", "HyperOptSearch", 200, 60),
+    "bayesopt": ("bayes_opt", "BayesOptSearch", 50, 12),
+    "skopt": ("skopt", "SkOptSearch", 50, 12),
+}  # by our names: the module, our class, results told and suggestions asked for
 
 
 def bench(*, quick: bool) -> dict[str, Any]:
     """Measure it: 10 mixed axes, as many results told as the library stands, then suggestions of both in turns."""
-    told, asked = (20, 4) if quick else (200, 60)
     found: dict[str, Any] = {}
     targets = []
-    for library, ours in LIBRARIES.items():
-        if not installed(library):
+    for library, (module, ours, told, asked) in LIBRARIES.items():
+        if not installed(module):
             continue
+        told, asked = (20, 4) if quick else (told, asked)  # noqa: PLW2901 (that many will do)
         command = [sys.executable, "-m", "benchmarks.sides.wrapped", library, str(told), str(asked)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment(), cwd=ROOT)
         found[library] = json.loads(done.stdout.splitlines()[-1])

@@ -81,7 +81,7 @@ class FlatAxes:
         BadArgument: an axis is a grid.
 
     >>> from luthier.core.rng import rng_at
-    >>> from luthier.core.space import Space
+    >>> from luthier.core.space import Categorical, Float, Space
     >>> axes = FlatAxes(Space({"x": Float(0, 10), "kind": Categorical(["a", "b"])}), "It")
     >>> axes.config([0.25, 1], rng_at(0)), axes.values({"x": 2.5, "kind": "b"})
     ({'x': 2.5, 'kind': 'b'}, [0.25, 1])

@@ -36,7 +36,7 @@ def inside(thing: Any, seen: tuple[int, ...] = ()) -> Any:
     if isinstance(thing, Rng):
         return thing._key, thing._state  # noqa: SLF001 (a generator that is carried along is what is looked for)
     if hasattr(thing, "__qualname__") or hasattr(thing, "tolist"):  # functions and classes; arrays
-        return thing.tolist() if hasattr(thing, "tolist") else thing.__qualname__
+        return thing.__qualname__ if hasattr(thing, "__qualname__") else thing.tolist()
     slots = (name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()))
     names = [*getattr(thing, "__dict__", ()), *slots, *getattr(thing, "__struct_fields__", ())]
     if not names and not hasattr(thing, "__dict__"):

@@ -34,6 +34,8 @@ SEARCH_ALGS: Mapping[str, str] = {
     "tpe": "luthier.tune.search.tpe:TPESearch",
     "optuna": "luthier.tune.search.optuna:OptunaSearch",
     "hyperopt": "luthier.tune.search.hyperopt:HyperOptSearch",
+    "bayesopt": "luthier.tune.search.bayesopt:BayesOptSearch",
+    "skopt": "luthier.tune.search.skopt:SkOptSearch",
     "sobol": "luthier.tune.search.quasirandom:QuasiRandomSearch",
     "quasirandom": "luthier.tune.search.quasirandom:QuasiRandomSearch",
     "evolution": "luthier.tune.search.evolution:EvolutionSearch",

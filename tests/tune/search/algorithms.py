@@ -60,6 +60,14 @@ ALGORITHMS: dict[str, Algorithm] = {
     "HyperOptSearch": Algorithm(
         {"n_initial_points": 4}, {"n_initial_points": 1000}, module="hyperopt", extra="hyperopt"
     ),
+    "BayesOptSearch": Algorithm(
+        {"random_search_steps": 4},
+        {"random_search_steps": 1000},
+        repeats="it is over when all has been tried",
+        module="bayes_opt",
+        extra="bayesopt",
+    ),
+    "SkOptSearch": Algorithm({"n_initial_points": 4}, {"n_initial_points": 1000}, module="skopt", extra="skopt"),
 }
 
 SPACE: dict[str, Any] = {

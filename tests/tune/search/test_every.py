@@ -24,7 +24,7 @@ SUGGESTING = [name for name in ALGORITHMS if name != "BasicVariantGenerator"]  #
 LATTICE = {"q": tune.quniform(0, 1, 0.25), "kind": tune.choice(["a", "b"])}
 PARTLY = {"model": tune.choice(["a", {"x": tune.uniform(0, 1)}])}
 WIDE = {f"x{k}": tune.uniform(0, 1) if k % 2 else tune.randint(0, 9) for k in range(200)}
-SEEDS = {"HyperOptSearch": "random_state_seed"}  # what Ray Tune calls it there
+SEEDS = {"HyperOptSearch": "random_state_seed", "BayesOptSearch": "random_state"}  # what Ray Tune calls it there
 
 
 def search(name: str, space: Any = SPACE, *, seed: int = 7, **more: Any) -> Any:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _READERS = {
     "hyperopt.pyll": "HyperOptSearch",
     "optuna.distributions": "OptunaSearch",
+    "bayes_opt.parameter": "BayesOptSearch",
+    "skopt.space": "SkOptSearch",
     "ConfigSpace": "TuneBOHB(space=...), which takes a whole ConfigurationSpace",
 }
 
