@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from luthier.search.ax_parameters import AxParameters
     from luthier.search.known import Known
 
+_DRAWS = 200  # of Sobol's points, before all configs of a finite space are taken to have been tried
 _ATTEMPTS = 3  # where a matrix turns out not to be positive definite, as AxClient does
 
 
@@ -129,6 +130,8 @@ class AxStudy:
         stopping = self._client.global_stopping_strategy
         if stopping is not None and stopping.should_stop_optimization(experiment=experiment)[0]:
             return Nothing.EXHAUSTED
+        if self.points.finite and len(set(map(repr, self.values.values()))) >= self.points.size:
+            return self._again(seed)  # Sobol's points would be gone through again and again
         for attempt in range(_ATTEMPTS):
             strategy = self._strategy()
             if strategy is None:
@@ -141,15 +144,17 @@ class AxStudy:
                         own = spec.generator_kwargs.get("seed")
                         place = {"init_position": len(experiment.trials)}
                         spec.generator_kwargs |= place | {"seed": self.seed % 2**31 if own is None else own}
+                        if self.points.finite:
+                            spec.generator_gen_kwargs |= {"model_gen_options": {"max_rs_draws": _DRAWS}}
             try:
                 with with_rng_seed(rng_at(seed, 2, attempt).seed32()):
                     run = strategy.gen_single_trial(experiment, n=1)
             except (DataRequiredError, MaxParallelismReachedException):
                 return Nothing.NOT_YET
+            except SearchSpaceExhausted:
+                return self._again(seed)
             except OptimizationComplete:
                 return Nothing.EXHAUSTED
-            except SearchSpaceExhausted:  # all configs were tried: again one of them
-                return list(self.values.values())[rng_at(seed, 3).below(len(self.values))]
             except RuntimeError as error:
                 if "holesky" not in str(error) or attempt == _ATTEMPTS - 1:
                     raise
@@ -157,6 +162,16 @@ class AxStudy:
                 values: Mapping[str, Any] = run.arms[0].parameters
                 return values
         return Nothing.NOT_YET
+
+    def _again(self, seed: int) -> Mapping[str, Any]:
+        """Return a config that was not tried, if one is easily found; else one that was: there are no others."""
+        tried = list(self.values.values())
+        if not self._client.experiment.search_space.parameter_constraints:
+            for draw in range(_DRAWS):
+                values = self.points.values(self.points.space.sample(rng_at(seed, 3, draw)))
+                if values is not None and values not in tried:
+                    return values
+        return tried[rng_at(seed, 4).below(len(tried))]
 
     def _strategy(self) -> Any:
         """Return the generation strategy as it stands after the trials; None if it has come to its end."""

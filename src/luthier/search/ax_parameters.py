@@ -36,6 +36,8 @@ class AxParameters:
     Attributes:
         specs: the parameters.
         parts: one for each that there is a choice of.
+        finite: whether Ax sees no real number among them.
+        size: how many configs there are, were all axes alive.
 
     Raises:
         BadArgument: an axis is a grid.
@@ -55,6 +57,8 @@ class AxParameters:
             for part in self._axes.parts
             if names is None or part.axis.name in names
         ]
+        self.size = math.prod(size(knob.domain) for knob in self.parts)
+        self.finite = all(knob.spec.get("value_type") != "float" or knob.kind == "choice" for knob in self.parts)
         self._fixed: dict[str, Any] = {}
         if given is not None:
             self._fixed = {spec["name"]: spec["value"] for spec in given if spec["type"] == "fixed"}

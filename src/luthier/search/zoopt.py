@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from luthier.search.known import Known
 
 _PRECISION = 1e-12  # what ZOOpt rounds places in [0, 1] to
+_ATTEMPTS = 8  # at a point that was not tried
 _FINEST = 9  # decimals of a precision of ZOOpt's; finer ones are not seen by anybody
 _STEPS = 2**31  # more values than that side by side are a place in [0, 1]
 
@@ -70,8 +71,10 @@ class ZooptStudy:
         self.model, self.positive = parameter.get_train_size(), parameter.get_positive_size()
         self.exploitation = parameter.get_probability()
         self.bits = self.racos.ub if uncertain_bits is None else uncertain_bits
+        self.size = math.prod(size(part.axis.domain) for part in points.parts)  # were all axes alive
         self.best: list[Any] = []  # solutions, best first: as many as a model needs
         self.running: dict[int, Any] = {}  # solutions by token
+        self.tried: dict[tuple[float, ...], int] = {}  # how many trials were where
         self._births = 0
         for config, scores, rung in known:
             token = self.insert(config)
@@ -79,13 +82,20 @@ class ZooptStudy:
                 self.settle(token, scores, stopped=rung is not None)
 
     def propose(self, seed: int) -> Suggestion:
-        """Return a new point."""
-        values = []
-        if self.scales:
-            with _seeded(seed, self.precisions):
-                values = [scale.value(x) for scale, x in zip(self.scales, self._next(), strict=True)]
-        config = self.points.config(values, rng_at(seed, 1))
-        return Suggestion(config, self.insert(config))
+        """Return a new point, one that was not tried if ZOOpt finds one in some attempts.
+
+        It changes few axes at a time, and may choose those that are not alive, or what is rounded away.
+        """
+        for attempt in range(_ATTEMPTS):
+            values = []
+            if self.scales:
+                with _seeded(rng_at(seed, 2, attempt).seed32(), self.precisions):
+                    values = [scale.value(x) for scale, x in zip(self.scales, self._next(), strict=True)]
+            config = self.points.config(values, rng_at(seed, 1))
+            found = self._x(config)
+            if found is None or found not in self.tried or len(self.tried) >= self.size:
+                break
+        return Suggestion(config, None if found is None else self._keep(found))
 
     def _next(self) -> Sequence[Any]:
         import numpy as np
@@ -104,19 +114,28 @@ class ZooptStudy:
 
     def insert(self, config: Config) -> Any:
         """Take in a config that others chose; None if it is not of this space."""
+        x = self._x(config)
+        return None if x is None else self._keep(x)
+
+    def _x(self, config: Config) -> tuple[float, ...] | None:
+        """Return where *config* is, as ZOOpt has it; None if it is not of this space."""
+        values = self.points.values(config)
+        return None if values is None else tuple(scale.x(v) for scale, v in zip(self.scales, values, strict=True))
+
+    def _keep(self, x: tuple[float, ...]) -> int:
         from zoopt import Solution
 
-        values = self.points.values(config)
-        if values is None:
-            return None
         self._births += 1
-        x = [scale.x(value) for scale, value in zip(self.scales, values, strict=True)]
-        self.running[self._births] = Solution(x)
+        self.tried[x] = self.tried.get(x, 0) + 1
+        self.running[self._births] = Solution(list(x))
         return self._births
 
     def withdraw(self, token: Any) -> None:
         """Forget a proposal."""
-        del self.running[token]
+        x = tuple(self.running.pop(token).get_x())
+        self.tried[x] -= 1
+        if not self.tried[x]:
+            del self.tried[x]
 
     def hear(self, token: Any, step: int, scores: tuple[Score, ...]) -> None:
         """Hear of a result on the way, which ZOOpt has no place for."""
@@ -148,7 +167,7 @@ class _Scale:
     def __init__(self, part: Part) -> None:
         from zoopt import ValueType
 
-        domain = part.axis.domain
+        self.part, domain = part, part.axis.domain
         self.steps: int | None = None
         self.ends = isinstance(domain, Float)  # the first and the last value are at 0 and 1, not half a step inside
         stepped = isinstance(domain, Integer) or (isinstance(domain, Float) and domain.q is not None)

@@ -172,7 +172,8 @@ class AxSearch(SpaceSearcher):
         except (AxError, ValueError, KeyError, TypeError, AssertionError) as error:
             said = "; ".join(self.parameter_constraints + self.outcome_constraints)
             wanted = "what AxClient.create_experiment() takes"
-            raise BadArgument("space and constraints", said, wanted, str(error) or repr(error)) from error
+            why = (str(error) or repr(error)).partition("\n")[0].rstrip(".")
+            raise BadArgument("space and constraints", said, wanted, why) from error
         for text, constraint in zip(
             self.parameter_constraints, experiment.search_space.parameter_constraints, strict=False
         ):
