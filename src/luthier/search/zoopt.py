@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from luthier.search.flat_axes import FlatAxes, Part
     from luthier.search.known import Known
 
-_PRECISION = 1e-12  # what ZOOpt rounds places in [0, 1] to
+_DECIMALS = 12  # of places in [0, 1]
 _ATTEMPTS = 8  # at a point that was not tried
 _FINEST = 9  # decimals of a precision of ZOOpt's; finer ones are not seen by anybody
 _STEPS = 2**31  # more values than that side by side are a place in [0, 1]
@@ -145,8 +145,7 @@ class ZooptStudy:
         solution, score = self.running.pop(token), float("inf") if scores is None else scores[0]
         if not self.scales:
             return
-        with _seeded(0, self.precisions):
-            same = [other for other in self.best if solution.is_equal(other)]
+        same = [other for other in self.best if solution.get_x() == other.get_x()]
         if same:  # two of one place could not be told apart by any classifier: ZOOpt would look for one without end
             if same[0].get_value() <= score:
                 return
@@ -174,7 +173,7 @@ class _Scale:
         if stepped and not getattr(domain, "log", False) and size(domain) <= _STEPS:
             self.steps = int(size(domain))
         self.options = part.options
-        self.dimension: tuple[Any, ...] = (ValueType.CONTINUOUS, [0.0, 1.0], _PRECISION)
+        self.dimension: tuple[Any, ...] = (ValueType.CONTINUOUS, [0.0, 1.0], 10.0**-_DECIMALS)
         if self.options is not None:
             self.dimension = (ValueType.DISCRETE, [0, self.options - 1], False)
         elif self.steps is not None:
@@ -185,7 +184,7 @@ class _Scale:
         if self.options is not None:
             return int(value)
         if self.steps is None:
-            return float(value)
+            return round(float(value), _DECIMALS)
         k = round(value * (self.steps - 1)) if self.ends else int(value * self.steps)
         return min(max(k, 0), self.steps - 1)
 
@@ -209,14 +208,14 @@ def _seeded(seed: int, precisions: list[int | None]) -> Iterator[None]:
     import numpy as np
     from zoopt.utils.zoo_global import gl
 
-    state, others = np.random.get_state(), gl.float_precisions  # noqa: NPY002 (ZOOpt's own)
-    np.random.seed(seed)  # noqa: NPY002 (ZOOpt's own)
+    generator, others = np.random.get_bit_generator(), gl.float_precisions
+    np.random.set_bit_generator(np.random.PCG64(seed))
     gl.float_precisions = list(precisions)
     try:
         yield
     finally:
         gl.float_precisions = others
-        np.random.set_state(state)  # noqa: NPY002 (ZOOpt's own)
+        np.random.set_bit_generator(generator)
 
 
 def converted(space: Mapping[str, Any]) -> Space:
