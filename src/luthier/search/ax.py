@@ -242,14 +242,16 @@ def quietly(*, aloud: bool = False) -> Iterator[None]:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pandas, of the linear algebra, of AxClient's age: not the user's to mend
-        from ax.utils.common.logger import ROOT_STREAM_HANDLER
+        from ax.utils.common.logger import ROOT_LOGGER, ROOT_STREAM_HANDLER
 
-        before = ROOT_STREAM_HANDLER.level
+        before = ROOT_STREAM_HANDLER.level, ROOT_LOGGER.propagate
         ROOT_STREAM_HANDLER.setLevel("ERROR")
+        ROOT_LOGGER.propagate = False
         try:
             yield
         finally:
-            ROOT_STREAM_HANDLER.setLevel(before)
+            ROOT_STREAM_HANDLER.setLevel(before[0])
+            ROOT_LOGGER.propagate = before[1]
 
 
 def client_of(

@@ -116,7 +116,7 @@ class Knob:
             self.spec["value_type"] = type(domain.options[0]).__name__
         elif self.kind == "option":
             few = len(domain.options) == 2  # noqa: PLR2004 (two have no order)
-            order = {"is_ordered": few, "sort_values": False}
+            order = {"is_ordered": few, "sort_values": few}
             self.spec |= {"type": "choice", "values": list(range(len(domain.options))), "value_type": "int", **order}
         elif self.kind == "step":
             self.count = int(size(domain))
