@@ -8,7 +8,7 @@ from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.errors import BadArgument, BadArgumentType, MissingLibrary
 from luthier.core.goal import Goal
 from luthier.core.space import Space
 from luthier.search.distinct import Distinct
@@ -187,15 +187,19 @@ class AxSearch(SpaceSearcher):
 
 
 def _there() -> None:
-    """See to it that Ax can be imported; what it says of itself meanwhile is kept back."""
+    """See to it that Ax can be imported; what it says of itself meanwhile is kept back.
+
+    Raises:
+        MissingLibrary: it is not installed, or so new that ``AxClient`` is gone.
+    """
     before = logging.root.manager.disable
     logging.disable(max(before, logging.WARNING))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             demand("AxSearch", "ax.service.ax_client", "ax")
-    except ImportError as error:
-        raise type(error)("AxSearch", "ax", "ax") from error.__cause__  # type: ignore[call-arg]
+    except MissingLibrary as error:
+        raise MissingLibrary("AxSearch", "ax-platform<1.4", "ax") from error.__cause__
     finally:
         logging.disable(before)
 
