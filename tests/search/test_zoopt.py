@@ -166,7 +166,8 @@ def test_dimensions_of_theirs():
 
 
 @pytest.mark.parametrize(
-    "dimension", [(ValueType.CONTINUOUS, [0, 1], 0), (ValueType.CONTINUOUS, [0, 1], 10), (ValueType.DISCRETE, [3, 1], 1)]
+    "dimension",
+    [(ValueType.CONTINUOUS, [0, 1], 0), (ValueType.CONTINUOUS, [0, 1], 10), (ValueType.DISCRETE, [3, 1], 1)],
 )
 def test_dimensions_that_cannot_be_used(dimension):
     with pytest.raises(BadArgument):
@@ -174,7 +175,7 @@ def test_dimensions_that_cannot_be_used(dimension):
 
 
 def test_a_grid_is_refused():
-    with pytest.raises(BadArgument, match="'x'.*ZOOpt does not walk grids"):
+    with pytest.raises(BadArgument, match=r"'x'.*ZOOpt does not walk grids"):
         study_of(Space({"x": Grid([1, 2])}))
 
 
@@ -204,9 +205,9 @@ def test_a_config_that_was_tried_twice_counts_once_with_its_better_score():
 
 def test_others_are_left_alone():
     """Chance is numpy's global generator for ZOOpt, and precisions a global list: both are as they were after it."""
-    np.random.seed(5)
-    first = np.random.random(3)
-    np.random.seed(5)
+    np.random.seed(5)  # noqa: NPY002 (the global one)
+    first = np.random.random(3)  # noqa: NPY002 (as above)
+    np.random.seed(5)  # noqa: NPY002 (the global one)
     one, two = study_of(Space({"x": Float(0, 1)})), study_of(MIXED)
     alone = [one.propose(k).config for k in range(9)]
     other = study_of(Space({"x": Float(0, 1)}))
@@ -215,7 +216,7 @@ def test_others_are_left_alone():
         two.settle(two.propose(k).token, (k,), stopped=False)
         between.append(other.propose(k).config)
     assert between == alone
-    assert list(np.random.random(3)) == list(first)
+    assert list(np.random.random(3)) == list(first)  # noqa: NPY002 (as above)
 
 
 def test_it_goes_on_where_its_own_driver_waits_for_ever(capsys):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from luthier.core.goal import Score
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.search.study import Suggestion
@@ -14,7 +15,7 @@ from luthier.search.study import Suggestion
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from luthier.core.goal import Goal, Score
+    from luthier.core.goal import Goal
     from luthier.core.terms import Config
     from luthier.search.ax_parameters import AxParameters
     from luthier.search.known import Known
@@ -78,7 +79,7 @@ class AxStudy:
         for config, scores, rung in known:
             token = self.insert(config)
             if token is not None:
-                self._deeds.append(Deed(token, True, scores, rung is not None))
+                self._deeds.append(Deed(token, ended=True, scores=scores, stopped=rung is not None))
 
     def propose(self, seed: int) -> Suggestion | Nothing:
         """Return a new point; NOT_YET while Ax waits for results."""
@@ -98,7 +99,7 @@ class AxStudy:
             return None
         self._births += 1
         self.values[self._births] = values
-        self._deeds.append(Deed(self._births, False))
+        self._deeds.append(Deed(self._births, ended=False))
         return self._births
 
     def withdraw(self, token: Any) -> None:
@@ -114,18 +115,13 @@ class AxStudy:
 
     def settle(self, token: Any, scores: tuple[Score, ...] | None, *, stopped: bool) -> None:
         """Hear of a trial's end."""
-        self._deeds.append(Deed(token, True, scores, stopped))
+        self._deeds.append(Deed(token, ended=True, scores=scores, stopped=stopped))
         if self.points.parts:
             with quietly(aloud=self.aloud):
                 self._told()
 
     # -- Ax ------------------------------------------------------------------------------------------------------------
     def _generated(self, seed: int) -> Mapping[str, Any] | Nothing:
-        from ax.adapter.registry import Generators
-        from ax.exceptions.core import DataRequiredError, OptimizationComplete, SearchSpaceExhausted
-        from ax.exceptions.generation_strategy import MaxParallelismReachedException
-        from ax.utils.common.random import with_rng_seed
-
         experiment = self._told().experiment
         stopping = self._client.global_stopping_strategy
         if stopping is not None and stopping.should_stop_optimization(experiment=experiment)[0]:
@@ -138,30 +134,43 @@ class AxStudy:
                 return Nothing.EXHAUSTED
             if strategy.current_node.new_trial_limit() == 0:
                 return Nothing.NOT_YET
-            for node in strategy.nodes_by_name.values():
-                for spec in node.generator_specs:
-                    if spec.generator_enum is Generators.SOBOL:
-                        own = spec.generator_kwargs.get("seed")
-                        place = {"init_position": len(experiment.trials)}
-                        spec.generator_kwargs |= place | {"seed": self.seed % 2**31 if own is None else own}
-                        if self.points.finite:
-                            spec.generator_gen_kwargs |= {"model_gen_options": {"max_rs_draws": _DRAWS}}
+            self._place(strategy)
             try:
-                with with_rng_seed(rng_at(seed, 2, attempt).seed32()):
-                    run = strategy.gen_single_trial(experiment, n=1)
-            except (DataRequiredError, MaxParallelismReachedException):
-                return Nothing.NOT_YET
-            except SearchSpaceExhausted:
-                return self._again(seed)
-            except OptimizationComplete:
-                return Nothing.EXHAUSTED
+                return self._asked(strategy, seed, attempt)
             except RuntimeError as error:
                 if "holesky" not in str(error) or attempt == _ATTEMPTS - 1:
                     raise
-            else:
-                values: Mapping[str, Any] = run.arms[0].parameters
-                return values
         return Nothing.NOT_YET
+
+    def _place(self, strategy: Any) -> None:
+        """Have Sobol's points go on where they are."""
+        from ax.adapter.registry import Generators
+
+        for node in strategy.nodes_by_name.values():
+            for spec in node.generator_specs:
+                if spec.generator_enum is Generators.SOBOL:
+                    own = spec.generator_kwargs.get("seed")
+                    place = {"init_position": len(self._client.experiment.trials)}
+                    spec.generator_kwargs |= place | {"seed": self.seed % 2**31 if own is None else own}
+                    if self.points.finite:
+                        spec.generator_gen_kwargs |= {"model_gen_options": {"max_rs_draws": _DRAWS}}
+
+    def _asked(self, strategy: Any, seed: int, attempt: int) -> Mapping[str, Any] | Nothing:
+        from ax.exceptions.core import DataRequiredError, OptimizationComplete, SearchSpaceExhausted
+        from ax.exceptions.generation_strategy import MaxParallelismReachedException
+        from ax.utils.common.random import with_rng_seed
+
+        try:
+            with with_rng_seed(rng_at(seed, 2, attempt).seed32()):
+                run = strategy.gen_single_trial(self._client.experiment, n=1)
+        except (DataRequiredError, MaxParallelismReachedException):
+            return Nothing.NOT_YET
+        except SearchSpaceExhausted:
+            return self._again(seed)
+        except OptimizationComplete:
+            return Nothing.EXHAUSTED
+        values: Mapping[str, Any] = run.arms[0].parameters
+        return values
 
     def _again(self, seed: int) -> Mapping[str, Any]:
         """Return a config that was not tried, if one is easily found; else one that was: there are no others."""
@@ -272,7 +281,8 @@ def client_of(
         outcome_constraints: such as ``"size <= 10"``.
         client: the one to create the experiment in; None for a new one.
     """
-    from ax.service.ax_client import AxClient, ObjectiveProperties
+    from ax.service.ax_client import AxClient
+    from ax.service.utils.instantiation import ObjectiveProperties
 
     found = AxClient(**arguments) if client is None else client
     found.create_experiment(

@@ -143,7 +143,7 @@ class Knob:
         if self.kind == "choice":
             return int(self.domain.index(value))
         if self.kind == "step":
-            return value / (self.count - 1) if isinstance(self.domain, Float) else (value + 0.5) / self.count
+            return float(value / (self.count - 1) if isinstance(self.domain, Float) else (value + 0.5) / self.count)
         return float(self.domain.to_unit(value)) if self.kind == "range" else float(value)
 
 

@@ -86,16 +86,21 @@ class ZooptStudy:
 
         It changes few axes at a time, and may choose those that are not alive, or what is rounded away.
         """
-        for attempt in range(_ATTEMPTS):
-            values = []
-            if self.scales:
-                with _seeded(rng_at(seed, 2, attempt).seed32(), self.precisions):
-                    values = [scale.value(x) for scale, x in zip(self.scales, self._next(), strict=True)]
-            config = self.points.config(values, rng_at(seed, 1))
-            found = self._x(config)
+        config, found = self._drawn(seed, 0)
+        for attempt in range(1, _ATTEMPTS):
             if found is None or found not in self.tried or len(self.tried) >= self.size:
                 break
+            config, found = self._drawn(seed, attempt)
         return Suggestion(config, None if found is None else self._keep(found))
+
+    def _drawn(self, seed: int, attempt: int) -> tuple[Config, tuple[float, ...] | None]:
+        """Return a config, and where it is."""
+        values = []
+        if self.scales:
+            with _seeded(rng_at(seed, 2, attempt).seed32(), self.precisions):
+                values = [scale.value(x) for scale, x in zip(self.scales, self._next(), strict=True)]
+        config = self.points.config(values, rng_at(seed, 1))
+        return config, self._x(config)
 
     def _next(self) -> Sequence[Any]:
         import numpy as np
@@ -196,7 +201,7 @@ class _Scale:
 
 
 def _precisions() -> list[int | None]:
-    """Return the decimals that ZOOpt rounds each axis to: it keeps those of the last space only, for all the process."""
+    """Return the decimals that ZOOpt rounds each axis to: it keeps those of the last space, for all the process."""
     from zoopt.utils.zoo_global import gl
 
     return list(gl.float_precisions)
@@ -208,14 +213,15 @@ def _seeded(seed: int, precisions: list[int | None]) -> Iterator[None]:
     import numpy as np
     from zoopt.utils.zoo_global import gl
 
-    generator, others = np.random.get_bit_generator(), gl.float_precisions
-    np.random.set_bit_generator(np.random.PCG64(seed))
+    numpy: Any = np.random  # its types leave these two out
+    generator, others = numpy.get_bit_generator(), gl.float_precisions
+    numpy.set_bit_generator(np.random.PCG64(seed))
     gl.float_precisions = list(precisions)
     try:
         yield
     finally:
         gl.float_precisions = others
-        np.random.set_bit_generator(generator)
+        numpy.set_bit_generator(generator)
 
 
 def converted(space: Mapping[str, Any]) -> Space:

@@ -68,7 +68,8 @@ def train(config):
 def client_with(parameters: Any = None, **more: Any) -> Any:
     """Return a client as users make one, with an experiment if there are parameters."""
     search()
-    from ax.service.ax_client import AxClient, ObjectiveProperties
+    from ax.service.ax_client import AxClient
+    from ax.service.utils.instantiation import ObjectiveProperties
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -124,9 +124,7 @@ def test_exploration_can_be_had():
     rewards = [abs(p["x"] - 0.8) for p in known]
     near = []
     for rate in (0, 1):
-        searcher = search(
-            points_to_evaluate=known, evaluated_rewards=rewards, parallel_num=30, exploration_rate=rate
-        )
+        searcher = search(points_to_evaluate=known, evaluated_rewards=rewards, parallel_num=30, exploration_rate=rate)
         near.append(sum(abs(searcher.suggest(f"t{k}")["x"] - 0.8) < 0.15 for k in range(30)))
     assert near[0] > near[1] + 5
 

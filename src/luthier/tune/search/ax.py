@@ -56,7 +56,7 @@ class AxSearch(SpaceSearcher):
     True
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (the order is Ray's)
         self,
         space: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         metric: str | Sequence[str] | None = None,

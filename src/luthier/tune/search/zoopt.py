@@ -50,7 +50,7 @@ class ZOOptSearch(SpaceSearcher):
     True
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (the order is Ray's)
         self,
         algo: str = "asracos",
         budget: int | None = None,
@@ -69,9 +69,9 @@ class ZOOptSearch(SpaceSearcher):
         if budget is not None:
             _count("budget", budget)
         _count("parallel_num", parallel_num)
-        for name in kwargs:
+        for name, value in kwargs.items():
             if name not in _DEFAULTS:
-                raise BadArgument(name, kwargs[name], f"one of {', '.join(_DEFAULTS)}", "ZOOptSearch has no such thing")
+                raise BadArgument(name, value, f"one of {', '.join(_DEFAULTS)}", "ZOOptSearch has no such thing")
         options = {**_DEFAULTS, **kwargs}
         rate, bits = options["exploration_rate"], options["uncertain_bits"]
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
