@@ -6,6 +6,7 @@ import json
 import statistics
 import sys
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def bare_zoopt() -> Callable[[], float]:
         return loss({f"x{i}": x[i] for i in range(4)} | {"n0": x[6], "c0": "abc"[x[8]]})
 
     Opt.min(Objective(evaluated, Dimension2(dimensions)), Parameter(budget=260, seed=1))
-    turns = iter([later - sooner for sooner, later in zip(ends, ends[1:], strict=False)] * 2)
+    turns = iter([later - sooner for sooner, later in pairwise(ends)] * 2)
     return lambda: next(turns)
 
 

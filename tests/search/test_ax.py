@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
@@ -23,6 +23,9 @@ from luthier.simulation.world import World
 from luthier.testing.searchers import SearcherContract
 from luthier.tune.search.ax import AxSearch
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 LOSS = (Goal("loss", "min"),)
 MIXED = Space(
     {
@@ -41,6 +44,17 @@ MIXED = Space(
         "twice": Function(lambda config: 2 * config["drop"]),
     }
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread_of_torch() -> Iterator[None]:
+    """Two wait for each other, with matrices as small as these."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def sobol() -> Any:
@@ -177,9 +191,9 @@ def drawn(parameters, count):
     from ax.adapter.registry import Generators
     from ax.utils.common.random import with_rng_seed
 
-    from luthier.search.ax import client_of, quietly
+    from luthier.search.ax import Quiet, client_of
 
-    with quietly(), with_rng_seed(7):
+    with Quiet(), with_rng_seed(7):
         client = client_of(parameters.specs, LOSS, {"generation_strategy": sobol()}, None, None)
         run = Generators.SOBOL(experiment=client.experiment, seed=3).gen(n=count)
     return [parameters.config(arm.parameters, rng_at(1, k)) for k, arm in enumerate(run.arms)]
@@ -270,9 +284,9 @@ def experiment_of(searcher: Any) -> Any:
 
 
 def told_to(searcher: Any) -> Any:
-    from luthier.search.ax import quietly
+    from luthier.search.ax import Quiet
 
-    with quietly():
+    with Quiet():
         return experiment_of(searcher).lookup_data().df
 
 
@@ -372,9 +386,9 @@ def test_constraints_are_kept_and_chance_is_ours_alone():
 
 def test_the_parameters_of_an_experiment_are_read():
     AxSearch()
-    from luthier.search.ax import client_of, quietly
+    from luthier.search.ax import Quiet, client_of
 
-    with quietly():
+    with Quiet():
         experiment = client_of(THEIRS, LOSS, {}, None, None).experiment
     read = converted(described(experiment.search_space.parameters)).description
     assert read == {**converted(THEIRS).description, "alone": "only"}  # one option is a constant for Ax

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +12,7 @@ from luthier.core.rng import rng_at
 from luthier.search.study import Suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from luthier.core.goal import Goal
     from luthier.core.terms import Config
@@ -85,7 +84,7 @@ class AxStudy:
         """Return a new point; NOT_YET while Ax waits for results."""
         values: Mapping[str, Any] | Nothing = {}
         if self.points.parts:
-            with quietly(aloud=self.aloud):
+            with Quiet(aloud=self.aloud):
                 values = self._generated(seed)
         if isinstance(values, Nothing):
             return values
@@ -117,7 +116,7 @@ class AxStudy:
         """Hear of a trial's end."""
         self._deeds.append(Deed(token, ended=True, scores=scores, stopped=stopped))
         if self.points.parts:
-            with quietly(aloud=self.aloud):
+            with Quiet(aloud=self.aloud):
                 self._told()
 
     # -- Ax ------------------------------------------------------------------------------------------------------------
@@ -243,24 +242,32 @@ class Lent:
         return self.client
 
 
-@contextmanager
-def quietly(*, aloud: bool = False) -> Iterator[None]:
-    """Keep back the warnings of Ax and of what is under it, and its log but for errors; all of it unless *aloud*."""
-    if aloud:
-        yield
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of pandas, of the linear algebra, of AxClient's age: not the user's to mend
+class Quiet:
+    """Keeps back the warnings of Ax and of what is under it, and its log but for errors; nothing where *aloud*."""
+
+    def __init__(self, *, aloud: bool = False) -> None:
+        self.aloud = aloud
+        self._warnings = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        if self.aloud:
+            return
         from ax.utils.common.logger import ROOT_LOGGER, ROOT_STREAM_HANDLER
 
-        before = ROOT_STREAM_HANDLER.level, ROOT_LOGGER.propagate
+        self._warnings.__enter__()
+        warnings.simplefilter("ignore")  # of pandas, of the linear algebra, of AxClient's age: not the user's to mend
+        self._before = ROOT_STREAM_HANDLER.level, ROOT_LOGGER.propagate
         ROOT_STREAM_HANDLER.setLevel("ERROR")
         ROOT_LOGGER.propagate = False
-        try:
-            yield
-        finally:
-            ROOT_STREAM_HANDLER.setLevel(before[0])
-            ROOT_LOGGER.propagate = before[1]
+
+    def __exit__(self, *exception: object) -> None:
+        if self.aloud:
+            return
+        from ax.utils.common.logger import ROOT_LOGGER, ROOT_STREAM_HANDLER
+
+        ROOT_STREAM_HANDLER.setLevel(self._before[0])
+        ROOT_LOGGER.propagate = self._before[1]
+        self._warnings.__exit__(None, None, None)
 
 
 def client_of(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument
@@ -16,7 +15,7 @@ from luthier.search.optuna_space import nested
 from luthier.search.study import Suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from luthier.core.goal import Score
     from luthier.core.terms import Config
@@ -97,7 +96,7 @@ class ZooptStudy:
         """Return a config, and where it is."""
         values = []
         if self.scales:
-            with _seeded(rng_at(seed, 2, attempt).seed32(), self.precisions):
+            with _Seeded(rng_at(seed, 2, attempt).seed32(), self.precisions):
                 values = [scale.value(x) for scale, x in zip(self.scales, self._next(), strict=True)]
         config = self.points.config(values, rng_at(seed, 1))
         return config, self._x(config)
@@ -207,20 +206,27 @@ def _precisions() -> list[int | None]:
     return list(gl.float_precisions)
 
 
-@contextmanager
-def _seeded(seed: int, precisions: list[int | None]) -> Iterator[None]:
-    """Let ZOOpt begin at *seed*, with the *precisions* of one search; it draws from numpy's global generator."""
-    import numpy as np
-    from zoopt.utils.zoo_global import gl
+class _Seeded:
+    """Lets ZOOpt begin at *seed*, with the *precisions* of one search; it draws from numpy's global generator."""
 
-    numpy: Any = np.random  # its types leave these two out
-    generator, others = numpy.get_bit_generator(), gl.float_precisions
-    numpy.set_bit_generator(np.random.PCG64(seed))
-    gl.float_precisions = list(precisions)
-    try:
-        yield
-    finally:
-        gl.float_precisions = others
+    def __init__(self, seed: int, precisions: list[int | None]) -> None:
+        self.seed, self.precisions = seed, precisions
+
+    def __enter__(self) -> None:
+        import numpy as np
+        from zoopt.utils.zoo_global import gl
+
+        numpy: Any = np.random  # its types leave these two out
+        self._before = numpy.get_bit_generator(), gl.float_precisions
+        numpy.set_bit_generator(np.random.PCG64(self.seed))
+        gl.float_precisions = list(self.precisions)
+
+    def __exit__(self, *exception: object) -> None:
+        import numpy as np
+        from zoopt.utils.zoo_global import gl
+
+        numpy: Any = np.random
+        generator, gl.float_precisions = self._before
         numpy.set_bit_generator(generator)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from luthier.tune.search.ax import AxSearch
 from luthier.tune.searching import create_searcher
 from tests.tune.restoring import cut, inline, length
 from tests.tune.search.libraries import killed_in_the_middle, restored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SPACE = {"x": tune.uniform(0, 1), "model": tune.choice(["a", {"depth": tune.randint(1, 9)}])}
 THEIRS: list[dict[str, Any]] = [
@@ -33,6 +36,17 @@ from ax.generation_strategy.generator_spec import GeneratorSpec
 def sobol():
     return GenerationStrategy(nodes=[GenerationNode(name="Sobol", generator_specs=[GeneratorSpec(Generators.SOBOL)])])
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread_of_torch() -> Iterator[None]:
+    """Two wait for each other, with matrices as small as these."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def sobol() -> Any:

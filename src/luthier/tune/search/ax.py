@@ -161,13 +161,13 @@ class AxSearch(SpaceSearcher):
         """Return the metrics that outcomes are constrained by; complain of what Ax cannot read, before any trial."""
         from ax.exceptions.core import AxError
 
-        from luthier.search.ax import client_of, quietly
+        from luthier.search.ax import Quiet, client_of
 
         if self.lent is not None and self._has_experiment(self.lent.client):
             return self.outcome_constraints
         constraints = (self.parameter_constraints, self.outcome_constraints)
         try:
-            with quietly(aloud=self.aloud):
+            with Quiet(aloud=self.aloud):
                 experiment = client_of(parameters.specs, goals, self.ax_kwargs, *constraints).experiment
         except (AxError, ValueError, KeyError, TypeError, AssertionError) as error:
             said = "; ".join(self.parameter_constraints + self.outcome_constraints)
