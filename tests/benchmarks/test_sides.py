@@ -101,7 +101,7 @@ def test_the_table_says_what_is_missed(target: Target, said: str) -> None:
     assert text.splitlines()[-1].endswith(said)
 
 
-@pytest.mark.parametrize("library", ["optuna", "hyperopt"])
+@pytest.mark.parametrize("library", ["optuna", "hyperopt", "bayesopt", "skopt"])
 def test_wrapped_libraries_are_measured_beside_themselves(library: str) -> None:
     command = [sys.executable, "-m", "benchmarks.sides.wrapped", library, "3", "2"]
     done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)

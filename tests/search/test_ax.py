@@ -22,6 +22,7 @@ from luthier.search.known import Known
 from luthier.simulation.world import World
 from luthier.testing.searchers import SearcherContract
 from luthier.tune.search.ax import AxSearch
+from tests.tune.search.algorithms import ALGORITHMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,12 +60,7 @@ def _one_thread_of_torch() -> Iterator[None]:
 
 def sobol() -> Any:
     """Return a strategy that makes no models: they take Ax seconds."""
-    from ax.adapter.registry import Generators
-    from ax.generation_strategy.generation_node import GenerationNode
-    from ax.generation_strategy.generation_strategy import GenerationStrategy
-    from ax.generation_strategy.generator_spec import GeneratorSpec
-
-    return GenerationStrategy(nodes=[GenerationNode(name="Sobol", generator_specs=[GeneratorSpec(Generators.SOBOL)])])
+    return ALGORITHMS["AxSearch"].early()["generation_strategy"]  # type: ignore[operator]
 
 
 def library(space: Any, seed: int = 11, goals: Any = LOSS, known: Any = (), *, model: bool = False, **more: Any) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView
     from luthier.core.rng import Rng
-    from luthier.core.terms import Config
+    from luthier.core.terms import Config, Why
 
 GP_TRIALS = 200  # beyond, a Gaussian process costs more than it tells
 LITTLE_MORE = 300  # trials in all: until then it goes on with what it has
@@ -140,6 +140,11 @@ class Auto:
         """Who is asked now, and why."""
         return choose(self.space, self.goals, len(self.seen), len(self.seen.pending), self.gp_trials)
 
+    def explain(self, number: int) -> Why:
+        """Return who is asked now, and why."""
+        name, why = self.choice
+        return {"by": name, "because": why}
+
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened."""
         self.seen.tell(news, experiment)
@@ -161,7 +166,7 @@ class Auto:
         """Return the *number*-th config."""
         name = self.choice.name
         if name == "cmaes" and self._cmaes is not None:
-            return self._cmaes.ask(number, rng)
+            return self.seen.unlike([self._cmaes.ask(number, rng)], rng)  # which knows but one of those before
         if name == "gp":
             return self._gp.ask(number, rng)
         return (self._evolution if name == "evolution" else self._tpe).ask(number, rng)

@@ -21,9 +21,6 @@ from luthier.search.parzen import Parzen, shape_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    import numpy.typing as npt
-
     from luthier.core.events import News
     from luthier.core.goal import Score
     from luthier.core.policy import ExperimentView
@@ -116,7 +113,7 @@ class Bohb:
         place = experiment.trial(news.trial).number
         if score is not None and place in self.seen.pending:
             self._at[news.trial] = budget
-            self._observe(budget, place, score)
+            self._observe(budget, place, score if score > -WORST else WORST)
 
     def _leave(self, news: Ended, experiment: ExperimentView) -> None:
         trial = experiment.trial(news.trial)
@@ -130,7 +127,7 @@ class Bohb:
             elif later < len(self.budgets):
                 self._observe(self.budgets[later], trial.number, WORST)
         elif not self.budgets and not last and trial.score is not None:
-            self._observe(_END, trial.number, trial.score)
+            self._observe(_END, trial.number, trial.score if trial.score > -WORST else WORST)
 
     def _reached(self, metrics: Metrics) -> float | None:
         """Return the largest budget that a result reached; what the result itself says goes first, as in Ray Tune."""
@@ -159,11 +156,13 @@ class Bohb:
         """Return the *number*-th config."""
         budget = max((b for b, ranked in self._ranked.items() if len(ranked) > self.least), default=None)
         if budget is None or not self.space.axes or rng.random() < self.random:
-            return self._new((), rng)
+            return self.seen.unlike([self.space.sample(rng)], rng) if self.space.axes else self.space.sample(rng)
         good, bad = self._split(self._ranked[budget])
         points = good.widened(self.factor).sample(self.candidates, rng.numpy())
         ratio = good.log_density(points) - bad.log_density(points)
-        return self._new(points[(-ratio).argsort(kind="stable")], rng)
+        order = (-ratio).argsort(kind="stable")
+        found = (self.space.decode(points[k].tolist(), rng.split(place)) for place, k in enumerate(order))
+        return self.seen.unlike(found, rng)
 
     def _split(self, ranked: Sequence[tuple[Score, int]]) -> tuple[Parzen, Parzen]:
         """Return the densities of the good and of the bad: equation (3)."""
@@ -179,20 +178,6 @@ class Bohb:
             return Parzen(self._shape, rows, weights, own_width=False, least=self.min_bandwidth)
 
         return density(ranked[:good]), density(ranked[-bad:])
-
-    def _new(self, points: npt.NDArray[np.float64] | tuple[()], rng: Rng) -> Config:
-        """Return the config of the first of *points*, or a random one; where values are few, one that is new."""
-        space, tries = self.space, 1 if not self.seen.tried else self.candidates
-        found: list[Config] = []
-        for place in range(len(points) + tries):
-            if place < len(points):
-                config = space.decode([float(u) for u in points[place]], rng.split(place))
-            else:
-                config = space.sample(rng if place == 0 else rng.split(place))
-            if not self.seen.has(config):
-                return config
-            found.append(config)
-        return found[0]
 
 
 def _whole(name: str, given: object) -> int:

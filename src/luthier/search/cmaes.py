@@ -19,7 +19,7 @@ from luthier.core.space import Categorical, Float, Integer, Space
 from luthier.search.observations import Observations, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 _FULL_UP_TO = 100  # coordinates; beyond, each has a variance and there are no covariances
-_TRIES = 8
+_TRIES = 8  # for a point within the bounds
+_DRAWS = 16  # for one that was not tried
 _RESTART = 0xC3A  # stream of the places where searches start
 
 
@@ -102,12 +103,17 @@ class Cmaes:
         import numpy as np
 
         chance = rng.numpy()
-        y = np.zeros(self.d)
-        for _ in range(_TRIES):
-            y = self.mean + self.sigma * self._stretched(chance.standard_normal(self.d))  # equation 40
-            if ((y >= 0) & (y <= 1)).all():
-                break
-        return self.space.decode(self._point(y), rng)
+
+        def drawn() -> Iterator[Config]:
+            for again in range(_DRAWS):
+                y = np.zeros(self.d)
+                for _ in range(_TRIES):
+                    y = self.mean + self.sigma * self._stretched(chance.standard_normal(self.d))  # equation 40
+                    if ((y >= 0) & (y <= 1)).all():
+                        break
+                yield self.space.decode(self._point(y), rng.split(again) if again else rng)
+
+        return self.seen.unlike(drawn(), rng)
 
     def _stretched(self, z: Array) -> Array:
         return self.axes @ (self.scales * z) if self.full else self.scales * z

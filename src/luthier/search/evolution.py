@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from luthier.core.terms import Config
     from luthier.search.known import Known
 
-_TRIES = 32
+_TRIES = 16
 
 
 class Evolution:
@@ -86,17 +86,12 @@ class Evolution:
         seen, space = self.seen, self.space
         count = min(self.population, len(seen.ranked))
         if len(seen) < self.population // 2 or count < 4 or not space.axes:  # noqa: PLR2004 (as above)
-            return space.decode(self._spread.point(number), rng)
+            config = space.decode(self._spread.point(number), rng)
+            return seen.unlike([config], rng) if space.axes else config
         numbers = best_of(seen.vectors, count) if seen.vectors else [place.number for place in seen.ranked[:count]]
         parents = seen.rows(numbers).tolist()
-        config = space.decode(self._child(parents, rng.split(0)), rng)
-        for again in range(1, _TRIES):
-            if not seen.has(config):
-                break
-            # Where values are few, and this one was tried: another child, and if need be a stranger.
-            found = self._child(parents, rng.split(again)) if again < _TRIES // 2 else [math.nan] * len(space)
-            config = space.decode(found, rng.split(again))
-        return config
+        children = (self._child(parents, rng.split(again)) for again in range(_TRIES))
+        return seen.unlike((space.decode(child, rng.split(again)) for again, child in enumerate(children)), rng)
 
     def _child(self, parents: list[list[float]], rng: Rng) -> list[float]:
         """Return a point; NaN where it is to be drawn."""

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.engine import ASK
 from luthier.core.events import Ended, Exited, Proposed, Reported
-from luthier.core.goal import WORST
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.space import same
 from luthier.core.terms import Status, Then
-from luthier.search.observations import rung_of
+from luthier.search.observations import finite, rung_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,5 +105,5 @@ class Library:
 
     def _scores(self, metrics: Metrics, experiment: ExperimentView) -> tuple[Score, ...] | None:
         scores = [goal.score(metrics) for goal in (*experiment.goals, *self.also)]
-        known = tuple(score for score in scores if score is not None and -WORST < score < WORST)
+        known = tuple(score for score in scores if finite(score))
         return known if len(known) == len(scores) else None

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.events import Ended, Proposed
-from luthier.core.policy import Nothing
+from luthier.core.policy import Nothing, explained
 
 if TYPE_CHECKING:
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView, Searcher
     from luthier.core.rng import Rng
-    from luthier.core.terms import Config, TrialId
+    from luthier.core.terms import Config, TrialId, Why
 
 
 class Limit:
@@ -45,6 +45,10 @@ class Limit:
     def ask(self, number: int, rng: Rng) -> Config | Nothing:
         """Return what the searcher says, or NOT_YET."""
         return Nothing.NOT_YET if len(self._live) >= self.most else self.searcher.ask(number, rng)
+
+    def explain(self, number: int) -> Why | None:
+        """Return what the searcher says."""
+        return explained(self.searcher, number)
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Pass *news* on; in a batch, an end only when it is the last."""

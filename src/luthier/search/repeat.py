@@ -9,7 +9,7 @@ from luthier.core.engine import ASK
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.events import Ended, Exited, Proposed, Stalled
 from luthier.core.goal import lookup, number
-from luthier.core.policy import Nothing
+from luthier.core.policy import Nothing, explained
 from luthier.core.rng import rng_at
 from luthier.core.terms import Status, TrialId, Why
 
@@ -174,6 +174,10 @@ class Repeat:
         place = len(self._groups)
         found = self.searcher.ask(place, rng_at(self.seed, ASK, place))
         return found if isinstance(found, Nothing) else self._indexed(found, 0)
+
+    def explain(self, number: int) -> Why | None:
+        """Return what the searcher says of a new config; of a repeat there is nothing to say."""
+        return None if self._filling is not None else explained(self.searcher, len(self._groups))
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened; pass on what it means for groups."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
-    import numpy.typing as npt
 
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView
@@ -95,13 +94,17 @@ class Tpe:
 
     def ask(self, number: int, rng: Rng) -> Config:
         """Return the *number*-th config."""
-        if len(self.seen) < self.startup or not self.seen.ranked or not self.space.axes:
+        if not self.space.axes:
             return self.space.sample(rng)
+        if len(self.seen) < self.startup or not self.seen.ranked:
+            return self.seen.unlike([self.space.sample(rng)], rng)
         chance = rng.numpy()
         good, bad = self._split(chance)
         points = good.sample(self.candidates, chance, _MIXING)
         ratio = good.log_density(points) - bad.log_density(points)
-        return self._new(points[(-ratio).argsort(kind="stable")], rng)
+        order = (-ratio).argsort(kind="stable")
+        found = (self.space.decode(points[k].tolist(), rng.split(place)) for place, k in enumerate(order))
+        return self.seen.unlike(found, rng)
 
     def _split(self, chance: np.random.Generator) -> tuple[Parzen, Parzen]:
         import numpy as np
@@ -125,14 +128,3 @@ class Tpe:
             Parzen(self._shape, seen.rows(good), weights, own_width=False, least=least),
             Parzen(self._shape, seen.rows(bad), np.append(np.ones(len(bad)), self.prior_weight), own_width=True),
         )
-
-    def _new(self, points: npt.NDArray[np.float64], rng: Rng) -> Config:
-        """Return the config of the first of *points*; where values are few, of the first that was not tried yet."""
-        space = self.space
-        if not self.seen.tried:
-            return space.decode(points[0].tolist(), rng)
-        for place, point in enumerate((*points, *([math.nan] * len(space) for _ in range(len(points))))):
-            config = space.decode([float(u) for u in point], rng.split(place))
-            if not self.seen.has(config):
-                return config
-        return space.decode(points[0].tolist(), rng)

@@ -14,7 +14,7 @@ from luthier.core.errors import BadArgument, MissingLibrary
 from luthier.tune.search.ax import AxSearch
 from luthier.tune.searching import create_searcher
 from tests.tune.restoring import cut, inline, length
-from tests.tune.search.libraries import killed_in_the_middle, restored
+from tests.tune.search.algorithms import ALGORITHMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,17 +25,6 @@ THEIRS: list[dict[str, Any]] = [
     {"name": "net/act", "type": "choice", "values": ["relu", "tanh", "elu"]},
     {"name": "net/bias", "type": "fixed", "value": True},
 ]
-SOBOL = """
-from luthier.tune.search.ax import AxSearch
-AxSearch()
-from ax.adapter.registry import Generators
-from ax.generation_strategy.generation_node import GenerationNode
-from ax.generation_strategy.generation_strategy import GenerationStrategy
-from ax.generation_strategy.generator_spec import GeneratorSpec
-
-def sobol():
-    return GenerationStrategy(nodes=[GenerationNode(name="Sobol", generator_specs=[GeneratorSpec(Generators.SOBOL)])])
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,9 +40,7 @@ def _one_thread_of_torch() -> Iterator[None]:
 
 def sobol() -> Any:
     """Return a strategy that makes no models: they take Ax seconds."""
-    names: dict[str, Any] = {}
-    exec(SOBOL, names)
-    return names["sobol"]()
+    return ALGORITHMS["AxSearch"].early()["generation_strategy"]  # type: ignore[operator]
 
 
 def search(**more: Any) -> Any:
@@ -229,8 +216,3 @@ def test_cut_and_restored_it_goes_on_as_if_nothing_had_been(tmp_path):
     broken = cut(whole.experiment_path, tmp_path / "broken", length(whole.experiment_path) * 3 // 4)
     again = tune.Tuner.restore(str(broken), train, run_config=tune.RunConfig(verbose=0, executor="inline")).fit()
     assert [r.config for r in again] == [r.config for r in whole]
-
-
-def test_killed_and_restored_each_trial_ends_once(tmp_path):
-    grid = restored(killed_in_the_middle(tmp_path, SOBOL, "AxSearch(generation_strategy=sobol())"))
-    assert len({r.config["x"] for r in grid}) == 24

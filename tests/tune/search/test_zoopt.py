@@ -13,7 +13,6 @@ from luthier.core.errors import BadArgument, MissingLibrary
 from luthier.tune.search.zoopt import ZOOptSearch
 from luthier.tune.searching import create_searcher
 from tests.tune.restoring import cut, inline, length
-from tests.tune.search.libraries import killed_in_the_middle, restored
 
 SPACE = {"x": tune.uniform(0, 1), "model": tune.choice(["a", {"depth": tune.randint(1, 9)}])}
 THEIRS = {"x": (ValueType.CONTINUOUS, [0, 1], 1e-6), "net/depth": (ValueType.GRID, [4, 8, 16])}
@@ -145,9 +144,3 @@ def test_cut_and_restored_it_goes_on_as_if_nothing_had_been(tmp_path, space):
     broken = cut(whole.experiment_path, tmp_path / "broken", length(whole.experiment_path) // 2)
     again = tune.Tuner.restore(str(broken), train, run_config=tune.RunConfig(verbose=0, executor="inline")).fit()
     assert [r.config for r in again] == [r.config for r in whole]
-
-
-def test_killed_and_restored_each_trial_ends_once(tmp_path):
-    imports = "from luthier.tune.search.zoopt import ZOOptSearch"
-    grid = restored(killed_in_the_middle(tmp_path, imports, "ZOOptSearch(parallel_num=2)"))
-    assert len({(r.config["x"], str(r.config["model"])) for r in grid}) == 24

@@ -185,6 +185,24 @@ class AxSearch(SpaceSearcher):
         memo[id(self.lent)] = self.lent
         return super().__deepcopy__(memo)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state, with Ax's own objects pickled in it: they are not to be loaded before Ax is imported."""
+        import cloudpickle
+
+        return {**self.__dict__, "ax_kwargs": None, "lent": cloudpickle.dumps((self.ax_kwargs, self.lent))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over *state*.
+
+        Raises:
+            MissingLibrary: Ax is not installed.
+        """
+        import cloudpickle
+
+        _there()
+        self.__dict__.update(state)
+        self.ax_kwargs, self.lent = cloudpickle.loads(state["lent"])
+
 
 def _there() -> None:
     """See to it that Ax can be imported; what it says of itself meanwhile is kept back.
@@ -197,6 +215,7 @@ def _there() -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            demand("AxSearch", "ax", "ax")
             demand("AxSearch", "ax.service.ax_client", "ax")
     except MissingLibrary as error:
         raise MissingLibrary("AxSearch", "ax-platform<1.4", "ax") from error.__cause__

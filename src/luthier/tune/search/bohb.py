@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
-from luthier.core.space import spelled
 from luthier.search.bohb import Bohb
+from luthier.search.grids import refuse_grids
 from luthier.search.limit import Limit
-from luthier.tune.search.space_searcher import SpaceSearcher
+from luthier.tune.search.space_searcher import SpaceSearcher, only_goal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,10 +114,7 @@ class TuneBOHB(SpaceSearcher):
         Raises:
             BadArgument: there are several metrics, or a grid.
         """
-        if len(goals) > 1:
-            raise BadArgument("metric", [goal.metric for goal in goals], "one metric", "TuneBOHB optimises one")
-        for axis in space.grids:
-            wanted = "tune.choice: it is searched as any other axis"
-            raise BadArgument(spelled(axis.path), axis.domain, wanted, "TuneBOHB walks no grid")
+        only_goal(goals, type(self).__name__)
+        refuse_grids(space, type(self).__name__)
         found = Bohb(space, self.budgets, self.time_attr, known=known, **self.bohb_config)
         return Limit(found, self.max_concurrent) if self.max_concurrent > 0 else found

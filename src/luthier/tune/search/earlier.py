@@ -101,6 +101,7 @@ def _rungs(directory: str) -> dict[TrialId, float | None]:
 
 
 def _of_table(table: Any, metric: str) -> Iterator[Evaluated]:
+    whole = {column for column in table.columns if _was_whole(table[column])}
     for row in table.to_dict("records"):
         config: dict[str, Any] = {}
         for column, value in row.items():
@@ -109,11 +110,18 @@ def _of_table(table: Any, metric: str) -> Iterator[Evaluated]:
                 inside = config
                 for part in path:
                     inside = inside.setdefault(part, {})
-                inside[last] = value.item() if hasattr(value, "item") else value
+                inside[last] = int(value) if column in whole else value.item() if hasattr(value, "item") else value
         if not config:
             raise BadArgument("trials_or_analysis", list(table.columns), "a DataFrame with columns config/...")
         value = number(row.get(metric))
         yield Evaluated(config, None if value is None or math.isnan(value) else value)
+
+
+def _was_whole(column: Any) -> bool:
+    """Whether *column* was one of whole numbers before some were missing, which made floats of them."""
+    known = column.dropna()
+    floats = getattr(column.dtype, "kind", "") == "f" and len(known) < len(column)
+    return floats and all(float(value).is_integer() for value in known)
 
 
 def _missing(value: object) -> bool:

@@ -10,7 +10,7 @@ from luthier.schedulers.arguments import more_than
 from luthier.search.distinct import Distinct
 from luthier.search.library import Library
 from luthier.tune.search.installed import demand
-from luthier.tune.search.space_searcher import SpaceSearcher
+from luthier.tune.search.space_searcher import SpaceSearcher, only_goal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,9 +92,7 @@ class HyperOptSearch(SpaceSearcher):
         """Return the policy."""
         from luthier.search.hyperopt import HyperOptStudy
 
-        if len(goals) > 1:
-            metrics = [goal.metric for goal in goals]
-            raise BadArgument("metric", metrics, "one metric, or OptunaSearch or TPESearch for several")
+        only_goal(goals, type(self).__name__)
         root = self._is_root(space)
         study = HyperOptStudy(space, known, self.n_initial_points, self.gamma, root=root)
         return Library(study if root else Distinct(study, space), seed, len(self.points_to_evaluate))

@@ -96,6 +96,19 @@ class ZOOptSearch(SpaceSearcher):
 
         return space if isinstance(space, Space) else converted(space)
 
+    def set_search_properties(
+        self,
+        metric: str | Sequence[str] | None,
+        mode: str | Sequence[str] | None,
+        config: Mapping[str, Any],
+        **spec: Any,
+    ) -> bool:
+        """Take over what is not said yet; return whether anything was new."""
+        if self.space is None and config:
+            self.space = Space(dict(config))  # tuples in it are no dimensions
+            config = {}
+        return super().set_search_properties(metric, mode, config, **spec)
+
     def policy(self, space: Space, goals: tuple[Goal, ...], known: Sequence[Known], seed: int) -> Library:
         """Return the policy."""
         from luthier.search.flat_axes import FlatAxes
