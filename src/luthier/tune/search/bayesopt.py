@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.arguments import at_least, share, whole
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space import Space
-from luthier.schedulers.arguments import at_least, share, whole
 from luthier.search.distinct import Distinct
 from luthier.search.known import Known
 from luthier.search.library import Library
@@ -120,9 +120,7 @@ class BayesOptSearch(SpaceSearcher):
             return []
         from luthier.tune.search.earlier import evaluated
 
-        sign = -1.0 if goal.mode == "max" else 1.0
-        found = evaluated(self.analysis, goal.metric)
-        told = [Known(config, None if value is None else (sign * value,), rung) for config, value, rung in found]
+        told = [self._scored((goal,), *found) for found in evaluated(self.analysis, goal.metric)]
         fitting = [one for one in told if one.config in space]
         if not fitting:
             raise BadArgument("analysis", told[0].config, "trials whose configs are of this space")
