@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.arguments import whole
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.rng import rng_at
 from luthier.core.space import Space
-from luthier.schedulers.arguments import whole
 from luthier.search.distinct import Distinct
 from luthier.search.known import Known
 from luthier.search.library import Library
