@@ -8,7 +8,6 @@ from luthier.core.arguments import at_least, share, whole
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space import Space
 from luthier.search.distinct import Distinct
-from luthier.search.known import Known
 from luthier.search.library import Library
 from luthier.tune.search.installed import demand
 from luthier.tune.search.space_searcher import SpaceSearcher, only_goal
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from luthier.core.goal import Goal
     from luthier.search.bayesopt import Utility
+    from luthier.search.known import Known
 
 _OLDER = "older ones cannot be told where chance starts, and those before 2 have no acquisition functions"
 _KINDS = ("ucb", "ei", "poi")
