@@ -42,6 +42,8 @@ SEARCH_ALGS: Mapping[str, str] = {
     "cmaes": "luthier.tune.search.cmaes:CMAESSearch",
     "gp": "luthier.tune.search.gp:GPSearch",
     "auto": "luthier.tune.search.auto:AutoSearch",
+    "ax": "luthier.tune.search.ax:AxSearch",
+    "zoopt": "luthier.tune.search.zoopt:ZOOptSearch",
 }
 
 

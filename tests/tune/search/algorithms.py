@@ -25,6 +25,7 @@ class Algorithm(NamedTuple):
         repeats: why trials that run may get the same config; empty where they may not.
         module: the library that it cannot do without.
         extra: the extra of ours that brings *module*.
+        space: what its argument for the space is called.
     """
 
     early: Arguments = NONE
@@ -33,6 +34,7 @@ class Algorithm(NamedTuple):
     repeats: str = ""
     module: str = ""
     extra: str = ""
+    space: str = "space"
 
 
 def _random_sampler() -> Mapping[str, Any]:
@@ -45,6 +47,18 @@ def _early_sampler() -> Mapping[str, Any]:
     import optuna
 
     return {"sampler": optuna.samplers.TPESampler(n_startup_trials=4, constant_liar=True)}
+
+
+def _sobol() -> Mapping[str, Any]:
+    """Return Ax without its model, a proposal of which takes seconds: ``test_ax.py`` has it."""
+    class_of("AxSearch")()  # Ax is imported, quietly
+    from ax.adapter.registry import Generators
+    from ax.generation_strategy.generation_node import GenerationNode
+    from ax.generation_strategy.generation_strategy import GenerationStrategy
+    from ax.generation_strategy.generator_spec import GeneratorSpec
+
+    node = GenerationNode(name="Sobol", generator_specs=[GeneratorSpec(Generators.SOBOL)])
+    return {"generation_strategy": GenerationStrategy(nodes=[node])}
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -68,6 +82,14 @@ ALGORITHMS: dict[str, Algorithm] = {
         extra="bayesopt",
     ),
     "SkOptSearch": Algorithm({"n_initial_points": 4}, {"n_initial_points": 1000}, module="skopt", extra="skopt"),
+    "AxSearch": Algorithm(_sobol, drawn=None, several=True, module="ax", extra="ax"),
+    "ZOOptSearch": Algorithm(
+        {"budget": 30, "parallel_num": 20},
+        {"budget": 30, "parallel_num": 20, "exploration_rate": 1},
+        module="zoopt",
+        extra="zoopt",
+        space="dim_dict",
+    ),
 }
 
 SPACE: dict[str, Any] = {
@@ -86,4 +108,6 @@ def class_of(name: str) -> Any:
 def made(name: str, how: str = "early", **more: Any) -> Any:
     """Return a search algorithm with its arguments for *how*: an attribute of :class:`Algorithm`."""
     arguments = getattr(ALGORITHMS[name], how)
+    if "space" in more:
+        more[ALGORITHMS[name].space] = more.pop("space")
     return class_of(name)(**{**(arguments() if callable(arguments) else arguments), **more})
