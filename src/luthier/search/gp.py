@@ -18,6 +18,7 @@ from luthier.core.space import Categorical, Space
 from luthier.search.gaussian import Surface
 from luthier.search.observations import Observations
 from luthier.search.sobol import Sobol
+from luthier.search.threads import OneThread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,12 +90,17 @@ class Gp:
 
     def ask(self, number: int, rng: Rng) -> Config:
         """Return the *number*-th config."""
-        import numpy as np
-
         if not self.space.axes:
             return self.space.sample(rng)
         if len(self.seen) < self.startup or not self.seen.ranked:
             return self.space.decode(self._first(number), rng)
+        with OneThread():
+            return self._modelled(number, rng)
+
+    def _modelled(self, number: int, rng: Rng) -> Config:
+        """Return the *number*-th config by a model."""
+        import numpy as np
+
         local = number % _TURN == 1 and len(self.seen.ranked) >= 2 * self.startup
         numbers, y = self._values(local=local)
         chance = rng.numpy()
@@ -124,7 +130,7 @@ class Gp:
 
         seen = self.seen
         numbers = [place.number for place in seen.ranked]
-        scores = np.array([place.score for place in seen.ranked])
+        scores = np.array([place.score for place in seen.ranked], dtype=np.float64)
         scores /= max(float(np.abs(scores).max()), 1e-300)  # or differences of large ones would be infinite
         full = [k for k, place in enumerate(seen.ranked) if place.early == -math.inf]
         # Stopped trials come after those that came further: a score from half way is not better than any of these.
