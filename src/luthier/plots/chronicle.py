@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from luthier.store.base import Record
     from luthier.store.views import TrialRow
 
+MOST = 1e150  # numbers beyond it count as endless: their squares have no place
 _ENDS = {Outcome.FINISHED: "done", Outcome.ERROR: "failed", Outcome.LOST: "lost", Outcome.LEFT: "left"}
 _ORDERED = {Then.STOP: "stopped", Then.PAUSE: "paused", Then.REQUEUE: "restarted"}
 
@@ -135,12 +136,13 @@ class Chronicle(msgspec.Struct):
     reports: int = 0
 
     def values(self, metric: str) -> list[float]:
-        """Return each trial's last value of *metric*; NaN where it has none."""
+        """Return each trial's last value of *metric*; NaN where it has none, or one that no figure can show."""
         curves = self.curves.get(metric)
         if curves is not None:
-            return [curves[t.number].values[-1] if t.number in curves else math.nan for t in self.trials]
-        found = (number(t.metrics.get(metric)) for t in self.trials)
-        return [math.nan if value is None else value for value in found]
+            found = [curves[t.number].values[-1] if t.number in curves else None for t in self.trials]
+        else:
+            found = [number(t.metrics.get(metric)) for t in self.trials]
+        return [math.nan if value is None or not abs(value) < MOST else value for value in found]
 
     def metrics(self) -> list[str]:
         """Return the names of all numbers that trials reported last, without those that workers fill in."""

@@ -10,6 +10,7 @@ import msgspec
 
 from luthier.callbacks.spelling import short
 from luthier.core.goal import number
+from luthier.plots.chronicle import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,7 +102,7 @@ def column(name: str, values: Sequence[Any]) -> Column:
         return _choice(name, values)
     found = iter(numbers)
     places = np.array([math.nan if value is _ABSENT else next(found) for value in values], dtype=np.float64)
-    places[~np.isfinite(places)] = np.nan
+    places[~(np.abs(places) < MOST)] = np.nan
     return Column(name, "log" if is_log(places) else "linear", places)
 
 

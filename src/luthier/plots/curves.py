@@ -6,10 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from luthier.callbacks.spelling import counted
+from luthier.plots.chronicle import MOST
 from luthier.plots.history import LEGEND
 from luthier.plots.style import (
     BLUE,
-    SCALE,
+    GREY,
+    ORANGE,
     blank,
     drawn,
     finished,
@@ -32,7 +34,11 @@ if TYPE_CHECKING:
 
 NAMED = 10  # so many trials have a line with a name; of more, lines are coloured by how good they were
 TRIALS, POINTS, LONGEST = 400, 24_000, 2000
-_FIFTHS = 5
+_FIFTH = [
+    ("best fifth", BLUE), ("second", "#7295c6"), ("third", "#a9adb3"), ("fourth", "#c1986f"), ("worst fifth", ORANGE),
+    ("no finite value", GREY),
+]  # fmt: skip
+_FIFTHS = len(_FIFTH) - 1
 
 
 def learning_curves(chronicle: Chronicle, metric: str | None = None, mode: str | None = None) -> Any:
@@ -106,7 +112,7 @@ def learning_curves(chronicle: Chronicle, metric: str | None = None, mode: str |
 
 def _last(curve: Curve) -> float:
     """Return the last finite value; NaN where there is none."""
-    return next((value for value in reversed(curve.values) if math.isfinite(value)), math.nan)
+    return next((value for value in reversed(curve.values) if abs(value) < MOST), math.nan)
 
 
 def _line(curve: Curve, most: int) -> tuple[Vector, Vector]:
@@ -114,7 +120,7 @@ def _line(curve: Curve, most: int) -> tuple[Vector, Vector]:
     import numpy as np
 
     xs, ys = np.asarray(curve.steps, dtype=np.float64), np.asarray(curve.values, dtype=np.float64)
-    ys = np.where(np.isfinite(ys), ys, np.nan)
+    ys = np.where(np.abs(ys) < MOST, ys, np.nan)
     breaks = np.flatnonzero(np.diff(xs) < 0) + 1
     if len(breaks):
         xs, ys = np.insert(xs, breaks, xs[breaks - 1]), np.insert(ys, breaks, np.nan)
@@ -135,17 +141,13 @@ def _end(line: tuple[Vector, Vector]) -> tuple[float, float]:
 
 def _groups(lines: dict[int, tuple[tuple[Vector, Vector], float]]) -> list[tuple[str, str, list[int]]]:
     """Return name, colour and trials of each group: from those without an end, by fifths, to the best one."""
-    from plotly.colors import sample_colorscale
-
     ranked = {trial: rank for trial, (_, rank) in lines.items()}
     best = min(ranked, key=lambda trial: (math.isnan(ranked[trial]), ranked[trial], trial))
     groups: dict[int, list[int]] = {}
     for trial, rank in ranked.items():
         if trial != best:
             groups.setdefault(_FIFTHS if math.isnan(rank) else min(_FIFTHS - 1, int(rank * _FIFTHS)), []).append(trial)
-    names = {0: "best fifth", 1: "second", 2: "third", 3: "fourth", 4: "worst fifth", _FIFTHS: "no finite value"}
-    colours = [*sample_colorscale(SCALE, [k / (_FIFTHS - 1) for k in range(_FIFTHS)]), "#8a929c"]
-    found = [(names[k], colours[k], trials) for k, trials in sorted(groups.items(), reverse=True)]
+    found = [(*_FIFTH[k], trials) for k, trials in sorted(groups.items(), reverse=True)]
     return [*found, ("best trial", BLUE, [best])]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from luthier.callbacks.spelling import plain_text
 from luthier.core.errors import MissingLibrary
 from luthier.plots.catalogue import FIGURES
 from luthier.plots.style import blank, goal_for, plotly
@@ -75,9 +76,9 @@ def _drawn(chronicle: Chronicle, names: Sequence[str], goals: Sequence[Goal]) ->
 
 def _packed(figure: Any, meta: dict[str, Any]) -> dict[str, Any]:
     """Return *figure* as the page's script takes it: title, note and colours of text and grid are the page's own."""
-    figure.update_layout(template=None, title=None, meta=None)
     packed: dict[str, Any] = msgspec.json.decode(figure.to_json(validate=False))
-    return {"data": packed["data"], "layout": packed["layout"], "meta": meta}
+    layout = {name: value for name, value in packed["layout"].items() if name not in {"template", "title", "meta"}}
+    return {"data": packed["data"], "layout": layout, "meta": meta}
 
 
 def _page(
@@ -89,7 +90,7 @@ def _page(
 
     folder = resources.files("luthier.plots")
     style, script = ((folder / name).read_text("utf-8") for name in ("report.css", "report.js"))
-    title = chronicle.name or "Experiment"
+    title = plain_text(chronicle.name) or "Experiment"
     links, sections = [], []
     for name, figure in shown:
         meta = figure["meta"]
@@ -105,7 +106,7 @@ def _page(
         sections.append(f'<section id="omitted"><h2>Not shown</h2><ul class="note">{lines}</ul></section>')
     figures = msgspec.json.encode({name: _bare(figure) for name, figure in shown}).decode()
     safe = figures.replace("<", "\\u003c")  # no text can end the element that it is in
-    directions = ", ".join(f"{goal.metric} ({goal.mode})" for goal in goals)
+    directions = ", ".join(f"{plain_text(goal.metric)} ({goal.mode})" for goal in goals)
     return "\n".join([
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',

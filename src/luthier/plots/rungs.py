@@ -148,9 +148,9 @@ def rungs(chronicle: Chronicle) -> Any:
 def landings(chronicle: Chronicle) -> list[Landing]:
     """Return which trials came to which rungs, and what became of them there.
 
-    Schedulers that stop without pausing (ASHA) say only whom they stopped.  Then the others are read from their curves:
-    who came to a rung and was not stopped there went on.  That takes rungs in ``training_iteration``, and where there
-    are several brackets it is known only of trials that were stopped later on.
+    Schedulers say whom they stop, pause and promote, and nothing of those that go on at once.  These are read from the
+    curves: who came to a rung and was not judged there went on.  That takes rungs in ``training_iteration``, and where
+    there are several brackets it is known only of trials that were judged at another rung.
     """
     found: dict[tuple[int, float, int], Landing] = {}
     bracket_of: dict[int, int] = {}
@@ -175,16 +175,15 @@ def landings(chronicle: Chronicle) -> list[Landing]:
         for landing in found.values():
             if math.isnan(landing.value) and landing.trial in curves:
                 landing.value = _value_at(curves[landing.trial], landing.rung)
-        if _tells_stops_only(chronicle):
+        if _in_iterations(chronicle):
             _add_survivors(chronicle, found, bracket_of, metric)
     return list(found.values())
 
 
-def _tells_stops_only(chronicle: Chronicle) -> bool:
+def _in_iterations(chronicle: Chronicle) -> bool:
+    """Return whether rungs are milestones of ``training_iteration``, as far as can be told."""
     return all(
-        judgement.what == "stopped"
-        and judgement.why.get("time_attr", ITERATION) == ITERATION
-        and not judgement.step < float(judgement.why["rung"])
+        judgement.why.get("time_attr", ITERATION) == ITERATION and not judgement.step < float(judgement.why["rung"])
         for judgement in chronicle.judgements
     )
 

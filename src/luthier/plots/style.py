@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
-from luthier.callbacks.spelling import counted
+from luthier.callbacks.spelling import counted, plain_text
 from luthier.core.errors import BadArgument, MissingLibrary
 from luthier.core.goal import Goal
 from luthier.plots.column import is_log
@@ -58,7 +57,7 @@ def safe(text: object, width: int = _LONGEST) -> str:
     >>> safe("<b>lr</b> %{x}")
     '&lt;b&gt;lr&lt;/b&gt; &#37;{x}'
     """
-    plain = re.sub(r"\s+", " ", str(text))
+    plain = plain_text(str(text))
     if len(plain) > width:  # the end of a nested name says most
         plain = plain[: width // 3] + "…" + plain[-(width - width // 3 - 1) :]
     escaped = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -71,7 +70,7 @@ def finished(figure: Any, title: str, note: str = "", **layout: Any) -> Any:
     Title and note are plain text; ``layout.meta`` holds them as such, for whoever shows them elsewhere.
     """
     said = f"{safe(title, 200)}<br><sup>{safe(note, 300)}</sup>" if note else safe(title, 200)
-    meta = {"title": title, "note": note, **layout.pop("meta", {})}
+    meta = {"title": plain_text(title), "note": plain_text(note), **layout.pop("meta", {})}
     figure.update_layout(
         template="plotly_white",
         title={"text": said, "x": 0.01, "xanchor": "left", "y": 0.98, "yanchor": "top", "yref": "container"},
@@ -100,7 +99,7 @@ def goal_for(chronicle: Chronicle, metric: str | None = None, mode: str | None =
     if metric is None:
         names = [*known, *chronicle.metrics()]
         metric = names[0] if names else "value"
-    elif metric not in known and metric not in chronicle.curves:
+    elif metric not in known and not chronicle.curves.get(metric):
         there = {name for t in chronicle.trials for name in t.metrics}
         if there and metric not in there:
             shown = ", ".join(sorted(known) + [name for name in chronicle.metrics() if name not in known])
@@ -188,7 +187,7 @@ def log_axis(places: Vector) -> dict[str, Any]:
     known = np.unique(places[np.isfinite(places) & (places > 0)])
     if not len(known):
         return {"type": "log"}
-    decades = math.log10(known[-1] / known[0])
+    decades = math.log10(known[-1]) - math.log10(known[0])
     if decades >= 2 and len(known) > FEW:
         return {"type": "log", "exponentformat": "power", "dtick": math.ceil(decades / 4)}
     marks = known.tolist()

@@ -54,7 +54,7 @@ def _best_facts(found: list[tuple[float, Trial]], goals: Sequence[Goal]) -> list
     if not goals:
         return []
     if not found:
-        return [("none", f"no trial has reported {goals[0].metric}")]
+        return [("none", f"no trial has reported {plain_text(goals[0].metric)}")]
     value, _ = found[0]
     return [(short(value), f"best {plain_text(goals[0].metric)}")]
 
@@ -114,5 +114,5 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _heading(text: str, style: str) -> str:
     """Return the head of a column; what is too long for it is said where one points at it."""
-    told = f' title="{escape(text)}"' if len(text) > _WIDEST else ""
+    told = f' title="{escape(plain_text(text))}"' if len(text) > _WIDEST else ""
     return f"<th{style}{told}>{escape(short(text, _WIDEST))}</th>"
