@@ -12,7 +12,7 @@ GOAL = (Goal("loss", "min"),)
 
 
 def told(*more, trials=(A, B, C)):
-    log = [ev.Proposed(t, k, {"lr": k}, {}) for k, t in enumerate(trials)]
+    log: list[ev.Event] = [ev.Proposed(t, k, {"lr": k}, {}) for k, t in enumerate(trials)]
     log += [
         ev.Reported(B, 1, 0, {"training_iteration": 4, "loss": 1.0}, Ref("b0")),
         ev.Reported(A, 1, 0, {"training_iteration": 5, "loss": 9.0}),

@@ -43,7 +43,7 @@ def note(figure: Any) -> str:
 
 def wide(count: int, **more: Any) -> Chronicle:
     rng = np.random.default_rng(0)
-    configs = [
+    configs: list[dict[str, Any]] = [
         {"lr": float(10 ** rng.uniform(-4, 0)), "layers": int(rng.integers(1, 5)), "opt": "adam" if k % 3 else "sgd"}
         for k in range(count)
     ]
@@ -116,7 +116,7 @@ def test_a_curve_that_goes_back_is_broken_there():
 
 def test_many_curves_are_grouped_by_how_good_they_were():
     made = chronicle([{}] * 1000, loss=[float(k) for k in range(1000)])
-    made.curves["loss"] = {k: curve(range(1, 301), np.linspace(k + 9, k, 300)) for k in range(1000)}
+    made.curves["loss"] = {k: curve(range(1, 301), np.linspace(k + 9, k, 300).tolist()) for k in range(1000)}
     made.curves["loss"][500] = curve([1], [INF])
     figure = learning_curves(made)
     lines = {trace.name: trace for trace in figure.data if trace.mode == "lines"}
@@ -245,7 +245,7 @@ def test_contours_smooth_where_trials_are():
     assert kinds == ["contour", "scatter"]
     names = figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
     z = figure.data[0].z if names[0] == "x" else figure.data[0].z.T
-    assert float(np.nanmean(z[:, 2])) < 2 < 8 < float(np.nanmean(z[:, -3]))
+    assert float(np.nanmean(z[:, 2])) < 2 and float(np.nanmean(z[:, -3])) > 8
 
 
 def test_contours_of_choices_are_tiles_that_do_not_mix():

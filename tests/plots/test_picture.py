@@ -39,7 +39,8 @@ def test_else_a_browser_makes_a_screenshot(figure, monkeypatch, tmp_path):
     browser = tmp_path / "chromium"
     browser.write_text(
         "#!/bin/sh\n"
-        'for word in "$@"; do case "$word" in --screenshot=*) out="${word#--screenshot=}";; file:*) page="${word#file://}";; '
+        'for word in "$@"; do case "$word" in\n'
+        '--screenshot=*) out="${word#--screenshot=}";;\nfile:*) page="${word#file://}";;\n'
         'esac; done\ngrep -q "trial_0" "$page" && printf "shot $*" > "$out"\n'
     )
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
@@ -81,5 +82,5 @@ def test_browsers_draw_png_alone(figure, tmp_path):
 
 
 def test_a_name_that_is_no_picture(figure, tmp_path):
-    with pytest.raises(BadArgument, match="give a file that ends in one of .png, .svg"):
+    with pytest.raises(BadArgument, match="give a file that ends in one of "):
         write_picture(figure, tmp_path / "out.gif")

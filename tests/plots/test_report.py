@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from luthier.core.goal import Goal
 from luthier.plots.catalogue import FIGURES
 from luthier.plots.chronicle import Chronicle
 from luthier.plots.report import report
-from tests.plots.made import chronicle
+from tests.plots.made import LOSS, chronicle
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;"
 
@@ -59,7 +60,7 @@ class Page(HTMLParser):
         return json.loads(self.scripts[0])
 
 
-def made(count: int = 12, goals=(Goal("loss", "min"),)) -> Chronicle:
+def made(count: int = 12, goals=LOSS) -> Chronicle:
     return chronicle(
         [{"lr": 10.0 ** -(k % 5), "opt": "ab"[k % 2], "x": k} for k in range(count)],
         goals,
@@ -72,8 +73,8 @@ def test_what_a_page_shows():
     page = Page(report(made()))
     shown = [attrs["id"] for tag, attrs in page.tags if tag == "section"]
     assert shown == [
-        "optimization_history", "learning_curves", "param_importances", "parallel_coordinate", "slice", "contour", "rank",
-        "edf", "timeline", "omitted",
+        "optimization_history", "learning_curves", "param_importances", "parallel_coordinate", "slice", "contour",
+        "rank", "edf", "timeline", "omitted",
     ]  # fmt: skip
     assert list(page.figures) == shown[:-1]
     assert "12 trials" in page.text and "12 done" in page.text and "best loss" in page.text
@@ -113,10 +114,9 @@ def test_nothing_comes_from_elsewhere():
 
 def test_names_are_never_markup():
     goals = (Goal(HOSTILE, "min"),)
-    evil = chronicle(
-        [{HOSTILE: HOSTILE + str(k % 3), "x": k} for k in range(9)], goals, names=[HOSTILE] * 9,
-        **{HOSTILE: [float(k) for k in range(9)]},
-    )  # fmt: skip
+    losses: dict[str, Any] = {HOSTILE: [float(k) for k in range(9)]}
+    configs = [{HOSTILE: HOSTILE + str(k % 3), "x": k} for k in range(9)]
+    evil = chronicle(configs, goals, names=[HOSTILE] * 9, **losses)
     evil.name = HOSTILE
     page = Page(report(evil))
     assert [tag for tag, _ in page.tags].count("script") == 3

@@ -8,7 +8,7 @@ from luthier import tune
 from luthier.plots.chronicle import Judgement
 from luthier.plots.reading import read_chronicle
 from luthier.plots.rungs import landings, rungs
-from luthier.tune.schedulers import ASHAScheduler, ASHAPromotionScheduler, HyperBandScheduler
+from luthier.tune.schedulers import ASHAPromotionScheduler, ASHAScheduler, HyperBandScheduler
 from tests.plots.made import chronicle, curve
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from luthier.plots.chronicle import Chronicle, Span
 from luthier.plots.timeline import MOST_LANES, laid, timeline
@@ -44,7 +45,7 @@ def test_no_two_in_a_lane_overlap():
     _, lanes = laid(given, 200.0)
     assert sum(map(len, lanes)) == 300
     for lane in lanes:
-        assert all(one.end is not None and one.end <= other.start for one, other in zip(lane, lane[1:], strict=False))
+        assert all(one.end is not None and one.end <= other.start for one, other in pairwise(lane))
     most = max(
         sum(s.start <= at.start < (s.end or 0) and s.worker == "a" for s in given) for at in given if at.worker == "a"
     )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from luthier import tune
@@ -49,10 +51,13 @@ def test_another_metric_is_read_when_asked_for(grid):
 
 
 def test_the_log_is_read_once(grid, monkeypatch):
-    count = []
-    monkeypatch.setattr(
-        "luthier.plots.reading.read_chronicle", lambda *args, read=read_chronicle: (count.append(args), read(*args))[1]
-    )
+    count: list[Any] = []
+
+    def reading(*args):
+        count.append(args)
+        return read_chronicle(*args)
+
+    monkeypatch.setattr("luthier.plots.reading.read_chronicle", reading)
     for _ in range(2):
         grid.plot_slice()
         grid.plot_timeline()

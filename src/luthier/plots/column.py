@@ -89,7 +89,7 @@ class _Absent(msgspec.Struct, frozen=True):
 _ABSENT = _Absent()
 
 
-def column(name: str, values: Sequence[Any]) -> Column:
+def column(name: str, values: Sequence[Any] | Vector) -> Column:
     """Return the column of *values*: numbers on a linear or logarithmic axis, anything else as a choice.
 
     An axis is logarithmic where the values are positive, spread over a factor of ten or more, and lie more evenly so.
@@ -125,7 +125,7 @@ def is_log(places: Vector, least: float = LOG_FROM) -> bool:
     return skew[1] < skew[0]
 
 
-def _choice(name: str, values: Sequence[Any]) -> Column:
+def _choice(name: str, values: Sequence[Any] | Vector) -> Column:
     import numpy as np
 
     texts = [None if value is _ABSENT else short(value, 60) or repr(value) for value in values]

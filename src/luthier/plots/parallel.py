@@ -148,4 +148,6 @@ def _marks(axis: Column, low: float, high: float) -> tuple[list[float], list[str
     if whole and high - low <= _MARKS:
         return (places := np.arange(np.ceil(low), high + 0.5)).tolist(), [f"{mark:.3g}" for mark in places.tolist()]
     places = np.linspace(low, high, _MARKS)
+    if whole:
+        places = np.unique(np.round(places))
     return places.tolist(), [f"{mark:.3g}" for mark in places.tolist()]

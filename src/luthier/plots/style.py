@@ -73,7 +73,7 @@ def finished(figure: Any, title: str, note: str = "", **layout: Any) -> Any:
     meta = {"title": plain_text(title), "note": plain_text(note), **layout.pop("meta", {})}
     figure.update_layout(
         template="plotly_white",
-        title={"text": said, "x": 0.01, "xanchor": "left", "y": 0.98, "yanchor": "top", "yref": "container"},
+        title={"text": said, "x": 0.01, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 20}},
         margin={"l": 60, "r": 20, "t": 76, "b": 50},
         hoverlabel={"align": "left", "namelength": -1},
         meta=meta,
@@ -189,7 +189,7 @@ def log_axis(places: Vector) -> dict[str, Any]:
         return {"type": "log"}
     decades = math.log10(known[-1]) - math.log10(known[0])
     if decades >= 2 and len(known) > FEW:
-        return {"type": "log", "exponentformat": "power", "dtick": math.ceil(decades / 4)}
+        return {"type": "log", "exponentformat": "power", "dtick": math.ceil(decades / 3)}
     marks = known.tolist()
     if len(known) > FEW:
         powers = range(math.floor(math.log10(known[0])), math.ceil(math.log10(known[-1])) + 1)
