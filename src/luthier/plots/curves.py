@@ -58,7 +58,7 @@ def learning_curves(chronicle: Chronicle, metric: str | None = None, mode: str |
     >>> trials = [Trial(0, "t0", "t0", "done", {}, {})]
     >>> curves = {"loss": {0: Curve(array("d", [1, 2]), array("d", [0.5, 0.25]))}}
     >>> trace = learning_curves(Chronicle(trials, curves=curves), "loss").data[0]
-    >>> list(trace.x), list(trace.y), trace.name
+    >>> trace.x.tolist(), trace.y.tolist(), trace.name
     ([1.0, 2.0], [0.5, 0.25], 't0')
     """
     import numpy as np

@@ -40,7 +40,7 @@ def optimization_history(chronicle: Chronicle, metric: str | None = None, mode: 
     >>> from luthier.plots.chronicle import Chronicle, Trial
     >>> trials = [Trial(k, f"t{k}", f"t{k}", "done", {}, {"loss": loss}) for k, loss in enumerate([3.0, 1.0, 2.0])]
     >>> figure = optimization_history(Chronicle(trials), "loss")
-    >>> [(trace.name, list(trace.y)) for trace in figure.data]
+    >>> [(trace.name, [float(y) for y in trace.y]) for trace in figure.data]
     [('done', [3.0, 1.0, 2.0]), ('best so far', [3.0, 1.0, 1.0])]
     """
     import numpy as np

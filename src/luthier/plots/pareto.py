@@ -50,7 +50,7 @@ def pareto_front(chronicle: Chronicle, metrics: Sequence[str] | None = None, mod
     >>> points = [(1.0, 3.0), (2.0, 2.0), (3.0, 3.0)]
     >>> trials = [Trial(k, "", "", "done", {}, {"a": a, "b": b}) for k, (a, b) in enumerate(points)]
     >>> figure = pareto_front(Chronicle(trials, (Goal("a", "min"), Goal("b", "min"))))
-    >>> [(trace.name, list(trace.x)) for trace in figure.data]
+    >>> [(trace.name, [float(x) for x in trace.x]) for trace in figure.data]
     [('other trials', [3.0]), ('Pareto front', [1.0, 2.0])]
     """
     import numpy as np
