@@ -12,6 +12,7 @@ from luthier.plots.style import (
     axes,
     axis_of,
     blank,
+    blue_is_best,
     finished,
     goal_for,
     grid,
@@ -123,7 +124,7 @@ def contours(
         marks = np.linspace(low, high, 5)
         bar |= {"tickvals": marks.tolist(), "ticktext": [f"{10.0**mark:.2g}" for mark in marks.tolist()]}
     coloraxis = {"colorscale": scale, "cmin": low, "cmax": high if high > low else low + 1.0, "colorbar": bar}
-    note = joined("blue is best", "smoothed between trials (the points)", left_out(int((~known).sum())))
+    note = joined(blue_is_best(goal), "smoothed between trials (the points)", left_out(int((~known).sum())))
     return finished(figure, title, note, coloraxis=coloraxis, **layout)
 
 

@@ -78,7 +78,7 @@ def learning_curves(chronicle: Chronicle, metric: str | None = None, mode: str |
         k = int(order[place])
         lines[numbers[k]] = (_line(curves[numbers[k]], most), float(ranks[k]))
     figure = go.Figure()
-    hover = f"%{{text}}<br>step %{{x:.6g}}: {safe(goal.metric)} %{{y:.5g}}<extra></extra>"
+    hover = f"%{{text}}<br>step %{{x:,}}: {safe(goal.metric)} %{{y:.5g}}<extra></extra>"
     if len(lines) <= NAMED:
         for trial in sorted(lines):
             (xs, ys), _ = lines[trial]

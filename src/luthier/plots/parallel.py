@@ -9,6 +9,7 @@ from luthier.plots.style import (
     FEW,
     SCALE,
     blank,
+    blue_is_best,
     drawn,
     finished,
     goal_for,
@@ -84,7 +85,8 @@ def parallel_coordinate(
     varied = sum(each.varies for each in columns(chronicle.trials)) if params is None else 0
     most = f"the {len(chosen)} most telling of {varied} parameters" if varied > len(chosen) else ""
     note = joined(
-        "blue is best; drag along an axis to choose",
+        blue_is_best(goal),
+        "drag along an axis to choose",
         most,
         drawn(len(shown), len(known)),
         left_out(len(values) - len(known)),

@@ -11,6 +11,7 @@ from luthier.plots.style import (
     axes,
     axis_of,
     blank,
+    blue_is_best,
     drawn,
     finished,
     goal_for,
@@ -83,7 +84,7 @@ def ranks(
         )
         x_name, y_name = layout_names(panel)
         layout[x_name], layout[y_name] = axis_of(one), axis_of(other)
-    note = joined("blue is best", drawn(most, int(known.sum())), left_out(int((~known).sum())))
+    note = joined(blue_is_best(goal), drawn(most, int(known.sum())), left_out(int((~known).sum())))
     scale = {"colorscale": SCALE, "cmin": 0, "cmax": 1, "showscale": False}
     return finished(figure, title, note, coloraxis=scale, **layout)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.callbacks.spelling import short
 from luthier.plots.parallel import chosen_columns
 from luthier.plots.style import (
     axes,
@@ -74,6 +75,7 @@ def slices(
         shown = there[thinned(len(there), MOST_POINTS, np.flatnonzero(there == best).tolist())]
         most = max(most, len(shown))
         x, y = axes(panel)
+        said = safe(column.name, 24)
         figure.add_scatter(
             x=spread(column)[shown],
             y=values[shown],
@@ -84,8 +86,8 @@ def slices(
             name=safe(column.name),
             marker={"color": shown, "size": 5, "opacity": 0.8, "coloraxis": "coloraxis"},
             text=[
-                f"{safe(chronicle.trials[k].name, 32)}<br>{safe(chronicle.trials[k].config[column.name], 32)}"
-                for k in shown.tolist()
+                f"{safe(t.name, 32)}<br>{said} {safe(short(t.config[column.name]))}"
+                for t in (chronicle.trials[k] for k in shown.tolist())
             ],
             hovertemplate="%{text}<br>" + safe(goal.metric) + " %{y:.5g}<extra></extra>",
         )

@@ -122,6 +122,15 @@ def is_better(goal: Goal, one: float, other: float) -> bool:
     return one < other if goal.mode == "min" else one > other
 
 
+def blue_is_best(goal: Goal) -> str:
+    """Return what colours mean.
+
+    >>> blue_is_best(Goal("acc", "max"))
+    'blue is best: the largest acc'
+    """
+    return f"blue is best: the {'smallest' if goal.mode == 'min' else 'largest'} {goal.metric}"
+
+
 def quality(goal: Goal, values: Vector) -> Vector:
     """Return the rank of each of *values* between 0 (best) and 1 (worst); NaN where a value is not finite."""
     import numpy as np
