@@ -18,6 +18,7 @@ def demand(who: str, module: str, extra: str, at_least: str = "") -> None:
 
     Raises:
         MissingLibrary: it is not installed, or older than that.
+        ModuleNotFoundError: it is installed, and something that it needs is not.
 
     >>> demand("The answer", "not_there", "answers")
     Traceback (most recent call last):
@@ -26,6 +27,9 @@ def demand(who: str, module: str, extra: str, at_least: str = "") -> None:
     try:
         import_module(module)
     except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name not in (module, module.partition(".")[0], None):
+            error.add_note(f"{who} needs {module}, which is there, and itself needs {error.name}")
+            raise
         raise MissingLibrary(who, module, extra) from error
     if at_least and _release(metadata.version(module)) < _release(at_least):
         raise MissingLibrary(who, f"{module}>={at_least}", extra)
