@@ -103,7 +103,14 @@ def param_importances(
         note,
         height=height,
         xaxis={"range": [0, 1.18 * most], "title": {"text": ""}},
-        yaxis={"automargin": True, "tickvals": list(range(len(names))), "ticktext": names, "ticklabelstandoff": 6},
+        yaxis={
+            "automargin": True,
+            "tickvals": list(range(len(names))),
+            "ticktext": names,
+            "ticks": "outside",
+            "ticklen": 6,
+            "tickcolor": "rgba(0,0,0,0)",
+        },
         legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "traceorder": "reversed"},
         margin={"l": 60, "r": 30, "t": 76, "b": 70},
     )

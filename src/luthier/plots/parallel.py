@@ -147,7 +147,7 @@ def _marks(axis: Column, low: float, high: float) -> tuple[list[float], list[str
         marks = sorted({low, high, *(float(p) for p in powers if low + 0.2 < p < high - 0.2)})
         return marks, [f"{10.0**mark:.3g}" for mark in marks]
     whole = bool((axis.places[np.isfinite(axis.places)] % 1 == 0).all())
-    if whole and high - low <= _MARKS:
+    if whole and high - low <= 2 * _MARKS:
         return (places := np.arange(np.ceil(low), high + 0.5)).tolist(), [f"{mark:.3g}" for mark in places.tolist()]
     places = np.linspace(low, high, _MARKS)
     if whole:
