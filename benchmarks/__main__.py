@@ -19,6 +19,7 @@ from benchmarks import (
     reports,
     restore,
     schedulers,
+    searchers,
     simulating,
     startup,
     trials,
@@ -53,6 +54,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "dataframe": dataframe.bench,
     "report": report.bench,
     "wrapped": wrapped.bench,
+    "searchers": searchers.bench,
 }
 
 
