@@ -6,6 +6,7 @@ from luthier.tune.logger.csv import CSVLoggerCallback
 from luthier.tune.logger.json import JsonLoggerCallback
 from luthier.tune.logger.logger import LoggerCallback
 from luthier.tune.logger.old import DEFAULT_LOGGERS, CSVLogger, JsonLogger, Logger, NoopLogger
+from luthier.tune.logger.tensorboardx import TBXLoggerCallback
 
 __all__ = [
     "DEFAULT_LOGGERS",
@@ -16,4 +17,5 @@ __all__ = [
     "Logger",
     "LoggerCallback",
     "NoopLogger",
+    "TBXLoggerCallback",
 ]
