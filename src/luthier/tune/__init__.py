@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from luthier.tune.callback import Callback
     from luthier.tune.configs import CheckpointConfig, FailureConfig, RunConfig, SyncConfig, TuneConfig
     from luthier.tune.error import TuneError
+    from luthier.tune.progress_reporter import CLIReporter, JupyterNotebookReporter, ProgressReporter
     from luthier.tune.registry import register_env, register_trainable
     from luthier.tune.result import Result
     from luthier.tune.result_grid import ResultGrid
@@ -54,12 +55,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Analysis",
+    "CLIReporter",
     "Callback",
     "Checkpoint",
     "CheckpointConfig",
     "ExperimentAnalysis",
     "FailureConfig",
+    "JupyterNotebookReporter",
     "PlacementGroupFactory",
+    "ProgressReporter",
     "Result",
     "ResultGrid",
     "ResumeConfig",
@@ -107,6 +111,7 @@ _HOMES = {
     "luthier.tune.callback": ("Callback",),
     "luthier.tune.configs": ("CheckpointConfig", "FailureConfig", "RunConfig", "SyncConfig", "TuneConfig"),
     "luthier.tune.error": ("TuneError",),
+    "luthier.tune.progress_reporter": ("CLIReporter", "JupyterNotebookReporter", "ProgressReporter"),
     "luthier.tune.registry": ("register_env", "register_trainable"),
     "luthier.tune.result": ("Result",),
     "luthier.tune.result_grid": ("ResultGrid",),

@@ -87,7 +87,7 @@ def run(
         scheduler: a scheduler, or its name.
         checkpoint_config: which checkpoints are made and kept.
         verbose: 0 says nothing, 1 the usual, 2 also results, 3 everything.
-        progress_reporter: not supported yet.
+        progress_reporter: a ``CLIReporter`` or the like, in place of the live table.
         log_to_file: accepted; output always goes to files.
         trial_name_creator: function of the trial that returns its name.
         trial_dirname_creator: function of the trial that returns its directory's name.

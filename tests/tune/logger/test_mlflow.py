@@ -277,10 +277,10 @@ def test_a_run_of_the_trials_own(tmp_path, uri):
 
     client = MlflowClient(uri)
     found = client.search_runs([client.get_experiment_by_name("e").experiment_id])
-    assert {run.data.params["bad"]: run.info.status for run in found} == {"True": "FAILED", "False": "FINISHED"}
-    for run in found:
-        assert run.data.params["net/lr"] == "0.1" and run.data.tags["mine"] == "1"
-        assert history(client, run, "inside") == [(1, 10.0), (2, 20.0)]  # one run for both attempts
+    assert {told.data.params["bad"]: told.info.status for told in found} == {"True": "FAILED", "False": "FINISHED"}
+    for told in found:
+        assert told.data.params["net/lr"] == "0.1" and told.data.tags["mine"] == "1"
+        assert history(client, told, "inside") == [(1, 10.0), (2, 20.0)]  # one run for both attempts
 
 
 def test_a_run_outside_of_trials_and_an_experiment_that_is_not_there(uri, monkeypatch):
@@ -301,7 +301,7 @@ def test_refusals_and_paths(monkeypatch):
 
     assert air.MLflowLoggerCallback is MLflowLoggerCallback and air.setup_mlflow is setup_mlflow
     with pytest.raises(BadArgumentType, match="tags="):
-        MLflowLoggerCallback(tags=["a"])
+        MLflowLoggerCallback(tags=["a"])  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(LuthierError, match=r"MLflowLoggerCallback needs mlflow: pip install 'luthier\[mlflow\]'"):
         MLflowLoggerCallback()

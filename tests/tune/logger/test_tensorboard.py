@@ -90,7 +90,9 @@ def test_pictures_are_what_was_reported():
     from luthier.tune.logger.picture import png
 
     pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 6), dtype=np.uint8)
-    drawn, height, width, channels = png(pixels)
+    told = png(pixels)
+    assert told is not None
+    drawn, height, width, channels = told
     assert (height, width, channels) == (4, 6, 3)
     assert (np.moveaxis(np.asarray(Image.open(BytesIO(drawn))), 2, 0) == pixels).all()
     assert png(np.zeros((7, 2, 2))) is None
@@ -304,4 +306,4 @@ def test_parameters_are_numbers_truth_values_and_text():
         "e": True,
     }
     with pytest.raises(BadArgument, match="prefix=3"):
-        TBXLoggerCallback(prefix=3)
+        TBXLoggerCallback(prefix=3)  # type: ignore[arg-type]
