@@ -106,7 +106,7 @@ def test_failed_trials_have_a_table_of_their_own(tmp_path, capsys):
 
 
 def test_a_reporter_of_ones_own_by_tune_run(tmp_path):
-    heard: list[tuple] = []
+    heard: list[tuple[Any, ...]] = []
 
     class Own(ProgressReporter):
         def setup(self, start_time=None, total_samples=None, metric=None, mode=None, **kwargs):

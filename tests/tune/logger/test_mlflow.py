@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from luthier import tune
-from luthier.core.errors import BadArgumentType, LuthierError
+from luthier.core.errors import BadArgument, BadArgumentType, LuthierError
 from luthier.tune.logger.mlflow import MLflowLoggerCallback, setup_mlflow
 from luthier.tune.schedulers import PopulationBasedTraining
 
@@ -307,3 +307,36 @@ def test_refusals_and_paths(monkeypatch):
         MLflowLoggerCallback()
     with pytest.raises(LuthierError, match="setup_mlflow needs mlflow"):
         setup_mlflow({})
+
+
+def test_the_older_way_to_have_a_run(tmp_path, uri):
+    from luthier.tune.integration.mlflow import mlflow_mixin
+
+    @mlflow_mixin
+    def train(config):
+        import mlflow
+
+        mlflow.log_metric("inside", config["lr"])
+        tune.report({"loss": 1})
+
+    @mlflow_mixin
+    class Climber(tune.Trainable):
+        def step(self):
+            import mlflow
+
+            mlflow.log_metric("inside", self.config["lr"])
+            return {"loss": 1, "done": True}
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    for trainable, lr in ((train, 0.5), (Climber, 0.25)):
+        run = tune.RunConfig(name=f"e{lr}", storage_path=str(tmp_path), executor="inline", verbose=0)
+        space = {"lr": lr, "mlflow": {"tracking_uri": uri, "experiment_name": "mixed"}}
+        assert not tune.Tuner(trainable, param_space=space, run_config=run).fit().errors
+    found = client.search_runs([client.get_experiment_by_name("mixed").experiment_id])
+    assert {told.data.metrics["inside"] for told in found} == {0.5, 0.25}
+    assert {told.info.status for told in found} == {"FINISHED"}
+    assert {tuple(told.data.params) for told in found} == {("lr",)}
+    with pytest.raises(BadArgument, match=r"config\['mlflow'\]=None"):
+        train({"lr": 1})

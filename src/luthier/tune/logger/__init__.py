@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from luthier.tune.logger.csv import CSVLoggerCallback
 from luthier.tune.logger.json import JsonLoggerCallback
-from luthier.tune.logger.logger import LoggerCallback
-from luthier.tune.logger.old import DEFAULT_LOGGERS, CSVLogger, JsonLogger, Logger, NoopLogger
+from luthier.tune.logger.logger import LoggerCallback, pretty_print
+from luthier.tune.logger.old import DEFAULT_LOGGERS, CSVLogger, JsonLogger, Logger, NoopLogger, TBXLogger
 from luthier.tune.logger.tensorboardx import TBXLoggerCallback
 
 __all__ = [
@@ -17,5 +17,7 @@ __all__ = [
     "Logger",
     "LoggerCallback",
     "NoopLogger",
+    "TBXLogger",
     "TBXLoggerCallback",
+    "pretty_print",
 ]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from luthier.tune.callback import Callback
+from luthier.tune.logger.pretty_print import pretty_print
 
 if TYPE_CHECKING:
     from luthier.tune.trial import Trial
+
+__all__ = ["LoggerCallback", "pretty_print"]
 
 
 class LoggerCallback(Callback):

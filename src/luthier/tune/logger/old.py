@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.tune.flat import flattened
+
 if TYPE_CHECKING:
     from luthier.tune.trial import Trial
 
@@ -54,6 +56,33 @@ class JsonLogger(Logger):
 
 class CSVLogger(Logger):
     """The name of what writes ``progress.csv``: every experiment does, told to or not."""
+
+
+class TBXLogger(Logger):
+    """Writes what one trial reports for TensorBoard, in its directory; :class:`TBXLoggerCallback` does so for all."""
+
+    def _init(self) -> None:
+        from luthier.tune.logger.tensorboardx import TBXLoggerCallback
+        from luthier.tune.logger.tracked import Tracked
+
+        name = str(self.trial or self.config.get("trial_id", ""))
+        self._tracked = Tracked(name, name, "", "", self.logdir, flattened(self.config))
+        self._writer = TBXLoggerCallback()
+        self._writer.begin(self._tracked, known=False)
+
+    def on_result(self, result: dict[str, Any]) -> None:
+        """Take a *result*; it is written within seconds."""
+        from luthier.tune.logger.tracked import reading
+
+        self._writer.result(self._tracked, reading(result))
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Say that the trial has ended."""
+        self._writer.end(self._tracked, failed=False)
 
 
 DEFAULT_LOGGERS: tuple[type[Logger], ...] = (JsonLogger, CSVLogger)
