@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Aim's own
 
 def stored(path):
     """Return what the repository holds of each run, by the trial's learning rate."""
-    from aim import Repo
+    from aim import Repo  # type: ignore[attr-defined, unused-ignore]
 
     repo = Repo.from_path(str(path))
     found = {}

@@ -99,7 +99,7 @@ class AimLoggerCallback(Tracker):
     def _run(self, trial: Tracked) -> Any:
         run = self._open.get(trial.trial_id)
         if run is None:
-            from aim import Run
+            from aim import Run  # type: ignore[attr-defined, unused-ignore]
 
             where = self._repo or trial.experiment_dir
             again = self._hashes.get(trial.key)

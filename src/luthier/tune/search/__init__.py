@@ -11,7 +11,9 @@ from luthier.tune.search.repeater import Repeater
 from luthier.tune.search.searcher import Searcher
 
 if TYPE_CHECKING:
-    from luthier.tune.searching import create_searcher
+    from collections.abc import Callable
+
+    create_searcher: Callable[..., object]
 
 __all__ = ["BasicVariantGenerator", "ConcurrencyLimiter", "Repeater", "Searcher", "create_searcher"]
 
