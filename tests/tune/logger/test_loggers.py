@@ -9,8 +9,6 @@ import threading
 import time
 from typing import Any, ClassVar
 
-import pytest
-
 from luthier import tune
 from luthier.tune.logger import (
     DEFAULT_LOGGERS,
