@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument
+from luthier.tune.logger.library import demand
 from luthier.tune.logger.tracker import Tracker
-from luthier.tune.search.installed import demand
 
 if TYPE_CHECKING:
     from luthier.tune.logger.tracked import Reading, Tracked

@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgumentType
+from luthier.tune.logger.library import demand
 from luthier.tune.logger.mlflow_runs import Run, Runs, add_params
 from luthier.tune.logger.mlflow_session import setup_mlflow
 from luthier.tune.logger.mlflow_words import MOST_METRICS, changes, metrics_of, params_of
 from luthier.tune.logger.tracker import Tracker
-from luthier.tune.search.installed import demand
 
 if TYPE_CHECKING:
     from luthier.tune.logger.tracked import Reading, Tracked

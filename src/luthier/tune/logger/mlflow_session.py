@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgument
 from luthier.core.terms import Outcome
 from luthier.tune.flat import flattened
+from luthier.tune.logger.library import demand
 from luthier.tune.logger.mlflow_runs import Run, add_params, find_experiment
 from luthier.tune.logger.mlflow_words import changes
-from luthier.tune.search.installed import demand
 from luthier.worker.session import current
 
 if TYPE_CHECKING:
