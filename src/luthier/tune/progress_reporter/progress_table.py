@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from luthier.callbacks.spelling import plain_text, short
+from luthier.callbacks.spelling import counted, plain_text, short
 from luthier.core.goal import lookup, number
 from luthier.tune.trial import Trial
 
@@ -43,7 +43,7 @@ class ProgressTable(msgspec.Struct, frozen=True):
         if not self.left_out:
             return ""
         said = ", ".join(f"{count} {status}" for status, count in self.left_out.items())
-        return f"... {sum(self.left_out.values())} more trials not shown ({said})"
+        return f"... {counted(sum(self.left_out.values()), 'more trial')} not shown ({said})"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
