@@ -222,3 +222,34 @@ def test_a_clerk_who_fails_is_not_waited_for_long(monkeypatch):
     clerk.post(never.wait)
     assert clerk.finish(3600.0) is False
     never.set()
+
+
+def test_a_clerk_tries_again_what_may_pass_and_keeps_the_order(monkeypatch):
+    monkeypatch.setattr(clerks, "_PAUSES", (0.01, 0.02))
+    done: list[str] = []
+    complaints: list[str] = []
+    clerk = Clerk("clerk", lambda: None, lambda error: complaints.append(str(error)))
+
+    def away():
+        if len(complaints) < 5:
+            raise clerks.Again from ConnectionError("away")
+        done.append("there")
+
+    clerk.post(away)
+    clerk.post(done.append, "next")
+    assert clerk.finish(30.0) is True
+    assert done == ["there", "next"] and complaints == ["away"] * 5 and clerk.failed == 0
+
+
+def test_a_clerk_who_is_never_answered_is_not_waited_for_long(monkeypatch):
+    monkeypatch.setattr(clerks, "_PAUSES", (0.01,))
+    monkeypatch.setattr(clerks, "_SHORT", 0.2)
+    clerk = Clerk("clerk", lambda: None, lambda error: None)
+
+    def away():
+        raise clerks.Again
+
+    clerk.post(away)
+    assert clerk.finish(3600.0) is False
+    clerk._thread.join(30)
+    assert not clerk._thread.is_alive()  # it does not go on behind everybody's back

@@ -17,6 +17,7 @@ import pytest
 
 from luthier import tune
 from luthier.core.errors import BadArgument, BadArgumentType, LuthierError
+from luthier.tune.logger import clerk
 from luthier.tune.logger.mlflow import MLflowLoggerCallback, setup_mlflow
 from luthier.tune.schedulers import PopulationBasedTraining
 
@@ -237,6 +238,7 @@ def test_a_server_that_is_away_is_told_once_and_holds_nothing_up(tmp_path, uri, 
 
     assert mlflow.__version__
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(clerk, "_SHORT", 1.0)
 
     def train(config):
         for i in range(50):
@@ -248,6 +250,43 @@ def test_a_server_that_is_away_is_told_once_and_holds_nothing_up(tmp_path, uri, 
     assert not grid.errors and [result.metrics["loss"] for result in grid] == [49, 49]
     told = [record.message for record in caplog.records if record.message.startswith("MLflowLoggerCallback: Mlflow")]
     assert len(told) == 1 and "127.0.0.1" in told[0]
+
+
+def test_what_happens_during_an_outage_is_told_after_it(tmp_path, uri, caplog, monkeypatch):
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    away = {"search_runs": 2, "log_batch": 3, "set_terminated": 1}
+
+    def unreliable(name):
+        real = getattr(MlflowClient, name)
+
+        def called(*arguments, **named):
+            if away[name] > 0:
+                away[name] -= 1
+                raise MlflowException("the server is away")
+            return real(*arguments, **named)
+
+        return called
+
+    monkeypatch.setattr(clerk, "_PAUSES", (0.01,))
+    with monkeypatch.context() as patched:
+        for name in away:
+            patched.setattr(MlflowClient, name, unreliable(name))
+
+        def train(config):
+            for i in range(3):
+                tune.report({"loss": i})
+
+        with caplog.at_level(logging.WARNING, "luthier"):
+            space = {"lr": tune.grid_search([1, 2])}
+            tune.Tuner(train, param_space=space, run_config=run_config(tmp_path, MLflowLoggerCallback(uri))).fit()
+    assert set(away.values()) == {0}
+    client, parent, children = runs(uri)
+    assert {run.info.status for run in [parent, *children]} == {"FINISHED"} and len(children) == 2
+    for run in children:
+        assert history(client, run, "loss") == [(1, 0.0), (2, 1.0), (3, 2.0)] and "lr" in run.data.params
+    assert len([record for record in caplog.records if "the server is away" in record.message]) == 1
 
 
 def test_the_token_is_not_written_down(tmp_path, uri, monkeypatch):

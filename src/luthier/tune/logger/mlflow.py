@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from luthier.core.errors import BadArgumentType
+from luthier.tune.logger.clerk import Again
 from luthier.tune.logger.library import demand
 from luthier.tune.logger.mlflow_runs import Run, Runs, add_params
 from luthier.tune.logger.mlflow_session import setup_mlflow
-from luthier.tune.logger.mlflow_words import MOST_METRICS, changes, metrics_of, params_of
+from luthier.tune.logger.mlflow_words import MOST_METRICS, changes, metrics_of, params_of, passes
 from luthier.tune.logger.tracker import Tracker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from luthier.tune.logger.tracked import Reading, Tracked
     from luthier.tune.trial import Trial
 
 __all__ = ["MLflowLoggerCallback", "setup_mlflow"]
 
-RETRY_S = 20.0  # seconds after a failure to reach MLflow before it is tried again
-_UNSAID = "MLflow was not reached a moment ago"
+P = ParamSpec("P")
+
+_HELD = 100_000  # metrics of one run that are held back where MLflow is not to be reached
+
+
+def _patiently(work: Callable[P, None]) -> Callable[P, None]:
+    """Have *work* done again later where MLflow is not to be reached."""
+
+    @functools.wraps(work)
+    def tried(*arguments: P.args, **named: P.kwargs) -> None:
+        try:
+            work(*arguments, **named)
+        except Again:
+            raise
+        except Exception as error:
+            if passes(error):
+                raise Again from error
+            raise
+
+    return tried
 
 
 class MLflowLoggerCallback(Tracker):
@@ -80,7 +102,6 @@ class MLflowLoggerCallback(Tracker):
         self._client: Any = None
         self._runs: Runs | None = None
         self._held: dict[str, list[Any]] = {}
-        self._not_before = 0.0
         self._finished: dict[str, bool] = {}
         super().setup(stop, num_samples, total_num_samples, **info)
 
@@ -90,13 +111,14 @@ class MLflowLoggerCallback(Tracker):
         super().on_experiment_end(trials, **info)
 
     # -- in the thread -------------------------------------------------------------------------------------------------
+    @_patiently
     def begin(self, trial: Tracked, known: bool) -> None:
         """Begin a run, or go on with it."""
         run = self._run(trial)
         if run.status != "RUNNING":
             self._client.update_run(run.id, status="RUNNING")
             run.status = "RUNNING"
-        if not run.params:
+        if self.log_params_on_trial_end and not run.params:
             return
         new, tags, metrics = changes({**run.params, **_plain(run.changed)}, trial.config)
         add_params(self._client, run, new)
@@ -105,10 +127,12 @@ class MLflowLoggerCallback(Tracker):
         run.changed.update(tags)
         self._hold(run, metrics, step=0, at=time.time())
 
+    @_patiently
     def result(self, trial: Tracked, reading: Reading) -> None:
         """Take the numbers; they are told in batches."""
         self._hold(self._run(trial), reading.numbers, reading.step, reading.at or time.time())
 
+    @_patiently
     def end(self, trial: Tracked, failed: bool) -> None:
         """End a run."""
         run = self._run(trial)
@@ -119,6 +143,7 @@ class MLflowLoggerCallback(Tracker):
             self._save(run, trial.folder)
         self._terminate(run, "FAILED" if failed else "FINISHED")
 
+    @_patiently
     def left(self, unfinished: list[Tracked]) -> None:
         """End the runs that are left, and the experiment's own."""
         if self._runs is None:
@@ -138,18 +163,15 @@ class MLflowLoggerCallback(Tracker):
 
     def _run(self, trial: Tracked) -> Run:
         if self._runs is None:
-            if time.monotonic() < self._not_before:
-                raise ConnectionError(_UNSAID)
-            try:
-                from mlflow import MlflowClient
+            from mlflow import MlflowClient
 
+            try:
                 self._client = MlflowClient(self.tracking_uri, self.registry_uri)
                 name = self.experiment_name or os.environ.get("MLFLOW_EXPERIMENT_NAME")
                 self._runs = Runs(self._client, name, trial, self.tags or {})
-            except Exception:
-                self._not_before = time.monotonic() + RETRY_S
-                raise
-        return self._runs.of(trial, params=not self.log_params_on_trial_end)
+            except Exception as error:  # several who make the same tables at once, too
+                raise Again from error
+        return self._runs.of(trial)
 
     def _hold(self, run: Run, values: dict[str, float], step: int, at: float) -> None:
         from mlflow.entities import Metric
@@ -160,10 +182,13 @@ class MLflowLoggerCallback(Tracker):
             self._write(run.id)
 
     def _write(self, run_id: str) -> None:
-        held = self._held.pop(run_id, [])
-        for start in range(0, len(held), MOST_METRICS):
-            self._client.log_batch(run_id, metrics=held[start : start + MOST_METRICS])
+        held = self._held.get(run_id, [])
+        del held[: max(0, len(held) - _HELD)]
+        while held:
+            self._client.log_batch(run_id, metrics=held[:MOST_METRICS])
+            del held[:MOST_METRICS]
             self._gets_on()
+        self._held.pop(run_id, None)
 
     def _save(self, run: Run, folder: str) -> None:
         for inside, _, names in os.walk(folder):

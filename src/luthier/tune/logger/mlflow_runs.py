@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from luthier.tune.logger.mlflow_words import params_of
+from luthier.tune.logger.mlflow_words import MOST_PARAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,8 +74,8 @@ class Runs:
     def __iter__(self) -> Iterator[tuple[str, Run]]:
         return iter(self._known.items())
 
-    def of(self, trial: Tracked, *, params: bool = True) -> Run:
-        """Return the run of *trial*; a new one, with its parameters unless told otherwise, where it has none."""
+    def of(self, trial: Tracked) -> Run:
+        """Return the run of *trial*; a new one, without parameters yet, where it has none."""
         run = self._known.get(trial.trial_id)
         if run is None:
             tags = {
@@ -87,8 +87,6 @@ class Runs:
             }
             made = self._client.create_run(self._place, tags=tags, run_name=trial.name)
             run = self._known[trial.trial_id] = Run(made.info.run_id, "RUNNING", {})
-            if params:
-                add_params(self._client, run, params_of(trial.config))
         return run
 
     def _search(self, asked: str) -> list[Any]:
@@ -140,8 +138,6 @@ def find_experiment(
 def add_params(client: Any, run: Run, params: dict[str, str]) -> None:
     """Tell MLflow *params* of a run."""
     from mlflow.entities import Param
-
-    from luthier.tune.logger.mlflow_words import MOST_PARAMS
 
     items = list(params.items())
     for start in range(0, len(items), MOST_PARAMS):

@@ -10,6 +10,7 @@ from luthier.core.goal import number
 
 LONGEST_NAME, LONGEST_VALUE = 250, 6000  # MLflow's own limits
 MOST_METRICS, MOST_PARAMS = 1000, 100  # in one request
+_PASSING = frozenset({"INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED", "TEMPORARILY_UNAVAILABLE"})
 _REFUSED = re.compile(r"[^\w.\- :/]")
 
 
@@ -59,3 +60,15 @@ def changes(before: dict[str, str], now: dict[str, Any]) -> tuple[dict[str, str]
     numbers = {name_of(name): found for name, value in now.items() if (found := number(value)) is not None}
     tags = {name_of(f"config/{name}"): value for name, value in changed.items()}
     return new, tags, {name_of(f"config/{name}"): numbers[name] for name in changed if name in numbers}
+
+
+def passes(error: Exception) -> bool:
+    """Return whether what MLflow raised may go away by itself: a server or a database that is not to be reached.
+
+    >>> passes(ConnectionError("refused")), passes(ValueError("no such metric"))
+    (True, False)
+    """
+    code = getattr(error, "error_code", None)
+    if isinstance(code, str):
+        return code in _PASSING
+    return isinstance(error, OSError) or type(error).__name__ in ("OperationalError", "DatabaseError")
