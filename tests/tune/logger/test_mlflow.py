@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import numpy as np
@@ -19,6 +20,7 @@ from luthier import tune
 from luthier.core.errors import BadArgument, BadArgumentType, LuthierError
 from luthier.tune.logger import clerk
 from luthier.tune.logger.mlflow import MLflowLoggerCallback, setup_mlflow
+from luthier.tune.logger.mlflow_contact import alone, contact
 from luthier.tune.schedulers import PopulationBasedTraining
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -329,6 +331,41 @@ def test_a_run_of_the_trials_own(tmp_path, uri):
     for told in found:
         assert told.data.params["net/lr"] == "0.1" and told.data.tags["mine"] == "1"
         assert history(client, told, "inside") == [(1, 10.0), (2, 20.0)]  # one run for both attempts
+
+
+def test_a_run_waits_for_a_database_that_others_make(uri, monkeypatch):
+    from mlflow import MlflowClient
+    from sqlalchemy.exc import OperationalError
+
+    asked: list[int] = []
+    real = MlflowClient.search_experiments
+
+    def search(self, **named):
+        asked.append(1)
+        if len(asked) < 3:
+            raise OperationalError("CREATE TABLE", {}, Exception("table already exists"))
+        return real(self, **named)
+
+    monkeypatch.setattr(MlflowClient, "search_experiments", search)
+    contact(uri, None, (0.01, 0.01, 0.01))
+    assert len(asked) == 3
+    monkeypatch.setattr(MlflowClient, "search_experiments", lambda self, **named: {}["x"])
+    with pytest.raises(KeyError):
+        contact(uri)
+    inside: list[int] = []
+
+    def enter(number):
+        with alone(uri):
+            inside.append(number)
+            time.sleep(0.02)
+            inside.append(number)
+
+    threads = [threading.Thread(target=enter, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert inside[::2] == inside[1::2] and sorted(inside[::2]) == [0, 1, 2, 3]
 
 
 def test_a_run_outside_of_trials_and_an_experiment_that_is_not_there(uri, monkeypatch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from luthier.core.errors import BadArgumentType
 from luthier.tune.logger.clerk import Again
 from luthier.tune.logger.library import demand
+from luthier.tune.logger.mlflow_contact import contact
 from luthier.tune.logger.mlflow_runs import Run, Runs, add_params
 from luthier.tune.logger.mlflow_session import setup_mlflow
 from luthier.tune.logger.mlflow_words import MOST_METRICS, changes, metrics_of, params_of, passes
@@ -163,13 +164,11 @@ class MLflowLoggerCallback(Tracker):
 
     def _run(self, trial: Tracked) -> Run:
         if self._runs is None:
-            from mlflow import MlflowClient
-
             try:
-                self._client = MlflowClient(self.tracking_uri, self.registry_uri)
+                self._client = contact(self.tracking_uri, self.registry_uri, ())
                 name = self.experiment_name or os.environ.get("MLFLOW_EXPERIMENT_NAME")
                 self._runs = Runs(self._client, name, trial, self.tags or {})
-            except Exception as error:  # several who make the same tables at once, too
+            except Exception as error:
                 raise Again from error
         return self._runs.of(trial)
 

@@ -9,6 +9,7 @@ from luthier.core.errors import BadArgument
 from luthier.core.terms import Outcome
 from luthier.tune.flat import flattened
 from luthier.tune.logger.library import demand
+from luthier.tune.logger.mlflow_contact import contact
 from luthier.tune.logger.mlflow_runs import Run, add_params, find_experiment
 from luthier.tune.logger.mlflow_words import changes
 from luthier.worker.session import current
@@ -70,7 +71,7 @@ def setup_mlflow(  # noqa: PLR0917 (Ray Tune's)
         mlflow.set_registry_uri(registry_uri)
     session = current()
     given = None if session is None else session.assignment
-    client = mlflow.MlflowClient()
+    client = contact(None)
     place = _place(
         client,
         experiment_id or os.environ.get("MLFLOW_EXPERIMENT_ID"),
