@@ -17,7 +17,7 @@ from luthier.core.resources import checked, fits, spelled
 from luthier.core.rng import rng_at
 from luthier.core.space import Space
 from luthier.store.values import to_json
-from luthier.tune.adapt import callbacks
+from luthier.tune.adapt import callbacks, reporting
 from luthier.tune.adapt.stopping import stopping
 from luthier.tune.adapt.suggesting import christen
 from luthier.tune.configs import RunConfig, TuneConfig
@@ -88,6 +88,7 @@ class Blueprint:
         self.scheduler()
         _check_checkpointing(self.trainable, self.run)
         callbacks.check(self.run.callbacks or ())
+        reporting.check(self.run.progress_reporter)
 
     def _read(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the search space with our domains in place of those of a library that the search algorithm knows."""

@@ -17,6 +17,7 @@ from luthier.tune.configs import (
     default_executor,
 )
 from luthier.tune.error import TuneError
+from luthier.tune.experiment import Experiment
 from luthier.tune.place import storage_of
 from luthier.tune.registry import resolve
 from luthier.tune.resume import parsed
@@ -72,7 +73,8 @@ def run(
     """Run an experiment and return what there is to know about it.
 
     Args:
-        run_or_experiment: what is trained: a function of ``config``, a ``Trainable`` class, or a registered name.
+        run_or_experiment: what is trained: a function of ``config``, a ``Trainable`` class, or a registered name; or an
+            ``Experiment``, whose arguments then count more than those given here.
         name: the experiment's name.
         metric: metric to optimise, or a list of them.
         mode: ``"min"`` or ``"max"``, or a list with one for each metric.
@@ -87,7 +89,7 @@ def run(
         scheduler: a scheduler, or its name.
         checkpoint_config: which checkpoints are made and kept.
         verbose: 0 says nothing, 1 the usual, 2 also results, 3 everything.
-        progress_reporter: not supported yet.
+        progress_reporter: a ``CLIReporter`` or the like, in place of the live table.
         log_to_file: accepted; output always goes to files.
         trial_name_creator: function of the trial that returns its name.
         trial_dirname_creator: function of the trial that returns its directory's name.
@@ -125,6 +127,10 @@ def run(
     >>> analysis.best_config
     {'x': 1}
     """
+    if isinstance(run_or_experiment, Experiment):
+        arguments = {name: given for name, given in locals().items() if name != "run_or_experiment"}
+        described = {**run_or_experiment.spec, "name": run_or_experiment.name}
+        return run(run_or_experiment.run, **{**arguments, **described})
     later = {
         "restore": restore,
         "export_formats": export_formats,
