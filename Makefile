@@ -74,7 +74,7 @@ $(PEERS)/bin/python:
 
 $(PEERS)/.ready: pyproject.toml Makefile | $(PEERS)/bin/python
 	@echo "installing Ray Tune and Optuna into $(PEERS) ..."
-	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna hyperopt 'psutil>=5.9' --editable .
+	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna hyperopt wandb 'psutil>=5.9' --editable .
 	@touch $@
 
 bench: $(PEERS)/.ready  ## speed and memory, beside Ray Tune and Optuna (installs them); BENCHFLAGS="--quick reports"

@@ -20,6 +20,7 @@ from benchmarks import (
     schedulers,
     simulating,
     startup,
+    tracked,
     trials,
     wrapped,
 )
@@ -51,6 +52,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "persist": persist.bench,
     "dataframe": dataframe.bench,
     "wrapped": wrapped.bench,
+    "wandb": tracked.bench,
 }
 
 

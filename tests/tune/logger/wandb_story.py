@@ -25,9 +25,9 @@ class Story:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        ExperimentCard(
-            name="story", trainable="f", num_samples=1, seed=7, prefix="ab", created=1.0, version="0"
-        ).write(directory)
+        ExperimentCard(name="story", trainable="f", num_samples=1, seed=7, prefix="ab", created=1.0, version="0").write(
+            directory
+        )
         self._store = JsonlStore(directory)
         self._end = self._store.append([ev.WorkerJoined(WORKER, {"cpu": 1.0})], after=0)
         self._attempts: dict[str, int] = {}

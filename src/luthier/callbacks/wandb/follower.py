@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from luthier.callbacks.wandb.journal import Journal, Told
 from luthier.callbacks.wandb.job import run_id, without_words
+from luthier.callbacks.wandb.journal import Journal, Told
 from luthier.callbacks.wandb.rows import ABOUT_THE_TRIAL, config_of, flat, later_step, row_of
 from luthier.callbacks.wandb.runs import AWAY, MOST_IDLE
 from luthier.core import events as ev

@@ -100,7 +100,7 @@ def run_id(trial: str, prefix: str, created: float, seed: int) -> str:
     """Return the id of a trial's run: the same whenever the experiment goes on, and no other experiment's.
 
     >>> run_id("1f3a0_00002", "1f3a0", 1790000000.25, 7)
-    '1f3a0_00002-d0e6a2'
+    '1f3a0_00002-19b6f7'
     """
     import hashlib
 

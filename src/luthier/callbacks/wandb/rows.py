@@ -55,14 +55,14 @@ def config_of(config: Mapping[Any, Any]) -> dict[str, Any]:
     """Return *config* as JSON can say it; what JSON cannot say becomes a text.
 
     >>> config_of({"lr": 0.1, 3: (1, {2}), "f": int, "worst": float("inf")})
-    {'lr': 0.1, '3': [1, [2]], 'f': "<class 'int'>", 'worst': inf}
+    {'lr': 0.1, '3': [1, [2]], 'f': "<class 'int'>", 'worst': 'inf'}
     """
     return {str(name): _sayable(value, 0) for name, value in config.items()}
 
 
 def _sayable(value: Any, depth: int) -> Any:
     if value is None or type(value) in _PLAIN:
-        return value
+        return value if type(value) is not float or math.isfinite(value) else str(value)  # W&B makes None of that
     if depth > _DEEPEST:
         return "..."
     if isinstance(value, dict):
