@@ -1,6 +1,7 @@
 # W&B from users' side: whole experiments, with the real client offline; its files are read back.
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -56,14 +57,19 @@ class Odd:
 
 
 class Eyes(tune.Callback):
-    """Notes the processes that tell W&B, while trials run."""
+    """Notes the processes that tell W&B, while trials run: ours, and the services of the client."""
 
     def __init__(self):
-        self.processes: set[psutil.Process] = set()
+        self.senders: set[psutil.Process] = set()
+        self.services: set[psutil.Process] = set()
 
     def on_trial_complete(self, iteration, trials, trial, **info):
-        mine = psutil.Process().children(recursive=True)
-        self.processes |= {p for p in mine if any("wandb" in word for word in p.cmdline())}
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if process.name() == "wandb-core":
+                    self.services.add(process)
+                elif process.ppid() == os.getpid() and "luthier.callbacks.wandb.sender" in process.cmdline():
+                    self.senders.add(process)
 
 
 def objective(config):
@@ -118,10 +124,9 @@ def test_every_metric_config_and_summary_arrives_by_one_process_and_the_key_stay
         assert "Odd" in run.config["strange"]
     assert len({run.run_id for run in runs}) == 3
 
-    senders = {p for p in eyes.processes if not p.is_running() or "wandb-core" not in p.name()}
-    assert len(eyes.processes) <= 2  # one of ours, and the client's own service; ray: one for each trial
-    assert senders
-    assert not [p for p in eyes.processes if p.is_running()]  # ray#47985: none of them is left
+    assert len(eyes.senders) == 1  # Ray: one for each trial
+    assert len(eyes.services) <= 1
+    assert not [p for p in eyes.senders | eyes.services if p.is_running()]  # ray#47985: some were left
     assert not [thread for thread in threading.enumerate() if "wandb" in thread.name]
     assert not files_with_the_key(tmp_path)
     assert KEY not in repr(logger)
