@@ -1,6 +1,7 @@
 # The process that tells W&B, with the real client: what is in its files, and what it survives.
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 from luthier.callbacks.wandb import telling as telling_module
 from luthier.core.terms import Outcome, Status
 from tests.tune.logger.wandb_file import runs_below
+from tests.tune.logger.wandb_server import serving
 from tests.tune.logger.wandb_story import Story, gone
 
 KEY = "c3" * 20
@@ -263,3 +265,36 @@ def _until(condition, within: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < until, "it takes too long"
         time.sleep(0.02)
+
+
+def test_a_slow_server_gets_everything_and_runs_go_on_where_they_were(story, monkeypatch, caplog):
+    # ray#33129: what was not uploaded within seconds was lost
+    monkeypatch.setenv("WANDB_MODE", "online")
+    with serving(slow=0.1) as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        for trial in ("t0", "t1"):
+            story.born(trial, x=trial)
+            story.launched(trial, x=trial)
+            for i in (1, 2, 3):
+                story.reported(trial, i, loss=i)
+        story.ended("t1", Status.FAILED)
+        assert story.telling(key=KEY, init={"settings": {}}).finish()
+        one, two = sorted(server.runs)
+        assert [row["loss"] for row in server.rows(one)] == [row["loss"] for row in server.rows(two)] == [1, 2, 3]
+        assert server.runs[two]["exits"] == [1]
+        assert json.loads(server.runs[one]["config"])["x"] == {"value": "t0"}
+
+        story.launched("t0", x="t0")
+        story.reported("t0", 2, loss=4)  # back to an earlier step
+        story.reported("t0", 3, loss=5)
+        story.ended("t0")
+        (story.directory / "wandb-told.jsonl").unlink()  # as after the death of the machine
+        assert story.telling(key=KEY, init={"settings": {}}).finish()
+        assert sorted(server.runs) == [one, two]
+        assert [row["loss"] for row in server.rows(one)] == [1, 2, 3, 4, 5]
+        assert [row["_step"] for row in server.rows(one)] == [1, 2, 3, 4, 5]
+        assert len(server.rows(two)) == 3
+        assert server.runs[one]["exits"][-1] == 0
+        assert server.keys == {KEY}
+    assert not caplog.messages
+    assert not list(keys_below(story.directory.parent))

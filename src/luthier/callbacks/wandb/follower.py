@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from luthier.store.card import ExperimentCard
 
 
+_FORGOTTEN: Config = {}
+
+
 class _Chapter:
     """One trial's part of the story."""
 
@@ -89,7 +92,7 @@ class Follower:
     def _launched(self, chapter: _Chapter, attempt: int, config: Config) -> None:
         chapter.attempt, chapter.ended, chapter.idle = attempt, None, False
         before, chapter.config = chapter.config, config
-        if chapter.reports and before is not config:
+        if chapter.reports and before is not _FORGOTTEN:
             self._note_change(chapter, before)
         if attempt > self._journal[chapter.trial].attempt:
             self._opened(chapter)
@@ -147,6 +150,7 @@ class Follower:
         if chapter.attempt and (known.reports, known.attempt, known.ended) != chapter.told:
             self._opened(chapter)
             self._close(chapter, 1 if status is Status.FAILED else 0)
+        chapter.config, chapter.shown, chapter.job = _FORGOTTEN, {}, None  # there may be many that have ended
 
     # -- runs ----------------------------------------------------------------------------------------------------------
     def _wish(self, chapter: _Chapter) -> Job:

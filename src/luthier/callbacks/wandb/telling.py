@@ -112,7 +112,7 @@ class Telling:
             code = process.wait()
             with self._lock:
                 self._close_stdin()
-                if self._abandoned:
+                if self._abandoned and code != OFFLINE_INSTEAD:
                     return
                 if code == 0 and self._over:
                     break
