@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -149,7 +150,9 @@ def test_a_driver_that_dies_leaves_nothing_open(story, tmp_path):
     assert (run.column("loss"), run.preempting) == ([1], True)
 
 
-def test_an_interrupted_experiment_does_not_wait_for_a_server_that_does_not_answer(story, monkeypatch, caplog):
+def test_an_interrupted_experiment_does_not_wait_for_a_server_that_does_not_answer(
+    story, tmp_path, monkeypatch, caplog
+):
     # Ray waits for half an hour there, and then kills the runs
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setattr(telling_module, "INTERRUPTED_S", 0.2)
@@ -161,6 +164,15 @@ def test_an_interrupted_experiment_does_not_wait_for_a_server_that_does_not_answ
         telling = story.telling(key=KEY, init={"settings": {"init_timeout": 600.0}}, timeout_s=3.0)
         assert not telling.finish(interrupted=True)
         assert "process" in caplog.text
+        patient = Story(tmp_path / "patient").telling(key=KEY, timeout_s=3.0)
+        caplog.clear()
+        os.kill(patient.pid, signal.SIGSTOP)  # whatever it does: it does not end
+        ctrl_c = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        ctrl_c.start()
+        assert not patient.finish()
+        os.kill(patient.pid, signal.SIGCONT)
+        assert "Ctrl-C" in caplog.text
+        assert gone(patient.pid)
         assert psutil.pid_exists(telling.pid)  # it has not been killed
         assert gone(telling.pid)  # and does not stay for ever either
 

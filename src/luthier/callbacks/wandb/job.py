@@ -83,7 +83,7 @@ def without_words(config: dict[str, Any]) -> dict[str, Any]:
     >>> without_words({"lr": 0.1, "wandb": {"project": "digits"}})
     {'lr': 0.1}
     """
-    return {name: value for name, value in config.items() if name not in ("wandb", "logger_config", "callbacks")}
+    return {name: value for name, value in config.items() if name not in ("wandb", "logger_config")}
 
 
 def key_in(path: str) -> str:

@@ -35,6 +35,7 @@ class Runs:
         self._job, self._say = job, say
         self._pool: ThreadPoolExecutor | None = None
         self._closing: dict[str, Future[None]] = {}  # by id of the run
+        self._source: dict[str, Any] = {}  # settings: what the first run has found out by asking git, several times
 
     @property
     def offline(self) -> bool:
@@ -73,11 +74,15 @@ class Runs:
             words.pop("resume", None)  # nobody knows what to resume; the client would say so each time
         os.makedirs(words["dir"], exist_ok=True)
         try:
-            return wandb.init(**words)
+            run = wandb.init(**words)
         except Exception as error:
             if mode != "online":
                 raise
             raise Unreachable(_first_line(error)) from error
+        if not self._source:
+            found = {name: getattr(run.settings, name, None) for name in ("git_commit", "git_remote_url", "git_root")}
+            self._source = {"disable_git": True, **{name: value for name, value in found.items() if value}}
+        return run
 
     def _settings(self, given: Any) -> Any:
         """Return settings in which this process does not pose as the trial: what it prints and uses is no news."""
@@ -93,6 +98,7 @@ class Runs:
             "x_save_requirements": False,
             "disable_job_creation": True,
             "finish_timeout": self._job.timeout_s,
+            **self._source,
         }
         if self._job.key:
             own["api_key"] = self._job.key

@@ -58,11 +58,13 @@ class Telling:
             self._over = True
             self._close_stdin()
         until = time.monotonic() + (INTERRUPTED_S if interrupted else self._job.timeout_s + INTERRUPTED_S)
-        self._thread.join(min(_QUIET_S, INTERRUPTED_S))
-        if self._thread.is_alive() and not interrupted:
-            log.info("W&B takes the last results (Ctrl-C leaves that to the background) ...")
         try:
+            self._thread.join(min(_QUIET_S, INTERRUPTED_S))
+            if self._thread.is_alive() and not interrupted:
+                log.warning("W&B takes the last results; Ctrl-C leaves that to the background.")
             self._thread.join(max(0.0, until - time.monotonic()))
+        except KeyboardInterrupt:  # as was said: it goes on by itself
+            pass
         finally:
             if self._thread.is_alive():
                 self._abandon()
