@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("luthier")
 
 INTERRUPTED_S = 5.0  # seconds that an interrupted experiment waits for its runs to be closed
-_QUIET_S = 3.0  # seconds of waiting that nobody is told of
+_QUIET_S = 5.0  # seconds of waiting that nobody is told of
 _ATTEMPTS = 3  # of a process that dies
 _left: list[subprocess.Popen[bytes]] = []  # those that go on by themselves; kept, since nobody waits for them
 
@@ -39,6 +39,7 @@ class Telling:
         self._job, self._lock = job, threading.Lock()
         self._over = False  # no further reports will come
         self._abandoned = False  # nobody waits any more
+        self._done = threading.Event()  # and no join: Ctrl-C while one waits in that marks the thread as ended (3.11)
         self._process = self._started()
         self._thread = threading.Thread(target=self._watch, name="luthier-wandb", daemon=True)
         self._thread.start()
@@ -59,14 +60,15 @@ class Telling:
             self._close_stdin()
         until = time.monotonic() + (INTERRUPTED_S if interrupted else self._job.timeout_s + INTERRUPTED_S)
         try:
-            self._thread.join(min(_QUIET_S, INTERRUPTED_S))
-            if self._thread.is_alive() and not interrupted:
+            if not self._done.wait(min(_QUIET_S, INTERRUPTED_S)) and not interrupted:
                 log.warning("W&B takes the last results; Ctrl-C leaves that to the background.")
-            self._thread.join(max(0.0, until - time.monotonic()))
+            self._done.wait(max(0.0, until - time.monotonic()))
         except KeyboardInterrupt:  # as was said: it goes on by itself
             pass
         finally:
-            if self._thread.is_alive():
+            if self._done.is_set():
+                self._thread.join()
+            else:
                 self._abandon()
         return not self._abandoned
 
@@ -104,13 +106,22 @@ class Telling:
         return process
 
     def _watch(self) -> None:
+        try:
+            self._attend()
+        except OSError as error:  # no room for another process, say
+            log.warning("W&B: nothing more is told: %s", error)
+        finally:
+            self._done.set()
+
+    def _attend(self) -> None:
         """Pass on what the process says until it has done its work; start it again where it has not."""
         for attempt in range(1, _ATTEMPTS + 1):
             process = self._process
             assert process.stdout is not None  # noqa: S101 (as asked for)
             with process.stdout:
                 for line in process.stdout:
-                    log.warning("W&B: %s", line.decode("utf-8", "replace").rstrip())
+                    level = logging.INFO if self._abandoned else logging.WARNING
+                    log.log(level, "W&B: %s", line.decode("utf-8", "replace").rstrip())
             code = process.wait()
             with self._lock:
                 self._close_stdin()
