@@ -151,10 +151,10 @@ def test_an_interrupted_experiment_does_not_wait_for_a_server_that_does_not_answ
         story.born("t0")
         story.launched("t0")
         story.reported("t0", 1, loss=1)
-        telling = story.telling(key=KEY, init={"settings": {"init_timeout": 600.0}}, timeout_s=1.5)
+        telling = story.telling(key=KEY, init={"settings": {"init_timeout": 600.0}}, timeout_s=3.0)
         assert not telling.finish(interrupted=True)
         assert "process" in caplog.text
-        patient = Story(tmp_path / "patient").telling(key=KEY, timeout_s=1.5)
+        patient = Story(tmp_path / "patient").telling(key=KEY, timeout_s=3.0)
         caplog.clear()
         os.kill(patient.pid, signal.SIGSTOP)  # whatever it does: it does not end
         ctrl_c = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
