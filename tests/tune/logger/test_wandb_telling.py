@@ -159,8 +159,9 @@ def test_an_interrupted_experiment_does_not_wait_for_a_server_that_does_not_answ
         os.kill(patient.pid, signal.SIGSTOP)  # whatever it does: it does not end
         ctrl_c = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
         ctrl_c.start()
-        assert not patient.finish()
+        told = patient.finish()
         os.kill(patient.pid, signal.SIGCONT)
+        assert not told
         assert "Ctrl-C" in caplog.text
         assert gone(patient.pid)
         assert psutil.pid_exists(telling.pid)  # it has not been killed
