@@ -49,6 +49,7 @@ from luthier.tune.watch import MetricWatch
 
 if TYPE_CHECKING:
     from luthier.callbacks.base import Listener
+    from luthier.core.engine import Engine
     from luthier.core.state import ExperimentState
     from luthier.execution.base import Executor
     from luthier.store.base import Record
@@ -167,8 +168,8 @@ class Experiment:
                 )
                 listeners.append(mirrored.uploads)
             states.restore()
-            console.start(self._plan(controller.experiment))
-            callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())
+            console.start(self._plan(controller.engine))
+            callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=blueprint.total())
             assigning = Assigning(blueprint, self._card, self.directory, None if mirrored is None else mirrored.bring)
             reason: str | None = "failed"
             try:
@@ -340,17 +341,13 @@ class Experiment:
             )
         return Patience()
 
-    def _total(self) -> int | None:
-        total = getattr(self.blueprint.searcher(), "total", None)
-        return total if isinstance(total, int) else None
-
-    def _plan(self, experiment: ExperimentState) -> Plan:
-        blueprint, tune = self.blueprint, self.blueprint.tune
+    def _plan(self, engine: Engine) -> Plan:
+        blueprint, experiment, tune = self.blueprint, engine.experiment, self.blueprint.tune
         scheduler = type(blueprint.scheduling).__name__
         return Plan(
-            trials=self._total(),
+            trials=blueprint.total(),
             directory=self.shown,
-            searcher=spoken(blueprint.search, blueprint.searcher(), blueprint.space),
+            searcher=spoken(blueprint.search, engine.searcher, blueprint.space),
             grid=blueprint.space.grid_size,
             samples=None if tune.num_samples < 0 else tune.num_samples,
             scheduler=SPOKEN.get(scheduler, scheduler.removesuffix("Scheduler")),
