@@ -18,6 +18,7 @@ from benchmarks import (
     reports,
     restore,
     schedulers,
+    searchers,
     simulating,
     startup,
     trials,
@@ -51,6 +52,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "persist": persist.bench,
     "dataframe": dataframe.bench,
     "wrapped": wrapped.bench,
+    "searchers": searchers.bench,
 }
 
 

@@ -43,10 +43,12 @@ def test_every_fence_is_told_apart():
 def test_page_runs(page, tmp_path):
     script = tmp_path / f"{page.stem.replace('-', '_').lower()}.py"
     script.write_text(script_of(page.read_text("utf-8")), "utf-8")
+    own = {"LUTHIER_STORAGE_PATH": str(tmp_path / "results"), "HOME": str(tmp_path)}
+    own["MPLCONFIGDIR"] = str(tmp_path / "results" / "matplotlib")  # ZOOpt imports it, and it keeps a cache of fonts
     done = subprocess.run(
         [sys.executable, "-W", "error", str(script)],
         cwd=tmp_path,
-        env={**os.environ, "LUTHIER_STORAGE_PATH": str(tmp_path / "results"), "HOME": str(tmp_path)},
+        env={**os.environ, **own},
         capture_output=True,
         text=True,
         timeout=100,

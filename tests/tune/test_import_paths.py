@@ -74,6 +74,14 @@ tune.stopper.timeout: TimeoutStopper
 tune.stopper.trial_plateau: TrialPlateauStopper
 tune.suggest: BasicVariantGenerator ConcurrencyLimiter Repeater Searcher create_searcher
 tune.suggest.basic_variant: BasicVariantGenerator
+tune.suggest.skopt: SkOptSearch
+tune.search.skopt: SkOptSearch
+tune.suggest.zoopt: ZOOptSearch
+tune.search.zoopt: ZOOptSearch
+tune.suggest.ax: AxSearch
+tune.search.ax: AxSearch
+tune.suggest.bayesopt: BayesOptSearch
+tune.search.bayesopt: BayesOptSearch
 tune.suggest.bohb: TuneBOHB
 tune.suggest.hyperopt: HyperOptSearch
 tune.suggest.optuna: OptunaSearch

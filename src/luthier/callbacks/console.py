@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from luthier.callbacks.plain import Plain
 from luthier.callbacks.plan import Plan, plan_line
+from luthier.callbacks.spelling import chosen
 from luthier.callbacks.summary import Summary, summary_lines
 from luthier.core.errors import BadArgument
+from luthier.core.events import Proposed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,9 +98,14 @@ class Console:
             self._face.say(lines)
 
     def on_events(self, events: Sequence[Event], experiment: ExperimentState) -> None:
-        """Take note."""
-        if self._face is not None:
-            self._face.on_events(events, experiment)
+        """Take note; say who chooses configs from now on, where that is another one."""
+        if self._face is None:
+            return
+        new = {event.number for event in events if isinstance(event, Proposed)}
+        for number, why in experiment.choosers[1:]:
+            if number in new:
+                self.say([f"Search: {chosen([(number, why)])}"])
+        self._face.on_events(events, experiment)
 
     def on_tick(self, now: float) -> None:
         """Show what has changed, where it is time to."""

@@ -111,13 +111,24 @@ class ExperimentView(Protocol):
 
 
 class Searcher(Protocol):
-    """Chooses configs.  Law: ``ask`` changes nothing; all knowledge arrives by ``tell``."""
+    """Chooses configs.  Law: ``ask`` changes nothing; all knowledge arrives by ``tell``.
+
+    One that lets others choose may have ``explain(number) -> Why | None``, too: by whom and why the config is chosen
+    that ``ask(number, ...)`` returns; it changes nothing, either.
+    """
 
     def ask(self, number: int, rng: Rng) -> Config | Nothing:
         """Return the config of the *number*-th trial (from 0); *rng* belongs to that number."""
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened; *experiment* already shows it."""
+
+
+def explained(searcher: Searcher, number: int) -> Why | None:
+    """Return by whom and why *searcher* chooses the *number*-th config, where it says so."""
+    explain = getattr(searcher, "explain", None)
+    found: Why | None = None if explain is None else explain(number)
+    return found
 
 
 # What is decided about one trial tells why twice: *reason* in words, *why* as names and plain values, for tables and

@@ -26,6 +26,7 @@ from luthier.tune.registry import check, resolve, trainable_name
 from luthier.tune.schedulers import create_scheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.search.foreign import refuse_foreign
 from luthier.tune.search.searcher import Searcher as UserSearcher
 from luthier.tune.search.searcher import spoken_goals
 from luthier.tune.search.space_searcher import SpaceSearcher
@@ -77,7 +78,7 @@ class Blueprint:
         self.search = described(self.tune.search_alg)
         self.scheduling = _scheduling(self.tune.scheduler)
         self.goals = _goals(self.tune, self.search) or _judged_by(self.scheduling)
-        self.space = Space(self._furnished({} if self.param_space is None else self.param_space))
+        self.space = Space(self._furnished(self._read({} if self.param_space is None else self.param_space)))
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
         if isinstance(self.search, SpaceSearcher):
@@ -88,6 +89,13 @@ class Blueprint:
         _check_checkpointing(self.trainable, self.run)
         callbacks.check(self.run.callbacks or ())
         reporting.check(self.run.progress_reporter)
+
+    def _read(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the search space with our domains in place of those of a library that the search algorithm knows."""
+        if isinstance(self.search, SpaceSearcher):
+            param_space = self.search.read(param_space)
+        refuse_foreign(param_space, type(self.search).__name__)
+        return param_space
 
     def _furnished(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the search space with what the scheduler needs in it, which can do with the trainable."""

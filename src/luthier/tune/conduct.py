@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from luthier.callbacks.base import Listener
+    from luthier.core.engine import Engine
     from luthier.core.state import ExperimentState
     from luthier.execution.base import Executor
     from luthier.store.base import Record
@@ -171,8 +172,8 @@ class Experiment:
                 )
                 listeners.append(mirrored.uploads)
             states.restore()
-            console.start(self._plan(controller.experiment))
-            callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())
+            console.start(self._plan(controller.engine))
+            callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=blueprint.total())
             assigning = Assigning(blueprint, self._card, self.directory, None if mirrored is None else mirrored.bring)
             reason: str | None = "failed"
             try:
@@ -245,7 +246,7 @@ class Experiment:
             return
         roster = Roster(self.directory, blueprint.name, self.history)
         reporting = Reporting(blueprint.run.progress_reporter, roster, blueprint.capacity)
-        reporting.start(started, self._total(), blueprint.goals, int(blueprint.run.verbose or 0))
+        reporting.start(started, blueprint.total(), blueprint.goals, int(blueprint.run.verbose or 0))
         yield reporting
 
     def _take_up(
@@ -352,17 +353,13 @@ class Experiment:
             )
         return Patience()
 
-    def _total(self) -> int | None:
-        total = getattr(self.blueprint.searcher(), "total", None)
-        return total if isinstance(total, int) else None
-
-    def _plan(self, experiment: ExperimentState) -> Plan:
-        blueprint, tune = self.blueprint, self.blueprint.tune
+    def _plan(self, engine: Engine) -> Plan:
+        blueprint, experiment, tune = self.blueprint, engine.experiment, self.blueprint.tune
         scheduler = type(blueprint.scheduling).__name__
         return Plan(
-            trials=self._total(),
+            trials=blueprint.total(),
             directory=self.shown,
-            searcher=spoken(blueprint.search, blueprint.searcher(), blueprint.space),
+            searcher=spoken(blueprint.search, engine.searcher, blueprint.space),
             grid=blueprint.space.grid_size,
             samples=None if tune.num_samples < 0 else tune.num_samples,
             scheduler=SPOKEN.get(scheduler, scheduler.removesuffix("Scheduler")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import Any
 
 import optuna
@@ -15,7 +16,6 @@ from luthier.tune.search.installed import demand
 from luthier.tune.search.optuna import OptunaSearch
 from luthier.tune.searching import create_searcher
 from tests.tune.restoring import cut, inline, length
-from tests.tune.search.libraries import killed_in_the_middle, restored
 
 SPACE = {"x": tune.uniform(0, 1), "model": tune.choice(["a", {"depth": tune.randint(1, 9)}])}
 
@@ -180,12 +180,16 @@ def test_a_grid_of_the_tuners_is_refused(tmp_path):
         fit(tmp_path, {"x": tune.grid_search([1, 2])}, metric="loss", mode="min", search_alg="optuna")
 
 
-def test_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    with pytest.raises(MissingLibrary, match=r"^OptunaSearch needs optuna: pip install 'luthier\[optuna\]'$"):
-        OptunaSearch()
-    monkeypatch.undo()
-    with pytest.raises(ImportError, match="optuna>=99"):
+@pytest.mark.parametrize(("kind", "module"), [("CmaEsSampler", "cmaes"), ("GPSampler", "torch")])
+def test_what_a_sampler_needs_is_named_before_any_trial(kind, module, monkeypatch):
+    sampler = getattr(optuna.samplers, kind)()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingLibrary, match=rf"OptunaSearch\(sampler={kind}\(\)\) needs {module}: pip install"):
+        OptunaSearch(sampler=sampler)
+
+
+def test_an_old_release_is_named():
+    with pytest.raises(MissingLibrary, match="optuna>=99"):
         demand("OptunaSearch", "optuna", "optuna", "99.0")
     demand("OptunaSearch", "optuna", "optuna", "3.6rc1")
     assert isinstance(create_searcher("optuna"), OptunaSearch)
@@ -198,14 +202,3 @@ def test_a_space_of_theirs_is_kept_for_restoring(tmp_path, space):
     broken = cut(whole.experiment_path, tmp_path / "broken", length(whole.experiment_path) // 2)
     again = tune.Tuner.restore(str(broken), train, run_config=tune.RunConfig(verbose=0, executor="inline")).fit()
     assert [r.config for r in again] == [r.config for r in whole]
-
-
-@pytest.mark.parametrize("goals", ["metric='loss', mode='min'", "metric=['loss', 'size'], mode=['min', 'max']"])
-def test_killed_and_restored_each_trial_is_told_once(tmp_path, goals):
-    url = f"sqlite:///{tmp_path}/study.db"
-    imports = "from luthier.tune.search.optuna import OptunaSearch"
-    restored(killed_in_the_middle(tmp_path, imports, f"OptunaSearch(storage={url!r})", goals))
-    trials = optuna.load_study(study_name="optuna", storage=url).trials
-    states = [t.state for t in trials]
-    assert states.count(TrialState.COMPLETE) == 24
-    assert len(states) - 24 == states.count(TrialState.FAIL) <= 1  # a proposal that never became a trial
