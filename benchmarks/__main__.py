@@ -15,6 +15,7 @@ from benchmarks import (
     dataframe,
     persist,
     quickstart,
+    report,
     reports,
     restore,
     schedulers,
@@ -51,6 +52,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "restore": restore.bench,
     "persist": persist.bench,
     "dataframe": dataframe.bench,
+    "report": report.bench,
     "wrapped": wrapped.bench,
     "searchers": searchers.bench,
 }

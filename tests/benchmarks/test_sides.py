@@ -19,8 +19,8 @@ from benchmarks.target import Target, table
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"quickstart": 4, "fresh": 3, "reused": 5, "inline": 5, "reports": 7, "restore": 3}
-SIZES |= {"checkpoints": 3, "dataframe": 5, "dataframe-best": 5}
-WRITTEN = {**SIZES, "reports": 2, "checkpoints": 1, "restore": 5, "dataframe": 0, "dataframe-best": 0}
+SIZES |= {"checkpoints": 3, "dataframe": 5, "dataframe-best": 5, "report": 4}
+WRITTEN = {**SIZES, "reports": 2, "checkpoints": 1, "restore": 5, "dataframe": 0, "dataframe-best": 0, "report": 0}
 
 
 @pytest.mark.parametrize("name", sorted(WORKLOADS.keys() - {"restore-begin"}))  # which is killed by restore

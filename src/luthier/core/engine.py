@@ -6,21 +6,10 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from luthier.core import events as ev
 from luthier.core.errors import PolicyError
+from luthier.core.explained import explained
 from luthier.core.goal import Goal
 from luthier.core.keep import unwanted
-from luthier.core.policy import (
-    Decision,
-    Exploit,
-    Finish,
-    Nothing,
-    Pause,
-    Resize,
-    Resume,
-    Scheduler,
-    Searcher,
-    Stop,
-    explained,
-)
+from luthier.core.policy import Decision, Exploit, Finish, Nothing, Pause, Resize, Resume, Scheduler, Searcher, Stop
 from luthier.core.resources import fits, spelled
 from luthier.core.rng import rng_at
 from luthier.core.state import ExperimentState, TrialState, evolve

@@ -124,13 +124,6 @@ class Searcher(Protocol):
         """Hear what happened; *experiment* already shows it."""
 
 
-def explained(searcher: Searcher, number: int) -> Why | None:
-    """Return by whom and why *searcher* chooses the *number*-th config, where it says so."""
-    explain = getattr(searcher, "explain", None)
-    found: Why | None = None if explain is None else explain(number)
-    return found
-
-
 # What is decided about one trial tells why twice: *reason* in words, *why* as names and plain values, for tables and
 # pictures.  The names are those of :data:`luthier.core.terms.Why`.
 

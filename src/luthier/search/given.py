@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.policy import Nothing, explained
+from luthier.core.explained import explained
+from luthier.core.policy import Nothing
 from luthier.core.space import Space, fixed
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from luthier.core.arguments import whole
 from luthier.core.events import Ended, Proposed
-from luthier.core.policy import Nothing, explained
+from luthier.core.explained import explained
+from luthier.core.policy import Nothing
 
 if TYPE_CHECKING:
     from luthier.core.events import News

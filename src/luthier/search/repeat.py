@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from luthier.core.arguments import whole
 from luthier.core.engine import ASK
 from luthier.core.events import Ended, Exited, Proposed, Stalled
+from luthier.core.explained import explained
 from luthier.core.goal import lookup, number
-from luthier.core.policy import Nothing, explained
+from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.terms import Status, TrialId, Why
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.policy import explained
+from luthier.core.explained import explained
 from luthier.core.rng import Rng
 from luthier.core.space import Space
 from luthier.testing.views import ReadOnly
