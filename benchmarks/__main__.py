@@ -22,6 +22,7 @@ from benchmarks import (
     searchers,
     simulating,
     startup,
+    tracked,
     trials,
     wrapped,
 )
@@ -55,6 +56,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "report": report.bench,
     "wrapped": wrapped.bench,
     "searchers": searchers.bench,
+    "wandb": tracked.bench,
 }
 
 

@@ -322,6 +322,7 @@ class Experiment:
         if run.executor == "inline":
             from luthier.execution.inline import InlineExecutor
 
+            os.environ.update(blueprint.secrets)
             reuse = blueprint.tune.reuse_actors
             return InlineExecutor(blueprint.trainable, blueprint.capacity, experiment_dir=self.directory, reuse=reuse)
         from luthier.execution.process import ProcessExecutor
@@ -337,6 +338,7 @@ class Experiment:
             grace=run.grace_s,
             patience=run.failure_config.report_timeout_s or PATIENCE_S,
             start_timeout=run.failure_config.start_timeout_s,
+            env=blueprint.secrets,
         )
 
     def _patience(self) -> Patience:

@@ -18,6 +18,7 @@ from luthier.tune.configs import (
 )
 from luthier.tune.error import TuneError
 from luthier.tune.experiment import Experiment
+from luthier.tune.logger.loggers import with_loggers
 from luthier.tune.place import storage_of
 from luthier.tune.registry import resolve
 from luthier.tune.resume import parsed
@@ -115,7 +116,7 @@ def run(
         checkpoint_at_end: old name of ``CheckpointConfig.checkpoint_at_end``.
         chdir_to_trial_dir: not supported.
         local_dir: old name of ``storage_path``.
-        loggers: not supported yet.
+        loggers: the older kind of loggers: classes, such as ``DEFAULT_LOGGERS + (WandbLogger,)``.
 
     Raises:
         BadArgument: something of this cannot be used; nothing was started.
@@ -134,7 +135,6 @@ def run(
     later = {
         "restore": restore,
         "export_formats": export_formats,
-        "loggers": loggers,
     }
     for argument, given in later.items():
         if given:
@@ -158,7 +158,7 @@ def run(
         sync_config=sync_config,
         verbose=1 if verbose is None else verbose,
         stop=stop,
-        callbacks=callbacks,
+        callbacks=with_loggers(callbacks, loggers, config),
         progress_reporter=progress_reporter,
         log_to_file=log_to_file,
         local_dir=local_dir,

@@ -57,6 +57,8 @@ class Callbacks:
 
     def setup(self, **facts: Any) -> None:
         """Tell that the experiment is about to begin."""
+        for callback in self._callbacks:
+            callback.experiment_dir = self._dir
         self._call("setup", **facts)
 
     def on_events(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
