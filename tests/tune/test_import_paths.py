@@ -37,6 +37,8 @@ tune.logger.json: JsonLoggerCallback
 tune.logger.logger: LoggerCallback pretty_print
 tune.logger.mlflow: MLflowLoggerCallback
 tune.logger.tensorboardx: TBXLoggerCallback
+tune.logger.wandb: WandbLoggerCallback
+tune.integration.wandb: WandbLogger WandbLoggerCallback wandb_mixin
 tune.progress_reporter: CLIReporter JupyterNotebookReporter ProgressReporter TuneReporterBase
 tune.registry: register_env register_trainable get_trainable_cls
 tune.result: DEFAULT_METRIC TRAINING_ITERATION TIME_TOTAL_S TIMESTEPS_TOTAL TIME_THIS_ITER_S DONE TRIAL_ID PID Result
@@ -74,6 +76,14 @@ tune.stopper.timeout: TimeoutStopper
 tune.stopper.trial_plateau: TrialPlateauStopper
 tune.suggest: BasicVariantGenerator ConcurrencyLimiter Repeater Searcher create_searcher
 tune.suggest.basic_variant: BasicVariantGenerator
+tune.suggest.skopt: SkOptSearch
+tune.search.skopt: SkOptSearch
+tune.suggest.zoopt: ZOOptSearch
+tune.search.zoopt: ZOOptSearch
+tune.suggest.ax: AxSearch
+tune.search.ax: AxSearch
+tune.suggest.bayesopt: BayesOptSearch
+tune.search.bayesopt: BayesOptSearch
 tune.suggest.bohb: TuneBOHB
 tune.suggest.hyperopt: HyperOptSearch
 tune.suggest.optuna: OptunaSearch
@@ -96,6 +106,7 @@ air.config: CheckpointConfig FailureConfig RunConfig
 air.constants: TRAINING_ITERATION
 air.integrations.comet: CometLoggerCallback
 air.integrations.mlflow: MLflowLoggerCallback setup_mlflow
+air.integrations.wandb: WandbLoggerCallback setup_wandb
 air.result: Result
 air.session: get_checkpoint get_trial_id report
 train: Checkpoint CheckpointConfig FailureConfig Result RunConfig SyncConfig get_checkpoint get_context report
@@ -121,7 +132,7 @@ def test_modules_are_reached_as_attributes_and_no_library_is_imported():
         "import sys; from luthier import tune; tune.logger.LoggerCallback; tune.utils.date_str; tune.suggest.Searcher\n"
         "tune.experiment.Trial; tune.execution.TuneController; tune.trainable.Trainable; tune.result.PID\n"
         f"import importlib; [importlib.import_module(name) for name in {modules!r}]\n"
-        "heavy = {'torch', 'mlflow', 'comet_ml', 'aim', 'tensorboardX', 'tensorboard', 'optuna', 'IPython'}\n"
+        "heavy = {'torch', 'wandb', 'mlflow', 'comet_ml', 'aim', 'tensorboardX', 'tensorboard', 'optuna', 'IPython'}\n"
         "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False)
