@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from luthier.search.known import Known
 
 _MOST_GOOD = 25
-_MOST_BAD = 500  # a density needs no more
+_MOST_BAD = 300  # a density needs no more
 _MIXING = 0.5
 _LEAST, _FINEST = 0.05, 0.005
 _BRANCHED = 100  # results until when every second proposal stays in one branch; from then on so many by all of them
