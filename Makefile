@@ -75,7 +75,8 @@ $(PEERS)/bin/python:
 $(PEERS)/.ready: pyproject.toml Makefile | $(PEERS)/bin/python
 	@echo "installing Ray Tune, Optuna and other libraries into $(PEERS) ..."
 	$(PEERS)/bin/python $(PIP) '$(TORCH)'
-	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna hyperopt nevergrad scikit-learn 'psutil>=5.9' --editable .
+	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna hyperopt nevergrad wandb scikit-learn 'psutil>=5.9' \
+		--editable '.[plot]'
 	@touch $@
 
 bench: $(PEERS)/.ready  ## speed and memory, beside Ray Tune and Optuna (installs them); BENCHFLAGS="--quick reports"

@@ -29,7 +29,9 @@ def bench(*, quick: bool) -> dict[str, Any]:
         targets.append(Target(what, ours["ms"], most, wanted=wanted, optuna=value(optuna, "ms")))
         for name, theirs in (("Optuna", optuna), ("HyperOpt", hyperopt)):
             if theirs:
-                targets.append(Target(f"... how many times {name}'s speed", theirs["ms"] / ours["ms"], least=FASTER))
+                targets.append(
+                    Target(f"TPE, {told} told: {name}'s time of ours", theirs["ms"] / ours["ms"], least=FASTER)
+                )
     told = 20 if quick else 100
     ours, optuna = _said("luthier_gp", told, 3 if quick else 20), _said("optuna_gp", told, 2 if quick else 5)
     found["gp"] = {"luthier": ours, "optuna": optuna}

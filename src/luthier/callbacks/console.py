@@ -45,6 +45,7 @@ class Console:
         columns: metrics to show in the table; those that are optimised, and the first that were reported, by default.
         started: when the experiment started, in unix seconds; now by default.
         redirect: False where something else owns the terminal: plain lines then.
+        progress: False where somebody else tells how far it got: the plan, errors and the summary as plain lines then.
 
     >>> import io; out = io.StringIO(); console = Console(stream=out)
     >>> console.start(Plan(trials=1, directory="results/quick")); out.getvalue()
@@ -59,6 +60,7 @@ class Console:
         columns: Sequence[str] | None = None,
         started: float | None = None,
         redirect: bool = True,
+        progress: bool = True,
     ) -> None:
         if isinstance(verbose, bool) or not isinstance(verbose, int) or not 0 <= verbose <= MOST:
             raise BadArgument("verbose", verbose, "0 (nothing), 1 (progress), 2 (results too) or 3 (everything)")
@@ -68,7 +70,9 @@ class Console:
         if not verbose:
             return
         out = sys.stdout if stream is None else stream
-        if stream is None and in_notebook():
+        if not progress:
+            self._face = Plain(verbose=verbose, stream=stream, columns=columns, started=started, progress=False)
+        elif stream is None and in_notebook():
             from luthier.callbacks.notebook import Notebook
 
             self._face = Notebook(verbose=verbose, columns=columns, started=started)

@@ -6,6 +6,7 @@ import warnings
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from luthier.core.threads import one_thread
 from luthier.search.flat_axes import FlatAxes
 from luthier.search.modelled import Modelled
 
@@ -111,6 +112,7 @@ class BayesOptStudy(Modelled):
         self.utility = Utility() if utility is None else utility
         super().__init__(space, OneHot(space, "BayesOptSearch"), known, startup, patience, digits)
 
+    @one_thread("numpy", "scipy.linalg", "bayes_opt")
     def suggested(self, points: list[list[Any]], scores: list[float], seed: int) -> list[Any]:
         """Return the library's next point."""
         import numpy as np

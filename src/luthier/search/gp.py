@@ -121,7 +121,7 @@ class Gp:
 
         seen = self.seen
         numbers = [place.number for place in seen.ranked]
-        scores = np.array([place.score for place in seen.ranked])
+        scores = np.array([place.score for place in seen.ranked], dtype=np.float64)
         scores /= max(float(np.abs(scores).max()), 1e-300)  # or differences of large ones would be infinite
         full = [k for k, place in enumerate(seen.ranked) if place.early == -math.inf]
         # Stopped trials come after those that came further: a score from half way is not better than any of these.

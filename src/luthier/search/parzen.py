@@ -71,7 +71,8 @@ def option_of(column: Matrix, options: int) -> npt.NDArray[np.intp]:
     import numpy as np
 
     alive = np.where(column == column, column, 0.0)  # noqa: PLR0124 (what is not alive is NaN; a third of the time)
-    return np.minimum(alive * options, options - 1).astype(np.intp)
+    chosen: npt.NDArray[np.intp] = np.minimum(alive * options, options - 1).astype(np.intp)
+    return chosen
 
 
 def spread(rows: Matrix, least: Vector) -> Matrix:

@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.rng import rng_at
+from luthier.core.threads import one_thread
 from luthier.search.flat_axes import FlatAxes
 from luthier.search.modelled import Modelled
 from luthier.search.skopt_space import Dimensions
@@ -54,6 +55,7 @@ class SkOptStudy(Modelled):
         points = FlatAxes(space, "SkOptSearch") if arguments is None else Dimensions(space, names)
         super().__init__(space, points, known, max(startup, 1), attempts=1)
 
+    @one_thread("numpy", "scipy.linalg", "skopt")
     def suggested(self, points: list[list[Any]], scores: list[float], seed: int) -> list[Any]:
         """Return the library's next point."""
         import numpy as np

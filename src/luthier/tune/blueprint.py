@@ -17,11 +17,12 @@ from luthier.core.resources import checked, fits, spelled
 from luthier.core.rng import rng_at
 from luthier.core.space import Space
 from luthier.store.values import to_json
-from luthier.tune.adapt import callbacks
+from luthier.tune.adapt import callbacks, reporting
 from luthier.tune.adapt.stopping import stopping
 from luthier.tune.adapt.suggesting import christen
 from luthier.tune.configs import RunConfig, TuneConfig
 from luthier.tune.goals import goals_of
+from luthier.tune.logger.wandb_words import withheld
 from luthier.tune.registry import check, resolve, trainable_name
 from luthier.tune.schedulers import create_scheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
@@ -61,6 +62,7 @@ class Blueprint:
     param_space: Mapping[str, Any] | None
     tune: TuneConfig
     run: RunConfig
+    secrets: dict[str, str] = field(init=False, repr=False)  # for the environment of trials; nowhere written
     name: str = field(init=False)
     space: Space = field(init=False)
     goals: tuple[Goal, ...] = field(init=False)
@@ -72,6 +74,7 @@ class Blueprint:
             raise BadArgumentType("tune_config", self.tune, "a TuneConfig")
         if not isinstance(self.run, RunConfig):
             raise BadArgumentType("run_config", self.run, "a RunConfig")
+        self.param_space, self.secrets = withheld(self.param_space)
         self.name = trainable_name(self.trainable)
         self.trainable = resolve(self.trainable)
         check(self.trainable)
@@ -88,6 +91,7 @@ class Blueprint:
         self.scheduler()
         _check_checkpointing(self.trainable, self.run)
         callbacks.check(self.run.callbacks or ())
+        reporting.check(self.run.progress_reporter)
 
     def _read(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the search space with our domains in place of those of a library that the search algorithm knows."""

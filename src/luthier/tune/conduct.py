@@ -33,6 +33,8 @@ from luthier.store.sessions import Sessions
 from luthier.tune import elsewhere, kit, place, staging
 from luthier.tune.adapt.callback_states import CallbackStates
 from luthier.tune.adapt.callbacks import Callbacks
+from luthier.tune.adapt.reporting import Reporting
+from luthier.tune.adapt.roster import Roster
 from luthier.tune.assigning import Assigning
 from luthier.tune.elsewhere import Mirrored
 from luthier.tune.history import History
@@ -48,6 +50,8 @@ from luthier.tune.source import PART, source_of
 from luthier.tune.watch import MetricWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from luthier.callbacks.base import Listener
     from luthier.core.engine import Engine
     from luthier.core.state import ExperimentState
@@ -152,9 +156,9 @@ class Experiment:
 
             controller = Controller(store, blueprint.engine(limits, naming, self.directory), witness)
             naming.know(controller.experiment.trials)
-            console = Console(int(run.verbose or 0))
+            console = Console(int(run.verbose or 0), progress=run.progress_reporter is None)
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
-            listeners = [*self._watchers(limits.keep), *self._own, console]
+            listeners = [*self._watchers(limits.keep), *self._own, console, *self._reporting(started)]
             states = CallbackStates(run.callbacks or (), self.directory)
             if run.callbacks:
                 listeners[:0] = [callbacks, states]
@@ -235,6 +239,16 @@ class Experiment:
             DiskGuard(self.directory, keep),
         ]
 
+    def _reporting(self, started: float) -> Iterator[Listener]:
+        """Yield the user's reporter as a listener, if there is one."""
+        blueprint = self.blueprint
+        if blueprint.run.progress_reporter is None:
+            return
+        roster = Roster(self.directory, blueprint.name, self.history)
+        reporting = Reporting(blueprint.run.progress_reporter, roster, blueprint.capacity)
+        reporting.start(started, self._total(), blueprint.goals, int(blueprint.run.verbose or 0))
+        yield reporting
+
     def _take_up(
         self,
         resumption: Resumption,
@@ -308,6 +322,7 @@ class Experiment:
         if run.executor == "inline":
             from luthier.execution.inline import InlineExecutor
 
+            os.environ.update(blueprint.secrets)
             reuse = blueprint.tune.reuse_actors
             return InlineExecutor(blueprint.trainable, blueprint.capacity, experiment_dir=self.directory, reuse=reuse)
         from luthier.execution.process import ProcessExecutor
@@ -323,6 +338,7 @@ class Experiment:
             grace=run.grace_s,
             patience=run.failure_config.report_timeout_s or PATIENCE_S,
             start_timeout=run.failure_config.start_timeout_s,
+            env=blueprint.secrets,
         )
 
     def _patience(self) -> Patience:

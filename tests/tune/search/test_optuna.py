@@ -120,6 +120,29 @@ def test_a_study_in_a_storage_goes_on(tmp_path):
     assert study.best_value == max(t.params["x"] for t in study.trials)
 
 
+def test_a_proposal_cut_short_by_a_kill_is_known_for_our_own(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/study.db"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.samplers.TPESampler, "sample_independent", killed)  # the trial is made by then
+        with pytest.raises(KeyboardInterrupt):
+            search(storage=url).suggest("a")
+    search(storage=url).suggest("a")
+    trials = optuna.load_study(study_name="optuna", storage=url).trials
+    assert [t.state for t in trials] == [TrialState.FAIL, TrialState.RUNNING]
+
+
+def test_what_is_enqueued_in_a_storage_comes_first(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    optuna.create_study(storage=url, study_name="optuna").enqueue_trial({"x": 0.125})
+    asked = search(storage=url)
+    assert asked.suggest("a")["x"] == 0.125
+    assert asked.suggest("b")["x"] != 0.125
+
+
 def test_what_a_stop_condition_ends_is_complete(tmp_path):
     storage = optuna.storages.InMemoryStorage()
 

@@ -120,10 +120,10 @@ class BayesOptSearch(SpaceSearcher):
             return []
         from luthier.tune.search.earlier import evaluated
 
-        told = [self._scored((goal,), *found) for found in evaluated(self.analysis, goal.metric)]
-        fitting = [one for one in told if one.config in space]
+        found = evaluated(self.analysis, goal.metric)
+        fitting = [self._scored((goal,), *one) for one in found if one.config in space]
         if not fitting:
-            raise BadArgument("analysis", told[0].config, "trials whose configs are of this space")
+            raise BadArgument("analysis", found[0].config, "trials whose configs are of this space")
         return fitting
 
 

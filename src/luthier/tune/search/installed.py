@@ -20,6 +20,7 @@ def demand(who: str, module: str, extra: str, at_least: str = "", package: str =
 
     Raises:
         MissingLibrary: it is not installed, or older than that.
+        ModuleNotFoundError: it is installed, and something that it needs is not.
 
     >>> demand("The answer", "not_there", "answers")
     Traceback (most recent call last):
@@ -28,6 +29,9 @@ def demand(who: str, module: str, extra: str, at_least: str = "", package: str =
     try:
         import_module(module)
     except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name not in (module, module.partition(".")[0], None):
+            error.add_note(f"{who} needs {module}, which is there, and itself needs {error.name}")
+            raise
         raise MissingLibrary(who, module, extra) from error
     if not at_least:
         return

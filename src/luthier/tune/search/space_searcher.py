@@ -33,7 +33,8 @@ def only_goal(goals: tuple[Goal, ...], searcher: str) -> None:
     """
     if len(goals) > 1:
         metrics = [goal.metric for goal in goals]
-        wanted = f"one metric: {searcher} knows no more; TPESearch, EvolutionSearch, AutoSearch and OptunaSearch do"
+        others = "TPESearch, EvolutionSearch, AutoSearch, OptunaSearch and AxSearch"
+        wanted = f"one metric: {searcher} knows no more; {others} do"
         raise BadArgument("metric", metrics, wanted)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.arguments import share, whole
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space import Space
 from luthier.search.distinct import Distinct
@@ -50,6 +51,8 @@ class ZOOptSearch(SpaceSearcher):
     True
     """
 
+    num_samples: int | None = None
+
     def __init__(  # noqa: PLR0917 (the order is Ray's)
         self,
         algo: str = "asracos",
@@ -66,25 +69,18 @@ class ZOOptSearch(SpaceSearcher):
         demand("ZOOptSearch", "zoopt", "zoopt")
         if not isinstance(algo, str) or algo.lower() not in _ALGORITHMS:
             raise BadArgument("algo", algo, "'asracos' or 'sracos'")
-        if budget is not None:
-            _count("budget", budget)
-        _count("parallel_num", parallel_num)
         for name, value in kwargs.items():
             if name not in _DEFAULTS:
                 raise BadArgument(name, value, f"one of {', '.join(_DEFAULTS)}", "ZOOptSearch has no such thing")
         options = {**_DEFAULTS, **kwargs}
-        rate, bits = options["exploration_rate"], options["uncertain_bits"]
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise BadArgument("exploration_rate", rate, "a number from 0 to 1")
-        if bits is not None:
-            _count("uncertain_bits", bits)
+        options["exploration_rate"] = share("exploration_rate", options["exploration_rate"])
+        if options["uncertain_bits"] is not None:
+            options["uncertain_bits"] = whole("uncertain_bits", options["uncertain_bits"], 1)
         if dim_dict is not None and not isinstance(dim_dict, (dict, Space)):
             raise BadArgumentType("dim_dict", dim_dict, "a dict of dimensions or of domains")
-        self.budget, self.num_samples, self.parallel_num, self.options = budget, None, parallel_num, options
+        self.budget = None if budget is None else whole("budget", budget, 1)
+        self.parallel_num, self.options = whole("parallel_num", parallel_num, 1), options
         super().__init__(dim_dict, metric, mode, points_to_evaluate, evaluated_rewards, seed)
-
-    budget: int | None
-    num_samples: int | None
 
     def expect(self, num_samples: int) -> None:
         """Hear how many trials there will be."""
@@ -120,11 +116,3 @@ class ZOOptSearch(SpaceSearcher):
             raise BadArgument("budget", None, "how many trials there will be")
         study = ZooptStudy(FlatAxes(space, "ZOOpt"), budget, known, **self.options)
         return Library(Distinct(study, space), seed, len(self.points_to_evaluate), self.parallel_num)
-
-
-def _count(argument: str, given: object) -> None:
-    """Complain of what is no whole number above 0."""
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise BadArgumentType(argument, given, "a whole number, at least 1")
-    if given < 1:
-        raise BadArgument(argument, given, "a whole number, at least 1")
