@@ -49,11 +49,13 @@ def test_there_and_back():
         config = axes.config(values, rng)
         assert config in SPACE
         canonical = axes.values(config)
+        assert canonical is not None
         again = axes.config(canonical, rng)
         assert all(again[key] == pytest.approx(config[key]) for key in ("lr", "shift"))
         assert {**config, "lr": 0, "shift": 0} == {**again, "lr": 0, "shift": 0}
         if config["model"] == "linear":
             assert canonical[5:] == [0.5, 0]  # what is not alive is no noise for a model
+    rng = rng_at(300)
     corners = [
         axes.config([end if p.options is None else p.options - 1 for p in axes.parts], rng) for end in (0.0, 1.0)
     ]
