@@ -246,7 +246,7 @@ class Experiment:
             return
         roster = Roster(self.directory, blueprint.name, self.history)
         reporting = Reporting(blueprint.run.progress_reporter, roster, blueprint.capacity)
-        reporting.start(started, self._total(), blueprint.goals, int(blueprint.run.verbose or 0))
+        reporting.start(started, blueprint.total(), blueprint.goals, int(blueprint.run.verbose or 0))
         yield reporting
 
     def _take_up(
