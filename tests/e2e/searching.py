@@ -13,7 +13,7 @@ from luthier import tune
 from luthier.search.library import Library
 from luthier.tune import blueprint
 from luthier.tune.search import ConcurrencyLimiter, Repeater, Searcher
-from tests.tune.search.algorithms import ALGORITHMS, SPACE, made
+from tests.tune.search.algorithms import HERE, SPACE, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ MORE: dict[str, Callable[[Path], Any]] = {
     "optuna, several goals": _optuna_stored,
     "hyperopt, its own space": _hyperopt_space,
 }
-NAMES = [*ALGORITHMS, *MORE]
+NAMES = [*HERE, *MORE]
 
 
 def tuner(name: str, here: Path) -> tune.Tuner:

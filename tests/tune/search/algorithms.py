@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from luthier import tune
@@ -26,6 +27,8 @@ class Algorithm(NamedTuple):
         module: the library that it cannot do without.
         extra: the extra of ours that brings *module*.
         space: what its argument for the space is called.
+        pinned: whether *module* wants old releases of others: it is tested where it is installed, in an environment
+            of its own.
     """
 
     early: Arguments = NONE
@@ -35,6 +38,7 @@ class Algorithm(NamedTuple):
     module: str = ""
     extra: str = ""
     space: str = "space"
+    pinned: bool = False
 
 
 def _random_sampler() -> Mapping[str, Any]:
@@ -91,6 +95,8 @@ ALGORITHMS: dict[str, Algorithm] = {
         space="dim_dict",
     ),
 }
+
+HERE = [name for name, one in ALGORITHMS.items() if not one.pinned or find_spec(one.module) is not None]
 
 SPACE: dict[str, Any] = {
     "x": tune.uniform(0, 1),

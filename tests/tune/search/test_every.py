@@ -18,9 +18,9 @@ from luthier.core.errors import BadArgument, MissingLibrary
 from luthier.core.space import Space
 from luthier.tune.schedulers import ASHAScheduler
 from tests.tune.restoring import inline
-from tests.tune.search.algorithms import ALGORITHMS, PATHS, SPACE, class_of, made
+from tests.tune.search.algorithms import ALGORITHMS, HERE, PATHS, SPACE, class_of, made
 
-SUGGESTING = [name for name in ALGORITHMS if name != "BasicVariantGenerator"]  # which only a Tuner can ask
+SUGGESTING = [name for name in HERE if name != "BasicVariantGenerator"]  # which only a Tuner can ask
 LATTICE = {"q": tune.quniform(0, 1, 0.25), "kind": tune.choice(["a", "b"])}
 PARTLY = {"model": tune.choice(["a", {"x": tune.uniform(0, 1)}])}
 WIDE = {f"x{k}": tune.uniform(0, 1) if k % 2 else tune.randint(0, 9) for k in range(200)}
@@ -217,7 +217,7 @@ def test_it_learns_from_an_earlier_experiment(name, before):
     assert all(one in Space(SPACE) and one not in [result.config for result in before] for one in found)
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", HERE)
 @pytest.mark.parametrize("scheduler", [None, "asha", "hyperband", "median_stopping_rule"])
 def test_goal_and_space_come_from_the_tuner_whatever_the_scheduler(name, scheduler, tmp_path):
     judge = ASHAScheduler(max_t=4, grace_period=1, reduction_factor=2) if scheduler == "asha" else scheduler
