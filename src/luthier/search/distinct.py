@@ -35,7 +35,7 @@ class Distinct:
     def __init__(self, study: Study, space: Space) -> None:
         self.study, self.space = study, space
         self.retraced = study.retraced
-        self._size = math.prod(_size(axis.domain) for axis in space.axes)
+        self._size = math.prod(size(axis.domain) for axis in space.axes)
         self._count: dict[str, int] = {}  # how many trials run with each config, by its place in the space
 
     def propose(self, seed: int) -> Suggestion | Nothing:
@@ -103,7 +103,8 @@ class Distinct:
         return token
 
 
-def _size(domain: Domain) -> float:
+def size(domain: Domain) -> float:
+    """Return how many values *domain* has."""
     if isinstance(domain, Categorical):
         return len(domain.options)
     if isinstance(domain, Float) and domain.q is not None:
