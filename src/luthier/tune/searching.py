@@ -28,6 +28,8 @@ SEARCH_ALGS: Mapping[str, str] = {
     "tpe": "luthier.tune.search.tpe:TPESearch",
     "optuna": "luthier.tune.search.optuna:OptunaSearch",
     "hyperopt": "luthier.tune.search.hyperopt:HyperOptSearch",
+    "nevergrad": "luthier.tune.search.nevergrad:NevergradSearch",
+    "hebo": "luthier.tune.search.hebo:HEBOSearch",
     "sobol": "luthier.tune.search.quasirandom:QuasiRandomSearch",
     "quasirandom": "luthier.tune.search.quasirandom:QuasiRandomSearch",
     "evolution": "luthier.tune.search.evolution:EvolutionSearch",
