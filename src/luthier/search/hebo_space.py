@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luthier.core.rng import Rng
-    from luthier.core.space import Axis
     from luthier.core.terms import Config
 
 _EXACT = 1 << 20  # whole numbers up to that many go by their numbers: HEBO computes in 32 bits
@@ -87,9 +86,7 @@ class _Column:
         self.name = str(part.axis.number)
         domain = part.axis.domain
         self.count = 0
-        if isinstance(domain, Para):
-            self.count = domain.count
-        elif isinstance(domain, Integer) and not domain.log and domain.count <= _EXACT:
+        if isinstance(domain, Para) or (isinstance(domain, Integer) and not domain.log and domain.count <= _EXACT):
             self.count = domain.count
 
     def para(self, design: Any) -> Any:
@@ -156,5 +153,3 @@ class Columns:
             (found.enum_names if para.is_categorical else found.numeric_names).append(part.name)
         found.para_names = found.numeric_names + found.enum_names
         return found
-
-

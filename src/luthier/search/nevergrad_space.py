@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from luthier.core.errors import BadArgument
 from luthier.core.rng import rng_at
-from luthier.core.space import Categorical, Grid, Integer, fresh
+from luthier.core.space import Axis, Categorical, Grid, Integer, fresh
 from luthier.search.distinct import size
 from luthier.search.flat_axes import Part
 from luthier.search.optuna_space import nested
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from luthier.core.rng import Rng
-    from luthier.core.space import Axis, Space
+    from luthier.core.space import Space
     from luthier.core.terms import Config
 
 _OPTION = "option"
@@ -200,7 +200,9 @@ class Native:
         elif names is None:
             raise BadArgument("space", parametrization, "an ng.p.Dict, or a list of names for an optimizer of an array")
         elif len(names) != parametrization.dimension:
-            raise BadArgument("space", names, f"{parametrization.dimension} names: as many as the optimizer has numbers")
+            raise BadArgument(
+                "space", names, f"{parametrization.dimension} names, one for each number of the optimizer's"
+            )
 
     def config(self, candidate: Any, rng: Rng) -> Config:
         """Return the config that *candidate* stands for."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import sys
+import warnings
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -14,7 +17,7 @@ from luthier.search.library import Library
 from luthier.tune.search.space_searcher import SpaceSearcher, only_goal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from luthier.core.goal import Goal
     from luthier.search.known import Known
@@ -82,7 +85,7 @@ class HEBOSearch(SpaceSearcher):
         from luthier.search.hebo_space import Columns
 
         only_goal(goals, "HEBOSearch")
-        study = HeboStudy(Columns(space), known, seed, self.arguments)
+        study = HeboStudy(Columns(space), alone, known, seed, self.arguments)
         return Library(Distinct(study, space), seed, len(self.points_to_evaluate), self.max_concurrent)
 
 
@@ -96,8 +99,6 @@ def _demand() -> None:
     if find_spec("hebo") is None:
         raise MissingLibrary("HEBOSearch", wanted, "hebo")
     try:
-        from luthier.search.hebo import alone
-
         with alone(0):
             import_module("hebo.optimizers.hebo")
     except ImportError as error:
@@ -127,3 +128,35 @@ def _most(max_concurrent: object) -> int:
     if max_concurrent < 1:
         raise BadArgument("max_concurrent", max_concurrent, "a whole number, at least 1")
     return max_concurrent
+
+
+class _Unread:
+    """Where HEBO prints each step of a fit that does not succeed at once."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None: ...
+
+
+@contextmanager
+def alone(seed: int) -> Iterator[None]:
+    """Have all chance start at *seed*, on one thread; what everybody shares is as before in the end."""
+    import numpy as np
+    import torch
+
+    threads, of_torch = torch.get_num_threads(), torch.get_rng_state()
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (HEBO draws from it)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (as above)
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stdout(_Unread()):
+            warnings.simplefilter("ignore")  # of what its dependencies call outdated
+            yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)  # noqa: NPY002 (as above)
+        torch.set_rng_state(of_torch)
+        torch.set_num_threads(threads)

@@ -36,9 +36,9 @@ class NevergradSearch(SpaceSearcher):
         optimizer: an optimizer of Nevergrad's: its name (``"CMA"``), its class or configuration
             (``ng.optimizers.CMA``), or one that is made already; ``"NGOpt"``, which chooses among the others, where
             None.
-        optimizer_kwargs: what it is made with: ``budget``, the number of trials (the Tuner's ``num_samples`` where it is
-            left out, 100 where there is none), and ``num_workers``, how many run at a time (``max_concurrent_trials``,
-            else 2).
+        optimizer_kwargs: what it is made with: ``budget``, the number of trials (the Tuner's ``num_samples`` where it
+            is left out, 100 where there is none), and ``num_workers``, how many run at a time
+            (``max_concurrent_trials``, else 2).
         space: what to search: domains of ours, a parametrization of Nevergrad's (``ng.p.Dict``, or
             ``ng.p.Instrumentation`` of keywords), or, with an optimizer that is made already, the names of its numbers;
             the Tuner's ``param_space`` where None.
