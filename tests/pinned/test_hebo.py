@@ -203,9 +203,8 @@ def test_its_model_learns():
 
 
 @pytest.mark.usefixtures("_short")
-@pytest.mark.parametrize("score", [0.0, -3.0])
-def test_scores_that_are_all_alike(score):
-    found = study(Space({"n": Integer(1, 3)}), [Known({"n": n}, (score,)) for n in (1, 2, 3)], rand_sample=2)
+def test_scores_that_are_all_alike():
+    found = study(Space({"n": Integer(1, 3)}), [Known({"n": n}, (0.0,)) for n in (1, 2, 3)], rand_sample=2)
     assert found.propose(1).config["n"] in (1, 2, 3)
 
 
@@ -247,8 +246,8 @@ def train(config):
 @pytest.mark.usefixtures("_short")
 @pytest.mark.parametrize("search_alg", ["hebo", HEBOSearch(rand_sample=2)])
 def test_a_tuner_takes_it(tmp_path, search_alg):
-    grid = fit(tmp_path, SPACE, metric="loss", mode="min", num_samples=4, search_alg=search_alg, seed=1)
-    assert len(grid) == 4 and not grid.errors
+    grid = fit(tmp_path, SPACE, metric="loss", mode="min", num_samples=3, search_alg=search_alg, seed=1)
+    assert len(grid) == 3 and not grid.errors
 
 
 def test_a_space_of_theirs(tmp_path):

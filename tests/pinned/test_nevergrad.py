@@ -101,7 +101,7 @@ class TestOneOption(Contract):
 
 class TestWide(Contract):
     space = Space({f"x{i}": Float(0, 1) if i % 2 else Integer(0, 9) for i in range(200)})
-    most = 3  # a proposal of 200 axes takes Nevergrad a tenth of a second
+    most = 2  # a proposal of 200 axes takes Nevergrad a tenth of a second
     # Dozens of runs take Nevergrad a minute where there are so many axes; smaller spaces show that they go well.
     waived: ClassVar = frozenset(
         {
@@ -150,7 +150,7 @@ def test_what_becomes_what():
     assert 0.4 < len(trees) / len(configs) < 0.6
     assert {tree["depth"] for tree in trees} == set(range(1, 9))
     assert [3] in [tree["act"] for tree in trees] and None in [tree["act"] for tree in trees]
-    p = walk.parametrization
+    p: Any = walk.parametrization
     kinds = {axis.name: type(p[str(axis.number)]).__name__ for axis in MIXED.axes if str(axis.number) in p}
     assert kinds["model"] == "Choice" and kinds["lr"] == "Scalar" and p["4"].integer and p["7"].integer
     assert "model[1]/depth" not in kinds  # it is under the choice
@@ -211,7 +211,7 @@ def test_what_is_known_counts_from_the_start():
     found = study(Space({"x": Float(0, 1)}), known=known)
     assert found.optimizer.num_tell == 21 and found.optimizer.recommend().value["0"] == pytest.approx(0.8)
 
-    class Deaf(ng.optimization.Optimizer):
+    class Deaf(ng.optimization.Optimizer):  # type: ignore[misc]
         def _internal_tell_not_asked(self, candidate, loss):
             raise ng.errors.TellNotAskedNotSupportedError
 

@@ -50,7 +50,7 @@ class _Branch(NamedTuple):
 
     axis: Axis
     part: Part
-    count: int  # how many whole numbers; 0 for a place or a choice
+    whole: int  # how many whole numbers; 0 for a place or a choice
     under: tuple[tuple[_Branch, ...], ...]
 
 
@@ -74,7 +74,7 @@ class Axes:
         self.size = math.prod(size(axis.domain) for axis in space.axes)
         self._branches = self._under(None)
         made = _made(self._branches)
-        self.parametrization = _dict(made) if made else None
+        self.parametrization: Any = _dict(made) if made else None
 
     def config(self, candidate: Any, rng: Rng) -> Config:
         """Return the config that *candidate* stands for."""
@@ -117,13 +117,13 @@ def _made(branches: Sequence[_Branch]) -> dict[str, Any]:
     from nevergrad import p
 
     found: dict[str, Any] = {}
-    for axis, part, count, under in branches:
+    for axis, part, whole, under in branches:
         if size(axis.domain) == 1:
             found |= _made(under[0]) if under else {}
         elif under:
             found[str(axis.number)] = p.Choice([_dict({_OPTION: k, **_made(each)}) for k, each in enumerate(under)])
-        elif count:
-            found[str(axis.number)] = p.Scalar(lower=-0.5, upper=count - 0.5).set_integer_casting()
+        elif whole:
+            found[str(axis.number)] = p.Scalar(lower=-0.5, upper=whole - 0.5).set_integer_casting()
         elif part.options is not None:
             found[str(axis.number)] = p.Choice(part.options)
         else:
@@ -139,14 +139,14 @@ def _dict(parameters: dict[str, Any]) -> Any:
 
 def _read(branches: Sequence[_Branch], values: Mapping[str, Any], units: list[float]) -> None:
     """Write the places that *values* stand for into *units*."""
-    for axis, part, count, under in branches:
-        value = 0 if size(axis.domain) == 1 else values[str(axis.number)]
+    for axis, part, whole, under in branches:
+        value: Any = 0 if size(axis.domain) == 1 else values[str(axis.number)]
         if under:
             option, inside = (0, values) if size(axis.domain) == 1 else (value[_OPTION], value)
             units[axis.number] = part.unit(option)
             _read(under[option], inside, units)
-        elif count and part.options is None:
-            units[axis.number] = (min(max(int(value), 0), count - 1) + 0.5) / count
+        elif whole and part.options is None:
+            units[axis.number] = (min(max(int(value), 0), whole - 1) + 0.5) / whole
         else:
             units[axis.number] = part.unit(value)
 
@@ -154,7 +154,7 @@ def _read(branches: Sequence[_Branch], values: Mapping[str, Any], units: list[fl
 def _values(branches: Sequence[_Branch], units: Sequence[float]) -> dict[str, Any]:
     """Return Nevergrad's values for the places *units*."""
     found: dict[str, Any] = {}
-    for axis, part, count, under in branches:
+    for axis, part, whole, under in branches:
         u, name = units[axis.number], str(axis.number)
         if under:
             option = int(part.value(u))
@@ -162,8 +162,8 @@ def _values(branches: Sequence[_Branch], units: Sequence[float]) -> dict[str, An
             found |= inside if len(under) == 1 else {name: {_OPTION: option, **inside}}
         elif size(axis.domain) == 1:
             continue
-        elif count and part.options is None:
-            found[name] = min(int(u * count), count - 1)
+        elif whole and part.options is None:
+            found[name] = min(int(u * whole), whole - 1)
         else:
             found[name] = part.value(u)
     return found

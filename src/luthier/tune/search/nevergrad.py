@@ -83,7 +83,8 @@ class NevergradSearch(SpaceSearcher):
         if not made and space is not None and not isinstance(space, (dict, Space, p.Parameter)):
             raise BadArgumentType("space", space, "a dict of domains, or a parametrization such as ng.p.Dict(...)")
         self.names = list(space) if listed and made else None
-        self.parametrization = optimizer.parametrization if made else space if isinstance(space, p.Parameter) else None
+        theirs = space if isinstance(space, p.Parameter) else None
+        self.parametrization: Any = optimizer.parametrization if made else theirs
         self._budget, self._workers = _BUDGET, _WORKERS
         given: Any = {} if self.parametrization is not None else space
         super().__init__(given, metric, mode, points_to_evaluate, evaluated_rewards, seed)
