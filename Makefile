@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 VENV   ?= .venv
 PEERS  ?= benchmarks/.venv-peers
-PINNED ?= tests/pinned/.venv
+PINNED ?= .venv-pinned
 EXTRAS ?= dev
 # By version, before what only wants some torch: then pip takes the build for CPUs alone, where it is offered one (by
 # PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL), and not the newest with gigabytes for GPUs.

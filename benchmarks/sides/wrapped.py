@@ -1,4 +1,4 @@
-"""Suggestions of a library, by itself and through our search algorithm, in turns: ``optuna|hyperopt|nevergrad|hebo TOLD ASKED``."""
+"""Suggestions of a library, by itself and through our search algorithm, in turns: ``LIBRARY TOLD ASKED``."""
 
 from __future__ import annotations
 
