@@ -30,7 +30,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo test pinned lint format types imports docs simulate bench differential mutants laws crash soak outage coverage clean
+.PHONY: help demo test pinned lint format types imports docs simulate bench quality differential mutants laws crash soak outage coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,12 +93,17 @@ $(PEERS)/bin/python:
 	$(PYTHON) -m venv $(PEERS)
 
 $(PEERS)/.ready: pyproject.toml Makefile | $(PEERS)/bin/python
-	@echo "installing Ray Tune and Optuna into $(PEERS) ..."
-	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna hyperopt 'psutil>=5.9' --editable .
+	@echo "installing Ray Tune, Optuna and other libraries into $(PEERS) ..."
+	$(PEERS)/bin/python $(PIP) '$(TORCH)'
+	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna hyperopt nevergrad wandb scikit-learn 'psutil>=5.9' \
+		--editable '.[plot]'
 	@touch $@
 
 bench: $(PEERS)/.ready  ## speed and memory, beside Ray Tune and Optuna (installs them); BENCHFLAGS="--quick reports"
 	$(PEERS)/bin/python -m benchmarks $(BENCHFLAGS)
+
+quality: $(PEERS)/.ready  ## regret of our searches, beside Optuna, HyperOpt and Nevergrad (QUALITYFLAGS=--quick)
+	$(PEERS)/bin/python -m benchmarks.quality --keep benchmarks/.quality.jsonl $(QUALITYFLAGS)
 
 differential: $(READY) $(PEERS)/.ready  ## the same results through Ray Tune's schedulers and ours; DIFFLAGS="--seed 7 --cases 500"
 	$(BIN)/python -m pytest tests/differential -s --peers $(abspath $(PEERS))/bin/python $(DIFFLAGS)

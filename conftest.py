@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # its default is TensorFlow, of which no test has need
 
 if TYPE_CHECKING:
     from pathlib import Path

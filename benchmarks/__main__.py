@@ -15,11 +15,14 @@ from benchmarks import (
     dataframe,
     persist,
     quickstart,
+    report,
     reports,
     restore,
     schedulers,
+    searchers,
     simulating,
     startup,
+    tracked,
     trials,
     wrapped,
 )
@@ -50,7 +53,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "restore": restore.bench,
     "persist": persist.bench,
     "dataframe": dataframe.bench,
+    "report": report.bench,
     "wrapped": wrapped.bench,
+    "searchers": searchers.bench,
+    "wandb": tracked.bench,
 }
 
 

@@ -107,6 +107,20 @@ def dataframe_best(n: int, folder: str) -> dict[str, Any]:
     return _table(n, folder, filter_metric="loss", filter_mode="min")
 
 
+def report(n: int, folder: str) -> dict[str, Any]:
+    """Read an experiment of *n* trials with 100 results each, and write the page of its figures."""
+    directory, page = os.path.join(folder, "past"), os.path.join(folder, "report.html")
+    past.write(directory, n, 100)
+    start = time.perf_counter()
+    from luthier.plots.reading import read_chronicle
+    from luthier.plots.report import report as drawn
+
+    found = read_chronicle(directory)
+    with open(page, "w", encoding="utf-8") as file:
+        file.write(drawn(found))
+    return _done(len(found.trials), n, start, page_mb=os.path.getsize(page) / 1e6)
+
+
 def _table(n: int, folder: str, **which: str) -> dict[str, Any]:
     directory = os.path.join(folder, "past")
     past.write(directory, n, 10)
@@ -151,6 +165,7 @@ WORKLOADS: dict[str, Callable[[int, str], dict[str, Any]]] = {
     "restore-begin": restore_begin,
     "dataframe": dataframe,
     "dataframe-best": dataframe_best,
+    "report": report,
 }
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import statistics
 import sys
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,6 +64,92 @@ def bare_hyperopt() -> Callable[[], float]:
     return turn
 
 
+def bare_bayesopt() -> Callable[[], float]:
+    """Return a turn of the library with numbers only: its integers and categories take it ten times as long."""
+    import warnings
+
+    from bayes_opt import BayesianOptimization
+
+    names = [*(f"x{i}" for i in range(4)), "l0", "l1", "n0", "n1", *(f"c{i}{o}" for i in range(2) for o in "abc")]
+    optimizer = BayesianOptimization(None, dict.fromkeys(names, (0.0, 1.0)), random_state=1, verbose=0)
+    count = [0]
+
+    def turn() -> float:
+        start = time.process_time()
+        count[0] += 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            point = optimizer.suggest() if count[0] > 10 else optimizer.random_sample(1)[0]
+        config = {**point, "n0": 1 + int(point["n0"] * 50), "c0": max("abc", key=lambda o: point[f"c0{o}"])}
+        optimizer.register(point, -loss(config))
+        return time.process_time() - start
+
+    return turn
+
+
+def bare_skopt() -> Callable[[], float]:
+    """Return a turn of the library with one of the three acquisition functions that its default draws from."""
+    import skopt
+    from skopt.space import Categorical, Integer, Real
+
+    dimensions: list[Any] = [Real(0.0, 1.0, name=f"x{i}") for i in range(4)]
+    dimensions += [Real(1e-4, 1.0, "log-uniform", name=f"l{i}") for i in range(2)]
+    dimensions += [Integer(1, 50, name=f"n{i}") for i in range(2)]
+    dimensions += [Categorical(["a", "b", "c"], name=f"c{i}") for i in range(2)]
+    optimizer = skopt.Optimizer(dimensions, random_state=1, acq_func="EI")
+
+    def turn() -> float:
+        start = time.process_time()
+        point = optimizer.ask()
+        optimizer.tell(point, loss({d.name: value for d, value in zip(dimensions, point, strict=True)}))
+        return time.process_time() - start
+
+    return turn
+
+
+def bare_ax() -> Callable[[], float]:
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    from ax.service.ax_client import AxClient
+    from ax.service.utils.instantiation import ObjectiveProperties
+
+    parameters: list[dict[str, Any]] = [{"name": f"x{i}", "type": "range", "bounds": [0.0, 1.0]} for i in range(4)]
+    parameters += [{"name": f"l{i}", "type": "range", "bounds": [1e-4, 1.0], "log_scale": True} for i in range(2)]
+    parameters += [{"name": f"n{i}", "type": "range", "bounds": [1, 50]} for i in range(2)]
+    parameters += [{"name": f"c{i}", "type": "choice", "values": ["a", "b", "c"]} for i in range(2)]
+    client = AxClient(random_seed=1, verbose_logging=False)
+    client.create_experiment(parameters=parameters, objectives={"loss": ObjectiveProperties(minimize=True)})
+
+    def turn() -> float:
+        start = time.process_time()
+        config, number = client.get_next_trial()
+        client.complete_trial(number, raw_data={"loss": (loss(config), None)})
+        return time.process_time() - start
+
+    return turn
+
+
+def bare_zoopt() -> Callable[[], float]:
+    """ZOOpt's loop as it is, a part of its 260 evaluations: what it has for asking stands still one trial at a time."""
+    from zoopt import Dimension2, Objective, Opt, Parameter, Solution, ValueType
+
+    dimensions: list[Any] = [(ValueType.CONTINUOUS, [0.0, 1.0], 1e-12)] * 6
+    dimensions += [(ValueType.DISCRETE, [1, 50], True)] * 2 + [(ValueType.DISCRETE, [0, 2], False)] * 2
+    ends: list[float] = []
+
+    def evaluated(solution: Solution) -> float:
+        x = solution.get_x()
+        ends.append(time.process_time())
+        return loss({f"x{i}": x[i] for i in range(4)} | {"n0": x[6], "c0": "abc"[x[8]]})
+
+    Opt.min(Objective(evaluated, Dimension2(dimensions)), Parameter(budget=260, seed=1))
+    turns = iter([later - sooner for sooner, later in pairwise(ends)] * 2)
+    return lambda: next(turns)
+
+
 def bare_nevergrad() -> Callable[[], float]:
     import nevergrad as ng
 
@@ -110,7 +197,9 @@ def ours(library: str) -> Callable[[], float]:
     space |= {f"l{i}": tune.loguniform(1e-4, 1.0) for i in range(2)}
     space |= {f"n{i}": tune.randint(1, 51) for i in range(2)}
     space |= {f"c{i}": tune.choice(["a", "b", "c"]) for i in range(2)}
-    searcher = create_searcher(library, space=space, metric="loss", mode="min")
+    more: dict[str, Any] = {"dim_dict": space, "budget": 260} if library == "zoopt" else {"space": space}
+    more |= {"skip_duplicate": False} if library == "bayesopt" else {}  # or it would be over where it has converged
+    searcher = create_searcher(library, metric="loss", mode="min", **more)
     count = [0]
 
     def turn() -> float:
@@ -125,7 +214,8 @@ def ours(library: str) -> Callable[[], float]:
 
 if __name__ == "__main__":
     library, told, asked = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    bare = {"optuna": bare_optuna, "hyperopt": bare_hyperopt, "nevergrad": bare_nevergrad, "hebo": bare_hebo}
+    bare = {"optuna": bare_optuna, "hyperopt": bare_hyperopt, "bayesopt": bare_bayesopt, "skopt": bare_skopt}
+    bare |= {"ax": bare_ax, "zoopt": bare_zoopt, "nevergrad": bare_nevergrad, "hebo": bare_hebo}
     sides = {"bare": bare[library](), "luthier": ours(library)}
     for side in sides.values():
         for _ in range(told):

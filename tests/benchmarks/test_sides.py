@@ -12,13 +12,15 @@ from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.log_cost import cost
 from benchmarks.log_share import share
 from benchmarks.page import BEGIN, END, figures, replaced
+from benchmarks.sides.searchers import SIDES
+from benchmarks.sides.searchers import cost as asked
 from benchmarks.sides.with_luthier import WORKLOADS
 from benchmarks.target import Target, table
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"quickstart": 4, "fresh": 3, "reused": 5, "inline": 5, "reports": 7, "restore": 3}
-SIZES |= {"checkpoints": 3, "dataframe": 5, "dataframe-best": 5}
-WRITTEN = {**SIZES, "reports": 2, "checkpoints": 1, "restore": 5, "dataframe": 0, "dataframe-best": 0}
+SIZES |= {"checkpoints": 3, "dataframe": 5, "dataframe-best": 5, "report": 4}
+WRITTEN = {**SIZES, "reports": 2, "checkpoints": 1, "restore": 5, "dataframe": 0, "dataframe-best": 0, "report": 0}
 
 
 @pytest.mark.parametrize("name", sorted(WORKLOADS.keys() - {"restore-begin"}))  # which is killed by restore
@@ -83,7 +85,7 @@ def test_an_unknown_benchmark_is_refused(capsys) -> None:
         main(["speed"])
     assert "'speed'" in capsys.readouterr().err
     names = "startup quickstart fresh reused inline reports checkpoints simulate schedulers restore persist dataframe"
-    assert set(BENCHMARKS) == {*names.split(), "wrapped"}
+    assert set(BENCHMARKS) == {*names.split(), "wrapped", "searchers", "wandb"}
 
 
 @pytest.mark.parametrize(
@@ -101,9 +103,24 @@ def test_the_table_says_what_is_missed(target: Target, said: str) -> None:
     assert text.splitlines()[-1].endswith(said)
 
 
-@pytest.mark.parametrize("library", ["optuna", "hyperopt"])
+@pytest.mark.parametrize("library", ["optuna", "hyperopt", "bayesopt", "skopt"])
 def test_wrapped_libraries_are_measured_beside_themselves(library: str) -> None:
     command = [sys.executable, "-m", "benchmarks.sides.wrapped", library, "3", "2"]
     done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["ratio"] == pytest.approx(found["luthier_ms"] / found["bare_ms"])
+
+
+@pytest.mark.parametrize("side", sorted(SIDES))
+def test_every_search_is_measured(side: str) -> None:
+    assert asked(side, 12, 2)["ms"] > 0
+
+
+def test_telling_wandb_is_measured(tmp_path) -> None:
+    for on in ("off", "on"):
+        command = [sys.executable, "-m", "benchmarks.sides.logging", "luthier", "5", str(tmp_path / on), "2", on]
+        done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        assert found["count"] == 10
+        assert found["report_ms"] > 0
+        assert len(list((tmp_path / on).glob("e/*/wandb/offline-run-*/*.wandb"))) == (2 if on == "on" else 0)

@@ -14,6 +14,13 @@ SAYS = {
     "quickstart.py": "best config {'x': 2,",
     "early_stopping.py": "after 20 steps",
     "population.py": "population: loss",
+    "boosted_trees.py": "error of the best model, from its checkpoint: 0.0",
+    "boosted_leaves.py": "error of the best model, from its checkpoint: 5",
+    "scikit_learn.py": "accuracy on digits never seen: 0.9",
+    "pytorch_digits.py": "accuracy of the best model, from its checkpoint: 0.9",
+    "keras_digits.py": "accuracy of the best model, from its checkpoint: 0.9",
+    "lightning_digits.py": "accuracy of the best module, from its checkpoint: 0.9",
+    "transformers_tiny.py": "words of the best model, from its checkpoint: 30",
 }
 
 
@@ -24,7 +31,7 @@ def test_each_example_is_known():
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-W", "error", path],
+        [sys.executable, "-W", "error", "-W", "ignore:__array__ implementation:DeprecationWarning", path],
         cwd=tmp_path,
         env={**os.environ, "LUTHIER_STORAGE_PATH": str(tmp_path / "results")},
         capture_output=True,

@@ -94,8 +94,7 @@ def test_worse_than_half_of_the_others_on_average():
         assert at(median, trial, 1, loss) is None  # too few others
     assert at(median, "d", 1, 0.2) is None  # equal is not worse
     assert at(median, "e", 1, 0.26) == (  # of 0.1, 0.2, 0.2 and 0.3
-        "worse than the median 0.2 of 4 others: "
-        "loss was 0.26 at best when training_iteration was 1 (rank 4 of 5)"
+        "worse than the median 0.2 of 4 others: loss was 0.26 at best when training_iteration was 1 (rank 4 of 5)"
     )
     (stop,) = median.decide(ev.Reported(TrialId("f"), 1, 0, {TIME: 1, "loss": 9.0}), LOSS, rng_at(0))
     assert stop == Stop(TrialId("f"), stop.reason, {

@@ -217,13 +217,13 @@ def test_a_front_is_found_where_there_are_two_goals(make):
 @pytest.mark.parametrize(
     ("make", "arguments", "error"),
     [
-        (Evolution, {"population": 3}, BadArgument), (Evolution, {"population": 9.5}, BadArgumentType),
+        (Evolution, {"population": 3}, BadArgument), (Evolution, {"population": "x"}, BadArgumentType),
         (Evolution, {"mutation": 2}, BadArgument), (Evolution, {"mutation": "x"}, BadArgumentType),
         (Cmaes, {"sigma": 0}, BadArgument), (Cmaes, {"sigma": "x"}, BadArgumentType),
         (Cmaes, {"population": 3}, BadArgument), (Cmaes, {"population": True}, BadArgumentType),
-        (Gp, {"startup": 0}, BadArgument), (Gp, {"startup": 1.5}, BadArgumentType),
+        (Gp, {"startup": 0}, BadArgument), (Gp, {"startup": "x"}, BadArgumentType),
         (Auto, {"budget": 0}, BadArgument), (Auto, {"budget": "x"}, BadArgumentType),
-        (Auto, {"gp_trials": -1}, BadArgument), (Auto, {"gp_trials": 1.5}, BadArgumentType),
+        (Auto, {"gp_trials": -1}, BadArgument), (Auto, {"gp_trials": "x"}, BadArgumentType),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_named(make, arguments, error):

@@ -145,7 +145,7 @@ def test_points_are_repeated_too():
     assert [t.config["x"] == 0.5 for t in engine.experiment.trials.values()] == [True, True, False, False]
 
 
-@pytest.mark.parametrize("repeat", [0, -2, True, 2.0, "3"])
+@pytest.mark.parametrize("repeat", [0, -2, True, 2.5, "3"])
 def test_bad_numbers_are_refused(repeat):
     with pytest.raises(BadArgument, match="repeat"):
         Repeat(Tpe(SPACE), repeat)

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from luthier.callbacks.plain import Plain
 from luthier.callbacks.plan import Plan, plan_line
+from luthier.callbacks.spelling import chosen
 from luthier.callbacks.summary import Summary, summary_lines
 from luthier.core.errors import BadArgument
+from luthier.core.events import Proposed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,6 +45,7 @@ class Console:
         columns: metrics to show in the table; those that are optimised, and the first that were reported, by default.
         started: when the experiment started, in unix seconds; now by default.
         redirect: False where something else owns the terminal: plain lines then.
+        progress: False where somebody else tells how far it got: the plan, errors and the summary as plain lines then.
 
     >>> import io; out = io.StringIO(); console = Console(stream=out)
     >>> console.start(Plan(trials=1, directory="results/quick")); out.getvalue()
@@ -57,6 +60,7 @@ class Console:
         columns: Sequence[str] | None = None,
         started: float | None = None,
         redirect: bool = True,
+        progress: bool = True,
     ) -> None:
         if isinstance(verbose, bool) or not isinstance(verbose, int) or not 0 <= verbose <= MOST:
             raise BadArgument("verbose", verbose, "0 (nothing), 1 (progress), 2 (results too) or 3 (everything)")
@@ -66,7 +70,9 @@ class Console:
         if not verbose:
             return
         out = sys.stdout if stream is None else stream
-        if stream is None and in_notebook():
+        if not progress:
+            self._face = Plain(verbose=verbose, stream=stream, columns=columns, started=started, progress=False)
+        elif stream is None and in_notebook():
             from luthier.callbacks.notebook import Notebook
 
             self._face = Notebook(verbose=verbose, columns=columns, started=started)
@@ -92,9 +98,14 @@ class Console:
             self._face.say(lines)
 
     def on_events(self, events: Sequence[Event], experiment: ExperimentState) -> None:
-        """Take note."""
-        if self._face is not None:
-            self._face.on_events(events, experiment)
+        """Take note; say who chooses configs from now on, where that is another one."""
+        if self._face is None:
+            return
+        new = {event.number for event in events if isinstance(event, Proposed)}
+        for number, why in experiment.choosers[1:]:
+            if number in new:
+                self.say([f"Search: {chosen([(number, why)])}"])
+        self._face.on_events(events, experiment)
 
     def on_tick(self, now: float) -> None:
         """Show what has changed, where it is time to."""

@@ -113,13 +113,19 @@ def _name(t: TrialState) -> str:
 
 
 class Plain:
-    """Writes lines to *stream*: what :class:`Tale` tells, and progress every five seconds."""
+    """Writes lines to *stream*: what :class:`Tale` tells, and *progress* every five seconds."""
 
     def __init__(
-        self, *, verbose: int = 1, stream: TextIO | None = None, columns: Sequence[str] | None = None, started: float
+        self,
+        *,
+        verbose: int = 1,
+        stream: TextIO | None = None,
+        columns: Sequence[str] | None = None,
+        started: float,
+        progress: bool = True,
     ) -> None:
-        self._stream, self._started = stream, started
-        self.board, self._tale = Board(columns, rows=0), Tale(verbose)
+        self._stream, self._started, self._progress = stream, started, progress
+        self.board, self._tale = Board(columns, rows=0), Tale(verbose, ends=progress)
         self._experiment: ExperimentState | None = None
         self._next = started + EVERY
         self._news = False
@@ -155,7 +161,7 @@ class Plain:
     def on_tick(self, now: float) -> None:
         """Tell how far it got, where five seconds have passed."""
         self.say(self._tale.tick(now))
-        if now < self._next or self._experiment is None or not self._news:
+        if not self._progress or now < self._next or self._experiment is None or not self._news:
             return
         self._next, self._news = now + EVERY, False
         snapshot = self.board.snapshot(self._experiment, now - self._started)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.terms import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from luthier.core.terms import Why
 
 # What the statuses are called in tables; HALTING and EXITED last moments only.
 STATUS_WORDS: Mapping[Status, str] = {
@@ -92,6 +94,19 @@ def short(value: object, width: int = 32) -> str:
     except Exception:  # noqa: BLE001 (a broken __repr__ must not stop the table)
         text = f"<{type(value).__name__}>"
     return cut(plain_text(text[: 4 * width]), width)
+
+
+def chosen(choosers: Sequence[tuple[int, Why]]) -> str:
+    """Return who chose configs, each from which trial on, and why.
+
+    >>> chosen([(0, {"by": "gp", "because": "few results"}), (200, {"by": "tpe", "because": "choices"})])
+    'gp (few results), from trial 200 on tpe (choices)'
+    """
+    parts = [
+        (f"from trial {number} on " if number else "") + f"{why.get('by')} ({why.get('because')})"
+        for number, why in choosers
+    ]
+    return plain_text(", ".join(parts))
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -10,7 +10,7 @@ import msgspec
 
 from luthier.callbacks.board import Best, best_of, counts
 from luthier.callbacks.failures import FailureGroup, failure_lines, grouped
-from luthier.callbacks.spelling import configured, counted, duration, plain_text, short
+from luthier.callbacks.spelling import chosen, configured, counted, duration, plain_text, short
 from luthier.core.terms import Config, Status
 from luthier.search.dominance import front
 
@@ -38,6 +38,7 @@ class Summary(msgspec.Struct, kw_only=True):
         reason: why it stopped early, where that is known.
         error: what ended it, in one line, where its own driver failed.
         planned: how many trials there were to be, where that is known.
+        search: who chose configs and why, where one or another could have.
     """
 
     counts: dict[str, int]
@@ -53,6 +54,7 @@ class Summary(msgspec.Struct, kw_only=True):
     reason: str = ""
     error: str = ""
     planned: int | None = None
+    search: str = ""
 
 
 def summarize(
@@ -89,6 +91,7 @@ def summarize(
         reason=reason,
         error=error,
         planned=experiment.num_trials,
+        search=chosen(experiment.choosers),
     )
 
 
@@ -128,6 +131,8 @@ def summary_lines(summary: Summary) -> list[str]:
         lines.append("  see ResultGrid.pareto_front()")
     elif summary.metric is not None and summary.counts:
         lines.append(f"No trial reported {summary.metric!r}, so there is no best one.")
+    if summary.search:
+        lines.append(f"Chosen by: {summary.search}")
     if summary.failures:
         lines.append("What went wrong:")
         lines += failure_lines(summary.failures)

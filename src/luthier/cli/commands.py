@@ -9,6 +9,7 @@ from luthier.cli.demo import demo
 from luthier.cli.export import export
 from luthier.cli.log import log
 from luthier.cli.ls import ls
+from luthier.cli.plot import plot
 from luthier.cli.resume import resume
 from luthier.cli.show import show
 from luthier.cli.sync import sync
@@ -21,11 +22,12 @@ Examples:
   luthier show NAME --filter "loss < 0.5" --sort loss --limit 5
   luthier show NAME --follow                as it runs, second by second
   luthier export NAME trials.csv            all trials as a table; --history: all results
+  luthier plot NAME --out report.html       figures, as one page
   luthier log NAME                          what happened, in order
   luthier resume NAME                       go on with it after a crash or Ctrl-C
   luthier sync DIRECTORY                    finish an upload
 
-An experiment may be given by its URL, too. ls, show, log and export only read, and may be used while it runs.
+An experiment may be given by its URL, too. ls, show, plot, log and export only read, and may be used while it runs.
 """
 
 
@@ -35,5 +37,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (demo, ls, show, log, export, resume, sync):
+for verb in (demo, ls, show, plot, log, export, resume, sync):
     luthier.add_command(verb)

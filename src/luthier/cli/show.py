@@ -180,6 +180,8 @@ def _print_head(opened: Opened, summary: Summary) -> None:
             click.echo(f"    {plain_text(name)} = {short(value, 80)}")
     elif summary.metric is not None and len(opened.experiment):
         click.echo(f"no trial has reported {summary.metric!r}")
+    if summary.search:
+        click.echo(f"chosen by: {summary.search}")
     click.echo("")
 
 
@@ -210,6 +212,7 @@ def _told(opened: Opened, summary: Summary, rows: Sequence[dict[str, Any]]) -> d
         "counts": summary.counts,
         "elapsed": opened.elapsed,
         "best": None if best is None else {"trial": best.name, "value": best.value, "config": plain(summary.config)},
+        "choosers": [{"from": number, **plain(why)} for number, why in opened.experiment.choosers],
         "failures": [{"error": g.error, "trials": g.trials, "text": g.text} for g in summary.failures],
         "trials": [plain(row) for row in rows],
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from luthier.core import events as ev
 from luthier.core.errors import PolicyError
+from luthier.core.explained import explained
 from luthier.core.goal import Goal
 from luthier.core.keep import unwanted
 from luthier.core.policy import Decision, Exploit, Finish, Nothing, Pause, Resize, Resume, Scheduler, Searcher, Stop
@@ -320,7 +321,7 @@ class Engine:
     def _propose(self) -> bool:
         """Let a trial be born; say whether one was."""
         s = self.experiment
-        number, enqueued = len(s), bool(s.enqueued)
+        number, enqueued, why = len(s), bool(s.enqueued), None
         if not enqueued and (s.exhausted or self._enough()):
             return False
         if not callable(self.request) and s.room(self.request) is None and s.held:
@@ -336,10 +337,10 @@ class Engine:
             if isinstance(answer, Nothing):
                 self._record(ev.SpaceExhausted())
                 return False
-            config = answer
+            config, why = answer, explained(self.searcher, number)
         trial = TrialId(f"{self.limits.prefix}_{number:05d}")
         label = self.naming(trial, number, config)
-        self._record(ev.Proposed(trial, number, config, self._asks_for(config), label, enqueued))
+        self._record(ev.Proposed(trial, number, config, self._asks_for(config), label, enqueued, why))
         return True
 
     # -- calling the policies: what they raise is theirs ---------------------------------------------------------------

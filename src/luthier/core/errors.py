@@ -119,3 +119,7 @@ class MissingLibrary(LuthierError, ImportError):
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
         return type(self), (self.who, self.library, self.extra)
+
+
+class NoPicture(LuthierError, RuntimeError):
+    """A figure cannot be drawn as a picture here; the text says what it takes."""

@@ -88,7 +88,7 @@ class Reopened(_Event, frozen=True):
 
 
 class Proposed(_Event, frozen=True):
-    """A trial was born: the *number*-th, counted from 0."""
+    """A trial was born: the *number*-th, counted from 0; *why* says by whom, where the searcher asks others."""
 
     trial: TrialId
     number: int
@@ -96,6 +96,7 @@ class Proposed(_Event, frozen=True):
     resources: dict[str, float]
     label: Label = Label("", "", "")
     enqueued: bool = False
+    why: Why | None = None
 
 
 class SpaceExhausted(_Event, frozen=True, gc=False):

@@ -111,7 +111,11 @@ class ExperimentView(Protocol):
 
 
 class Searcher(Protocol):
-    """Chooses configs.  Law: ``ask`` changes nothing; all knowledge arrives by ``tell``."""
+    """Chooses configs.  Law: ``ask`` changes nothing; all knowledge arrives by ``tell``.
+
+    One that lets others choose may have ``explain(number) -> Why | None``, too: by whom and why the config is chosen
+    that ``ask(number, ...)`` returns; it changes nothing, either.
+    """
 
     def ask(self, number: int, rng: Rng) -> Config | Nothing:
         """Return the config of the *number*-th trial (from 0); *rng* belongs to that number."""

@@ -14,7 +14,7 @@ from luthier.core.keep import Kept
 from luthier.core.packed import Keys, Packed, packed
 from luthier.core.resources import fits, shape
 from luthier.core.status import TRANSITIONS
-from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, TrialId, WorkerId
+from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, TrialId, Why, WorkerId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -120,6 +120,7 @@ class ExperimentState(msgspec.Struct):
     ``pins`` counts the trials that are to start from a checkpoint, if they start again: what is in it must not go,
     whosever it is.  ``owners`` says whose a checkpoint is, of all that are kept.  Where none ever goes (*forgets* is
     False) nobody asks, and both stay empty.  What trials that have ended share is in ``names`` and ``requests``.
+    ``choosers`` says who chose configs and why, from which number on, where the searcher asks one or another.
     """
 
     goals: tuple[Goal, ...] = ()
@@ -138,6 +139,7 @@ class ExperimentState(msgspec.Struct):
     num_trials: int | None = None
     exhausted: bool = False
     stopping: bool = False
+    choosers: list[tuple[int, Why]] = []
 
     def trial(self, trial: TrialId) -> TrialState:
         """Return the trial of that id (KeyError if there is none)."""
@@ -199,9 +201,11 @@ def evolve(s: ExperimentState, event: ev.Event) -> None:
     match event:
         case ev.Reported() | ev.Exited() | ev.Launched() | ev.Halted() | ev.Requeued() | ev.Paused() | ev.Ended():
             _evolve_trial(s, s.trials[event.trial], event)
-        case ev.Proposed(trial, number, config, resources, label, enqueued):
+        case ev.Proposed(trial, number, config, resources, label, enqueued, why):
             if enqueued:
                 s.enqueued.pop(0)
+            if why is not None and (not s.choosers or s.choosers[-1][1].get("by") != why.get("by")):
+                s.choosers.append((number, why))
             s.trials[trial] = TrialState(trial, number, config, resources, label)
             s.by_status[Status.PENDING][trial] = None
             s.waiting.setdefault(shape(resources), OrderedDict())[trial] = None

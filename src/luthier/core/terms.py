@@ -20,6 +20,7 @@ Metrics: TypeAlias = dict[str, Any]
 #   cutoff, rank, of     the value that still passed; the trial's rank (1 is best) among how many
 #   source               id of the trial whose checkpoint and config are taken
 #   old, new             the hyperparameters that change: {name: value} before and after
+#   by, because          who chose a config, of several who could have, and in words why
 Why: TypeAlias = dict[str, Any]
 
 

@@ -11,22 +11,12 @@ import math
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
+from luthier.core.arguments import check, flag, more_than, whole
 from luthier.core.events import Proposed, Reported
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Stop
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import (
-    MOST_RUNGS,
-    check,
-    check_spread,
-    flag,
-    goal_in,
-    metric_name,
-    more_than,
-    own_goal,
-    rung_at,
-    whole,
-)
+from luthier.schedulers.arguments import MOST_RUNGS, check_spread, goal_in, metric_name, own_goal, rung_at
 from luthier.schedulers.fifo import Fifo
 
 if TYPE_CHECKING:

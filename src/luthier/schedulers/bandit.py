@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from luthier.core.threads import one_thread
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -120,6 +122,7 @@ def fitted(X: Array, y: Array) -> Parameters:
     return Parameters(*np.exp(best.x).tolist())
 
 
+@one_thread("numpy", "scipy.linalg")
 def chosen(X: Array, y: Array, pending: Array, context: Array, dice: np.random.Generator) -> tuple[Array, float]:
     """Return the point of [0, 1]**k of the greatest upper confidence bound, and that bound.
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from luthier.core.arguments import amount, check, share
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.goal import number
 from luthier.core.space import Categorical, Domain, Function, Grid, Space, fresh, same
 from luthier.core.space.domain import is_number
 from luthier.core.terms import Config
-from luthier.schedulers.arguments import amount, check, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,11 +11,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from luthier.core.arguments import at_least, flag, more_than
 from luthier.core.events import Ended, Exited, Proposed, Reported, Stalled
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import at_least, check_spread, flag, goal_in, metric_name, more_than, own_goal
+from luthier.schedulers.arguments import check_spread, goal_in, metric_name, own_goal
 from luthier.schedulers.bracket import Bracket, Came, most_halvings, shape_of
 from luthier.schedulers.fifo import LEFT_BEHIND
 

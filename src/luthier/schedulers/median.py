@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from luthier.core.arguments import at_least, flag, whole
 from luthier.core.events import Proposed, Reported, Stalled
 from luthier.core.goal import WORST
 from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import at_least, flag, goal_in, own_goal, whole
+from luthier.schedulers.arguments import goal_in, own_goal
 from luthier.schedulers.clock import Clock
 from luthier.schedulers.course import Course, Field
 from luthier.schedulers.fifo import Fifo, left_behind

@@ -11,7 +11,7 @@ from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from luthier.schedulers.arguments import share
+from luthier.core.arguments import share
 from luthier.schedulers.promotion import AshaPromotion, Landing, Place
 
 if TYPE_CHECKING:

@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from luthier.core.arguments import amount, check, whole
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.events import Ended, Exited, Reported
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.space import Float, Integer, fresh
 from luthier.core.space.domain import is_number
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import amount, check, goal_in, own_goal, whole
+from luthier.schedulers.arguments import goal_in, own_goal
 from luthier.schedulers.explore import Explored
 from luthier.schedulers.pbt import WHO, Pbt
 

@@ -11,13 +11,14 @@ from bisect import bisect_left, insort
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.arguments import at_least, flag, more_than, share, whole
 from luthier.core.errors import BadArgument
 from luthier.core.events import Ended, Exited, Proposed, Reported, Stalled
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.policy import Exploit, Pause, Resume
 from luthier.core.space import same
 from luthier.core.terms import Status, Then
-from luthier.schedulers.arguments import at_least, flag, goal_in, metric_name, more_than, own_goal, share, whole
+from luthier.schedulers.arguments import goal_in, metric_name, own_goal
 from luthier.schedulers.deferred import Deferred, Promise
 from luthier.schedulers.fifo import left_behind
 from luthier.schedulers.ranking import Ranking

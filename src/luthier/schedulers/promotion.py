@@ -12,11 +12,12 @@ from bisect import bisect_left, insort
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
+from luthier.core.arguments import check, more_than
 from luthier.core.events import Ended, Proposed, Reported, Stalled
 from luthier.core.goal import WORST, Score, lookup, number
 from luthier.core.policy import Pause, Resume, Stop
 from luthier.core.terms import Status, TrialId
-from luthier.schedulers.arguments import check, check_spread, goal_in, metric_name, more_than, own_goal, rung_at
+from luthier.schedulers.arguments import check_spread, goal_in, metric_name, own_goal, rung_at
 from luthier.schedulers.fifo import Fifo, left_behind
 
 if TYPE_CHECKING:

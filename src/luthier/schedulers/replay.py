@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from luthier.core.arguments import amount, check
 from luthier.core.events import Proposed, Reported
 from luthier.core.goal import lookup, number
 from luthier.core.policy import Exploit
 from luthier.core.space import fresh
 from luthier.core.terms import Status
-from luthier.schedulers.arguments import amount, check, metric_name
+from luthier.schedulers.arguments import metric_name
 from luthier.schedulers.fifo import Fifo
 from luthier.schedulers.pbt import changes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import whole
 from luthier.core.space import Categorical, Space
 from luthier.search.cmaes import Cmaes
 from luthier.search.evolution import Evolution
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView
     from luthier.core.rng import Rng
-    from luthier.core.terms import Config
+    from luthier.core.terms import Config, Why
 
 GP_TRIALS = 200  # beyond, a Gaussian process costs more than it tells
 LITTLE_MORE = 300  # trials in all: until then it goes on with what it has
@@ -112,19 +112,11 @@ class Auto:
         goals: int = 1,
         gp_trials: int | None = None,
     ) -> None:
-        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int)):
-            raise BadArgumentType("budget", budget, "a whole number, or None")
-        if budget is not None and budget < 1:
-            raise BadArgument("budget", budget, "a whole number above 0, or None")
-        if gp_trials is not None and (isinstance(gp_trials, bool) or not isinstance(gp_trials, int)):
-            raise BadArgumentType("gp_trials", gp_trials, "a whole number")
-        if gp_trials is not None and gp_trials < 0:
-            raise BadArgument("gp_trials", gp_trials, "a whole number, 0 or above")
         self.space = space if isinstance(space, Space) else Space(space)
-        self.budget, self.seed, self.goals = budget, seed, goals
+        self.budget, self.seed, self.goals = None if budget is None else whole("budget", budget, 1), seed, goals
         # Who buys a little more than a few had better not change horses for the rest.
         most = GP_TRIALS if budget is None or budget > LITTLE_MORE else max(GP_TRIALS, budget)
-        self.gp_trials = most if gp_trials is None else gp_trials
+        self.gp_trials = most if gp_trials is None else whole("gp_trials", gp_trials, 0)
         self.seen = Observations(self.space, known)
         self._gp, self._tpe = Gp(self.space, seed=seed), Tpe(self.space)
         self._evolution = Evolution(self.space, population=40, seed=seed)
@@ -139,6 +131,11 @@ class Auto:
     def choice(self) -> Choice:
         """Who is asked now, and why."""
         return choose(self.space, self.goals, len(self.seen), len(self.seen.pending), self.gp_trials)
+
+    def explain(self, number: int) -> Why:
+        """Return who is asked now, and why."""
+        name, why = self.choice
+        return {"by": name, "because": why}
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened."""
@@ -161,7 +158,7 @@ class Auto:
         """Return the *number*-th config."""
         name = self.choice.name
         if name == "cmaes" and self._cmaes is not None:
-            return self._cmaes.ask(number, rng)
+            return self.seen.unlike([self._cmaes.ask(number, rng)], rng)  # which knows but one of those before
         if name == "gp":
             return self._gp.ask(number, rng)
         return (self._evolution if name == "evolution" else self._tpe).ask(number, rng)

@@ -10,19 +10,17 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import check, more_than, share, whole
 from luthier.core.events import Ended, Reported
 from luthier.core.goal import WORST, lookup, number
 from luthier.core.space import Space
 from luthier.core.terms import Status
+from luthier.core.threads import one_thread
 from luthier.search.observations import Observations
 from luthier.search.parzen import Parzen, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import numpy as np
-    import numpy.typing as npt
 
     from luthier.core.events import News
     from luthier.core.goal import Score
@@ -79,13 +77,14 @@ class Bohb:
         self.space = space if isinstance(space, Space) else Space(space)
         self.budgets, self.time_attr = tuple(sorted(float(budget) for budget in budgets)), time_attr
         least = len(self.space) + 1
-        given = least if min_points_in_model is None else _whole("min_points_in_model", min_points_in_model)
+        given = least if min_points_in_model is None else whole("min_points_in_model", min_points_in_model, 1)
         self.least = max(given, least)  # fewer points than axes give no density
-        self.share = _between("top_n_percent", top_n_percent, 0, 100) / 100
-        self.candidates = _whole("num_samples", num_samples)
-        self.random = _between("random_fraction", random_fraction, 0, 1, ends=True)
-        self.factor = _between("bandwidth_factor", bandwidth_factor, 0, WORST)
-        self.min_bandwidth = _between("min_bandwidth", min_bandwidth, 0, WORST)
+        self.share = more_than("top_n_percent", top_n_percent, 0) / 100
+        check("top_n_percent", top_n_percent, self.share < 1, "a number below 100")
+        self.candidates = whole("num_samples", num_samples, 1)
+        self.random = share("random_fraction", random_fraction)
+        self.factor = more_than("bandwidth_factor", bandwidth_factor, 0)
+        self.min_bandwidth = more_than("min_bandwidth", min_bandwidth, 0)
         self.seen = Observations(self.space, known)
         self._shape = shape_of(self.space.axes)
         self._ranked: dict[float, list[tuple[Score, int]]] = {}  # by budget, best first
@@ -116,7 +115,7 @@ class Bohb:
         place = experiment.trial(news.trial).number
         if score is not None and place in self.seen.pending:
             self._at[news.trial] = budget
-            self._observe(budget, place, score)
+            self._observe(budget, place, score if score > -WORST else WORST)
 
     def _leave(self, news: Ended, experiment: ExperimentView) -> None:
         trial = experiment.trial(news.trial)
@@ -130,7 +129,7 @@ class Bohb:
             elif later < len(self.budgets):
                 self._observe(self.budgets[later], trial.number, WORST)
         elif not self.budgets and not last and trial.score is not None:
-            self._observe(_END, trial.number, trial.score)
+            self._observe(_END, trial.number, trial.score if trial.score > -WORST else WORST)
 
     def _reached(self, metrics: Metrics) -> float | None:
         """Return the largest budget that a result reached; what the result itself says goes first, as in Ray Tune."""
@@ -155,15 +154,18 @@ class Bohb:
         insort(ranked, (score, place))
 
     # -- what to try ---------------------------------------------------------------------------------------------------
+    @one_thread("numpy")
     def ask(self, number: int, rng: Rng) -> Config:
         """Return the *number*-th config."""
         budget = max((b for b, ranked in self._ranked.items() if len(ranked) > self.least), default=None)
         if budget is None or not self.space.axes or rng.random() < self.random:
-            return self._new((), rng)
+            return self.seen.unlike([self.space.sample(rng)], rng) if self.space.axes else self.space.sample(rng)
         good, bad = self._split(self._ranked[budget])
         points = good.widened(self.factor).sample(self.candidates, rng.numpy())
         ratio = good.log_density(points) - bad.log_density(points)
-        return self._new(points[(-ratio).argsort(kind="stable")], rng)
+        order = (-ratio).argsort(kind="stable")
+        found = (self.space.decode(points[k].tolist(), rng.split(place)) for place, k in enumerate(order))
+        return self.seen.unlike(found, rng)
 
     def _split(self, ranked: Sequence[tuple[Score, int]]) -> tuple[Parzen, Parzen]:
         """Return the densities of the good and of the bad: equation (3)."""
@@ -179,33 +181,3 @@ class Bohb:
             return Parzen(self._shape, rows, weights, own_width=False, least=self.min_bandwidth)
 
         return density(ranked[:good]), density(ranked[-bad:])
-
-    def _new(self, points: npt.NDArray[np.float64] | tuple[()], rng: Rng) -> Config:
-        """Return the config of the first of *points*, or a random one; where values are few, one that is new."""
-        space, tries = self.space, 1 if not self.seen.tried else self.candidates
-        found: list[Config] = []
-        for place in range(len(points) + tries):
-            if place < len(points):
-                config = space.decode([float(u) for u in points[place]], rng.split(place))
-            else:
-                config = space.sample(rng if place == 0 else rng.split(place))
-            if not self.seen.has(config):
-                return config
-            found.append(config)
-        return found[0]
-
-
-def _whole(name: str, given: object) -> int:
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise BadArgumentType(name, given, "a whole number above 0")
-    if given < 1:
-        raise BadArgument(name, given, "a whole number above 0")
-    return given
-
-
-def _between(name: str, given: object, low: float, high: float, *, ends: bool = False) -> float:
-    if isinstance(given, bool) or not isinstance(given, (int, float)):
-        raise BadArgumentType(name, given, "a number")
-    if not (low < given < high or (ends and given in (low, high))):
-        raise BadArgument(name, given, f"a number between {low} and {high}")
-    return float(given)

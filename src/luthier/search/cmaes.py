@@ -11,15 +11,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import more_than, whole
 from luthier.core.events import Ended
 from luthier.core.goal import WORST
 from luthier.core.rng import rng_at
 from luthier.core.space import Categorical, Float, Integer, Space
+from luthier.core.threads import one_thread
 from luthier.search.observations import Observations, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 _FULL_UP_TO = 100  # coordinates; beyond, each has a variance and there are no covariances
-_TRIES = 8
+_TRIES = 8  # for a point within the bounds
+_DRAWS = 16  # for one that was not tried
 _RESTART = 0xC3A  # stream of the places where searches start
 
 
@@ -69,19 +71,12 @@ class Cmaes:
         seed: int = 0,
         known: Sequence[Known] = (),
     ) -> None:
-        if isinstance(sigma, bool) or not isinstance(sigma, (int, float)):
-            raise BadArgumentType("sigma", sigma, "a number")
-        if not 0 < sigma < math.inf:
-            raise BadArgument("sigma", sigma, "a finite number above 0")
-        if population is not None and (isinstance(population, bool) or not isinstance(population, int)):
-            raise BadArgumentType("population", population, "a whole number")
-        if population is not None and population < 4:  # noqa: PLR2004 (a better half of two)
-            raise BadArgument("population", population, "a whole number, at least 4")
+        size = None if population is None else whole("population", population, 4)  # a better half of two
         self.space = space if isinstance(space, Space) else Space(space)
-        self.sigma0, self.seed, self.restarts = float(sigma), seed, 0
+        self.sigma0, self.seed, self.restarts = more_than("sigma", sigma, 0), seed, 0
         self._widths, self._floors = _layout(self.space)
         self.d = sum(self._widths)
-        self.size0 = population or 4 + int(3 * math.log(max(self.d, 1)))
+        self.size0 = size or 4 + int(3 * math.log(max(self.d, 1)))
         self.seen = Observations(self.space, known)
         self.told: list[int] = []  # numbers of the trials that ended since the last step
         start = [0.5] * len(self.space)
@@ -102,12 +97,17 @@ class Cmaes:
         import numpy as np
 
         chance = rng.numpy()
-        y = np.zeros(self.d)
-        for _ in range(_TRIES):
-            y = self.mean + self.sigma * self._stretched(chance.standard_normal(self.d))  # equation 40
-            if ((y >= 0) & (y <= 1)).all():
-                break
-        return self.space.decode(self._point(y), rng)
+
+        def drawn() -> Iterator[Config]:
+            for again in range(_DRAWS):
+                y = np.zeros(self.d)
+                for _ in range(_TRIES):
+                    y = self.mean + self.sigma * self._stretched(chance.standard_normal(self.d))  # equation 40
+                    if ((y >= 0) & (y <= 1)).all():
+                        break
+                yield self.space.decode(self._point(y), rng.split(again) if again else rng)
+
+        return self.seen.unlike(drawn(), rng)
 
     def _stretched(self, z: Array) -> Array:
         return self.axes @ (self.scales * z) if self.full else self.scales * z
@@ -182,6 +182,7 @@ class Cmaes:
             ends.append(ends[-1] + width)
         return list(zip(ends[:-1], self._widths, strict=True))
 
+    @one_thread("numpy")
     def _step(self) -> None:
         """Learn from one population."""
         import numpy as np

@@ -9,6 +9,8 @@ from luthier.core.errors import BadArgument
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.space import Categorical, Float, Integer
+from luthier.search.hp import Hp
+from luthier.search.stepped import Stepped
 from luthier.search.study import Suggestion
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ class Distinct:
     """Asks *study* once more, by other chance, where it proposes what runs already; at last the space is drawn from.
 
     Libraries keep away from pending trials, but where values are few they come to the same config all the same.
-    Spaces with an axis that is dense, and those with fewer configs than trials that run, are left alone.
+    Spaces with fewer configs than trials that run are left alone.
 
     Args:
         study: the library's record.
@@ -78,11 +80,9 @@ class Distinct:
         return found
 
     def _runs(self, config: Config) -> bool:
-        return len(self._count) < self._size < math.inf and self._key(config) in self._count
+        return len(self._count) < self._size and self._key(config) in self._count
 
     def _key(self, config: Config) -> str:
-        if self._size == math.inf:
-            return ""
         try:
             return repr(self.space.encode(config))
         except BadArgument:  # somebody had it tried that is not of this space
@@ -109,4 +109,6 @@ def size(domain: Domain) -> float:
         return len(domain.options)
     if isinstance(domain, Float) and domain.q is not None:
         return round((domain.upper - domain.lower) / domain.q) + 1
-    return domain.count if isinstance(domain, Integer) else math.inf
+    if isinstance(domain, Hp):
+        return domain.count
+    return domain.count if isinstance(domain, (Integer, Stepped)) else math.inf

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import share, whole
 from luthier.core.space import Categorical, Space
 from luthier.search.dominance import best_of
 from luthier.search.observations import Observations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from luthier.core.terms import Config
     from luthier.search.known import Known
 
-_TRIES = 32
+_TRIES = 16
 
 
 class Evolution:
@@ -59,17 +59,9 @@ class Evolution:
         seed: int = 0,
         known: Sequence[Known] = (),
     ) -> None:
-        if isinstance(population, bool) or not isinstance(population, int):
-            raise BadArgumentType("population", population, "a whole number")
-        if population < 4:  # noqa: PLR2004 (a parent, a good one, and two others)
-            raise BadArgument("population", population, "a whole number, at least 4")
-        if mutation is not None and (isinstance(mutation, bool) or not isinstance(mutation, (int, float))):
-            raise BadArgumentType("mutation", mutation, "a number")
-        if mutation is not None and not 0 <= mutation <= 1:
-            raise BadArgument("mutation", mutation, "a number from 0 to 1")
         self.space = space if isinstance(space, Space) else Space(space)
-        self.population = population
-        self.mutation = 0.5 / max(1, len(self.space)) if mutation is None else mutation
+        self.population = whole("population", population, 4)  # a parent, a good one, and two others
+        self.mutation = 0.5 / max(1, len(self.space)) if mutation is None else share("mutation", mutation)
         self.seen = Observations(self.space, known)
         self._spread = Sobol(len(self.space), seed)
         self._options = [len(a.domain.options) if isinstance(a.domain, Categorical) else 0 for a in self.space.axes]
@@ -86,17 +78,12 @@ class Evolution:
         seen, space = self.seen, self.space
         count = min(self.population, len(seen.ranked))
         if len(seen) < self.population // 2 or count < 4 or not space.axes:  # noqa: PLR2004 (as above)
-            return space.decode(self._spread.point(number), rng)
+            config = space.decode(self._spread.point(number), rng)
+            return seen.unlike([config], rng) if space.axes else config
         numbers = best_of(seen.vectors, count) if seen.vectors else [place.number for place in seen.ranked[:count]]
         parents = seen.rows(numbers).tolist()
-        config = space.decode(self._child(parents, rng.split(0)), rng)
-        for again in range(1, _TRIES):
-            if not seen.has(config):
-                break
-            # Where values are few, and this one was tried: another child, and if need be a stranger.
-            found = self._child(parents, rng.split(again)) if again < _TRIES // 2 else [math.nan] * len(space)
-            config = space.decode(found, rng.split(again))
-        return config
+        children = (self._child(parents, rng.split(again)) for again in range(_TRIES))
+        return seen.unlike((space.decode(child, rng.split(again)) for again, child in enumerate(children)), rng)
 
     def _child(self, parents: list[list[float]], rng: Rng) -> list[float]:
         """Return a point; NaN where it is to be drawn."""

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from luthier.core.errors import BadArgument
-from luthier.core.space import Axis, Categorical, Grid, Normal
+from luthier.core.space import Axis, Categorical, Normal
 from luthier.search.distinct import size
+from luthier.search.grids import refuse_grids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,17 +81,14 @@ class FlatAxes:
         BadArgument: an axis is a grid.
 
     >>> from luthier.core.rng import rng_at
-    >>> from luthier.core.space import Space
+    >>> from luthier.core.space import Categorical, Float, Space
     >>> axes = FlatAxes(Space({"x": Float(0, 10), "kind": Categorical(["a", "b"])}), "It")
     >>> axes.config([0.25, 1], rng_at(0)), axes.values({"x": 2.5, "kind": "b"})
     ({'x': 2.5, 'kind': 'b'}, [0.25, 1])
     """
 
     def __init__(self, space: Space, who: str) -> None:
-        for axis in space.axes:
-            if isinstance(axis.domain, Grid):
-                wanted = "tune.choice, or no search_alg for a grid"
-                raise BadArgument(f"param_space {axis.name!r}", axis.domain, wanted, f"{who} does not walk grids")
+        refuse_grids(space, who)
         self.space = space
         self.parts: Sequence[Part] = [
             Part(axis, len(axis.domain.options) if isinstance(axis.domain, Categorical) else None)

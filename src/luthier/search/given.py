@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.explained import explained
 from luthier.core.policy import Nothing
 from luthier.core.space import Space, fixed
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView, Searcher
     from luthier.core.rng import Rng
-    from luthier.core.terms import Config
+    from luthier.core.terms import Config, Why
 
 
 class Given:
@@ -45,6 +46,11 @@ class Given:
         if number < len(self._points):
             return self._points[number].sample(rng)
         return Nothing.EXHAUSTED if self.searcher is None else self.searcher.ask(number - len(self._points), rng)
+
+    def explain(self, number: int) -> Why | None:
+        """Return by whom the *number*-th config is chosen; the points are nobody's choice."""
+        place = number - len(self._points)
+        return None if place < 0 or self.searcher is None else explained(self.searcher, place)
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Pass *news* on."""

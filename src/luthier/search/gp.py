@@ -10,17 +10,17 @@ of the model); Ginsbourger, Le Riche, Carraro, 2010 (trials that run count with 
 from __future__ import annotations
 
 import math
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import whole
 from luthier.core.space import Categorical, Space
+from luthier.core.threads import one_thread
 from luthier.search.gaussian import Surface
 from luthier.search.observations import Observations
 from luthier.search.sobol import Sobol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -70,12 +70,8 @@ class Gp:
         seed: int = 0,
         known: Sequence[Known] = (),
     ) -> None:
-        if startup is not None and (isinstance(startup, bool) or not isinstance(startup, int)):
-            raise BadArgumentType("startup", startup, "a whole number")
-        if startup is not None and startup < 1:
-            raise BadArgument("startup", startup, "a whole number above 0")
         self.space = space if isinstance(space, Space) else Space(space)
-        self.startup = startup or min(4 + len(self.space), 16)
+        self.startup = min(4 + len(self.space), 16) if startup is None else whole("startup", startup, 1)
         self.seen = Observations(self.space, known)
         self._spread = Sobol(len(self.space), seed)
         self._options = [len(a.domain.options) if isinstance(a.domain, Categorical) else 0 for a in self.space.axes]
@@ -87,6 +83,7 @@ class Gp:
         """Hear what happened."""
         self.seen.tell(news, experiment)
 
+    @one_thread("numpy", "scipy.linalg")
     def ask(self, number: int, rng: Rng) -> Config:
         """Return the *number*-th config."""
         import numpy as np
@@ -94,7 +91,7 @@ class Gp:
         if not self.space.axes:
             return self.space.sample(rng)
         if len(self.seen) < self.startup or not self.seen.ranked:
-            return self.space.decode(self._first(number), rng)
+            return self.seen.unlike([self.space.decode(self._first(number), rng)], rng)
         local = number % _TURN == 1 and len(self.seen.ranked) >= 2 * self.startup
         numbers, y = self._values(local=local)
         chance = rng.numpy()
@@ -108,7 +105,7 @@ class Gp:
                 pending = self._features(self.seen.rows(list(self.seen.pending)[-_MOST:]))
                 surface = surface.believing((pending - low) / wide)
         except np.linalg.LinAlgError:  # the values say nothing that fits
-            return self.space.sample(rng)
+            return self.seen.unlike([self.space.sample(rng)], rng)
         return self._new(low + self._candidates(surface, chance) * wide, rng)
 
     def _first(self, number: int) -> list[float]:
@@ -124,7 +121,7 @@ class Gp:
 
         seen = self.seen
         numbers = [place.number for place in seen.ranked]
-        scores = np.array([place.score for place in seen.ranked])
+        scores = np.array([place.score for place in seen.ranked], dtype=np.float64)
         scores /= max(float(np.abs(scores).max()), 1e-300)  # or differences of large ones would be infinite
         full = [k for k, place in enumerate(seen.ranked) if place.early == -math.inf]
         # Stopped trials come after those that came further: a score from half way is not better than any of these.
@@ -239,19 +236,22 @@ class Gp:
         return condition is None or bool(point[condition.parent] == condition.option)
 
     def _new(self, points: Array, rng: Rng) -> Config:
-        """Return the config of the first of *points* that was not tried before."""
+        """Return the config of the first of *points* that is not next to one that was tried."""
         import numpy as np
 
         options, seen = np.array(self._options), self.seen
         tried = self._features(seen.rows([*(place.number for place in seen.ranked), *seen.bad, *seen.pending]))
-        fresh = (point for point in points if not (np.abs(tried - point).max(axis=1) < _TWIN).any())
-        strangers = (np.full(len(options), math.nan) for _ in points)
-        for place, point in enumerate(chain(fresh, strangers)):
-            units = np.where(options > 0, (point + 0.5) / np.maximum(options, 1), point)
-            config = self.space.decode(units.tolist(), rng.split(place))
-            if not self.seen.has(config):
-                return config
-        return self.space.sample(rng)
+
+        def apart() -> Iterator[Config]:
+            for place, point in enumerate(points):
+                units = np.where(options > 0, (point + 0.5) / np.maximum(options, 1), point)
+                config = self.space.decode(units.tolist(), rng.split(place))
+                row = self._features(np.array([self.space.encode(config)]))  # as it is, rounded
+                if not (np.abs(tried - row).max(axis=1) < _TWIN).any():
+                    yield config
+            yield self.space.sample(rng)
+
+        return seen.unlike(apart(), rng)
 
 
 def warped(scores: Array) -> Array:

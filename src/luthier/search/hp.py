@@ -64,6 +64,18 @@ class Hp(Domain):
             raise BadArgument(f"sigma of hp {label!r}", high, "a number above 0")
         self._multiples = Multiples(f"q of hp {label!r}", self.arguments[2]) if len(names) > 2 else None  # noqa: PLR2004
 
+    @property
+    def count(self) -> float:
+        """How many values there are; infinite without bounds, or without steps.
+
+        >>> Hp("x", "quniform", (0, 10, 3)).count, Hp("n", "randint", (2, 7)).count
+        (4, 5)
+        """
+        ends = self.from_unit(0.0), self.from_unit(1.0)
+        step = 1 if self._multiples is None else self._multiples.q
+        stepped = self.integer or self._multiples is not None
+        return round((ends[1] - ends[0]) / step) + 1 if stepped and "normal" not in self.kind else math.inf
+
     def from_unit(self, u: float) -> Any:
         """Return the value at *u*, clipped to [0, 1]."""
         low, high = self.arguments[:2]

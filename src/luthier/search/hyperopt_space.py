@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument
-from luthier.core.space import Categorical, Domain, Float, Grid, Integer, Normal, Space, described
+from luthier.core.space import Categorical, Domain, Float, Integer, Normal, Space, described
+from luthier.search.grids import refuse_grids
 from luthier.search.hp import KINDS, Hp, HpChoice
 
 if TYPE_CHECKING:
@@ -162,11 +163,8 @@ class Knobs:
     """
 
     def __init__(self, space: Space) -> None:
+        refuse_grids(space, "HyperOpt")
         self.space = space
-        for axis in space.axes:
-            if isinstance(axis.domain, Grid):
-                wanted = "tune.choice, or no search_alg for a grid"
-                raise BadArgument(f"param_space {axis.name!r}", axis.domain, wanted, "HyperOpt does not walk grids")
         self.knobs = [Knob(axis) for axis in space.axes]
         self._nodes: dict[str, Any] = {}
 

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.engine import ASK
 from luthier.core.events import Ended, Exited, Proposed, Reported
-from luthier.core.goal import WORST
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
 from luthier.core.space import same
 from luthier.core.terms import Status, Then
-from luthier.search.observations import rung_of
+from luthier.core.threads import OneThread
+from luthier.search.observations import finite, rung_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from luthier.core.events import News
-    from luthier.core.goal import Score
+    from luthier.core.goal import Goal, Score
     from luthier.core.policy import ExperimentView
     from luthier.core.rng import Rng
     from luthier.core.terms import Config, Metrics, TrialId, Why
@@ -36,12 +38,16 @@ class Library:
         seed: the experiment's, for replays.
         first: number of the first trial that is the library's to choose; those before are given.
         most: how many trials may run at a time before it says NOT_YET; None for no limit.
+        also: more metrics that it hears of, after the goals' scores.
     """
 
     replayable = False  # the guard of the contract suite does not look inside
 
-    def __init__(self, study: Study, seed: int, first: int = 0, most: int | None = None) -> None:
-        self.study, self.seed, self.first, self.most = study, seed, first, most
+    def __init__(
+        self, study: Study, seed: int, first: int = 0, most: int | None = None, also: Sequence[Goal] = ()
+    ) -> None:
+        self.study, self.seed, self.first, self.most, self.also = study, seed, first, most, also
+        self._proposals, self._calm = 0, OneThread()
         self._asked: dict[int, Suggestion] = {}  # by the seed of the place where it was asked for
         self._tokens: dict[TrialId, Any] = {}  # of trials that have not ended
         self._cut: dict[TrialId, Why | None] = {}  # why trials were stopped, until they have ended
@@ -52,7 +58,7 @@ class Library:
         if place not in self._asked:
             if self.most is not None and len(self._tokens) >= self.most:
                 return Nothing.NOT_YET
-            found = self.study.propose(place)
+            found = self._proposed(place)
             if isinstance(found, Nothing):
                 return found
             self._asked[place] = found
@@ -63,7 +69,7 @@ class Library:
         if isinstance(news, Proposed):
             self._born(news)
         elif isinstance(news, Reported):
-            if news.trial in self._tokens and (scores := _scores(news.metrics, experiment)) is not None:
+            if news.trial in self._tokens and (scores := self._scores(news.metrics, experiment)) is not None:
                 self.study.hear(self._tokens[news.trial], news.seq + 1, scores)
         elif isinstance(news, Exited):
             order = experiment.trial(news.trial).order
@@ -75,16 +81,24 @@ class Library:
                 return
             self._withdraw()
             trial = experiment.trial(news.trial)
-            scores = None if trial.status is Status.FAILED else _scores(trial.metrics, experiment)
+            scores = None if trial.status is Status.FAILED else self._scores(trial.metrics, experiment)
             stopped = trial.status is Status.STOPPED and rung_of(why) is not None
             self.study.settle(self._tokens.pop(news.trial), scores, stopped=stopped)
+
+    def _proposed(self, place: int) -> Suggestion | Nothing:
+        """Return what the library proposes, with one thread of linear algebra; it loads parts of itself bit by bit."""
+        self._proposals += 1
+        if self._proposals & (self._proposals - 1) == 0:  # a look at all that is loaded takes a millisecond
+            self._calm = OneThread()
+        with self._calm:
+            return self.study.propose(place)
 
     def _born(self, news: Proposed) -> None:
         place = rng_at(self.seed, ASK, news.number).seed32()
         chosen = self._asked.pop(place, None)
         self._withdraw()
         if chosen is None and self.study.retraced and news.number >= self.first and not news.enqueued:
-            again = self.study.propose(place)
+            again = self._proposed(place)
             chosen = None if isinstance(again, Nothing) else again
         if chosen is not None and not same(chosen.config, news.config):
             self.study.withdraw(chosen.token)
@@ -99,8 +113,7 @@ class Library:
             self.study.withdraw(suggestion.token)
         self._asked.clear()
 
-
-def _scores(metrics: Metrics, experiment: ExperimentView) -> tuple[Score, ...] | None:
-    scores = [goal.score(metrics) for goal in experiment.goals]
-    known = tuple(score for score in scores if score is not None and -WORST < score < WORST)
-    return known if len(known) == len(scores) else None
+    def _scores(self, metrics: Metrics, experiment: ExperimentView) -> tuple[Score, ...] | None:
+        scores = [goal.score(metrics) for goal in (*experiment.goals, *self.also)]
+        known = tuple(score for score in scores if finite(score))
+        return known if len(known) == len(scores) else None

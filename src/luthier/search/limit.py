@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import whole
 from luthier.core.events import Ended, Proposed
+from luthier.core.explained import explained
 from luthier.core.policy import Nothing
 
 if TYPE_CHECKING:
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView, Searcher
     from luthier.core.rng import Rng
-    from luthier.core.terms import Config, TrialId
+    from luthier.core.terms import Config, TrialId, Why
 
 
 class Limit:
@@ -34,7 +35,7 @@ class Limit:
     """
 
     def __init__(self, searcher: Searcher, most: int, batch: bool = False) -> None:
-        self.searcher, self.most, self.batch = searcher, most_at_once(most), bool(batch)
+        self.searcher, self.most, self.batch = searcher, whole("max_concurrent", most, 1), bool(batch)
         self.replayable = getattr(searcher, "replayable", True)
         self._live: dict[TrialId, None] = {}
         self._held: dict[TrialId, Ended] = {}  # ends that are still to be told
@@ -45,6 +46,10 @@ class Limit:
     def ask(self, number: int, rng: Rng) -> Config | Nothing:
         """Return what the searcher says, or NOT_YET."""
         return Nothing.NOT_YET if len(self._live) >= self.most else self.searcher.ask(number, rng)
+
+    def explain(self, number: int) -> Why | None:
+        """Return what the searcher says."""
+        return explained(self.searcher, number)
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Pass *news* on; in a batch, an end only when it is the last."""
@@ -62,16 +67,3 @@ class Limit:
                         self.searcher.tell(end, experiment)
                 return
         self.searcher.tell(news, experiment)
-
-
-def most_at_once(most: object) -> int:
-    """Return *most*, a whole number above 0.
-
-    Raises:
-        BadArgument: it is none.
-    """
-    if isinstance(most, bool) or not isinstance(most, int):
-        raise BadArgumentType("max_concurrent", most, "a whole number above 0")
-    if most < 1:
-        raise BadArgument("max_concurrent", most, "a whole number above 0")
-    return most

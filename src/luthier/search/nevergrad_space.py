@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from luthier.core.errors import BadArgument
 from luthier.core.rng import rng_at
-from luthier.core.space import Axis, Categorical, Grid, Integer, fresh
+from luthier.core.space import Axis, Categorical, Integer, fresh
 from luthier.search.distinct import size
 from luthier.search.flat_axes import Part
+from luthier.search.grids import refuse_grids
 from luthier.search.optuna_space import nested
 
 if TYPE_CHECKING:
@@ -66,10 +67,7 @@ class Axes:
     """
 
     def __init__(self, space: Space) -> None:
-        for axis in space.axes:
-            if isinstance(axis.domain, Grid):
-                wanted = "tune.choice, or no search_alg for a grid"
-                raise BadArgument(f"param_space {axis.name!r}", axis.domain, wanted, "Nevergrad does not walk grids")
+        refuse_grids(space, "Nevergrad")
         self.space = space
         self.size = math.prod(size(axis.domain) for axis in space.axes)
         self._branches = self._under(None)

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from luthier.core.errors import BadArgument
 from luthier.core.events import Ended, Exited, Proposed
 from luthier.core.goal import WORST, Score
-from luthier.core.space import Categorical, Integer
 from luthier.core.terms import Status, Then
+from luthier.search.distinct import size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
 
     from luthier.core.events import News
     from luthier.core.policy import ExperimentView, TrialView
+    from luthier.core.rng import Rng
     from luthier.core.space import Space
     from luthier.core.terms import Config, TrialId, Why
     from luthier.search.known import Known
 
 _FULL = float("-inf")  # goes before each trial that was stopped early
+_DRAWS = 256  # in search of a config that was not tried
+_DRAWN = 1 << 20  # places of these draws, away from others
 
 
 class Place(NamedTuple):
@@ -56,7 +61,7 @@ class Observations:
         bad: numbers of the trials without.
         pending: numbers of the trials that have not ended.
         vectors: scores for all goals, by number; only where there is more than one goal.
-        tried: what has been tried, where values are few; empty where an axis is dense.
+        tried: what has been tried, or is being tried.
     """
 
     def __init__(self, space: Space, known: Sequence[Known] = ()) -> None:
@@ -66,14 +71,14 @@ class Observations:
         self.pending: dict[int, None] = {}
         self.vectors: dict[int, tuple[Score, ...]] = {}
         self.tried: set[bytes] = set()
-        self._finite = all(isinstance(axis.domain, (Categorical, Integer)) for axis in space.axes)
+        self._size = math.prod(size(axis.domain) for axis in space.axes)  # at most: not all are alive at once
         self._places: dict[int, Place] = {}
         self._cut: dict[TrialId, Why | None] = {}  # of trials that were stopped, until they have ended
         self._rows: Any = None  # made with the first row: numpy is not loaded before
         for number, (config, scores, rung) in enumerate(known, -len(known)):
             if not self._put(number, config):
                 continue
-            if scores is None or not all(score < WORST for score in scores):
+            if scores is None or not all(map(finite, scores)):
                 self.bad[number] = None
                 continue
             if len(scores) > 1:
@@ -97,11 +102,28 @@ class Observations:
         """Return where the trial of that number stands; None if it has no score."""
         return self._places.get(number)
 
-    def has(self, config: Config) -> bool:
-        """Whether *config* was tried already; always False where an axis is dense."""
+    def unlike(self, configs: Iterable[Config], rng: Rng) -> Config:
+        """Return the first of *configs*, one at least, that was not tried; where all were, one that is drawn.
+
+        Where the space has no others, or few, it is one that does not run at the time, and at last the first.
+        """
         import numpy as np
 
-        return bool(self.tried) and np.array(self.space.encode(config)).tobytes() in self.tried
+        running: set[bytes] | None = None
+        first = idle = None
+        draws = (self.space.sample(rng.split(_DRAWN + draw)) for draw in range(_DRAWS))
+        for config in chain(configs, draws):
+            key = np.array(self.space.encode(config)).tobytes()
+            if key not in self.tried:
+                return config
+            if running is None:
+                running = {row.tobytes() for row in self.rows(list(self.pending))}
+            first = config if first is None else first
+            idle = config if idle is None and key not in running else idle
+            if idle is not None and len(self.tried) >= self._size:
+                break
+        assert first is not None  # noqa: S101 (there is one)
+        return first if idle is None else idle
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened."""
@@ -121,12 +143,12 @@ class Observations:
 
     def _judge(self, trial: TrialView, experiment: ExperimentView, why: Why | None) -> None:
         number, score = trial.number, trial.score
-        if trial.status is Status.FAILED or score is None or score == WORST:
+        if trial.status is Status.FAILED or not finite(score):
             self.bad[number] = None
             return
         if len(experiment.goals) > 1:
             scores = [goal.score(trial.metrics) for goal in experiment.goals]
-            known = tuple(score for score in scores if score is not None and score < WORST)
+            known = tuple(score for score in scores if finite(score))
             if len(known) < len(scores):
                 self.bad[number] = None
                 return
@@ -161,8 +183,7 @@ class Observations:
             more[: len(self._rows)] = self._rows
             self._rows = more
         self._rows[number] = vector
-        if self._finite:
-            self.tried.add(self._rows[number].tobytes())
+        self.tried.add(self._rows[number].tobytes())
         return True
 
 
@@ -175,6 +196,15 @@ def rung_of(why: Mapping[str, Any] | None) -> float | None:
         return None
     at = why.get("rung", why.get("time"))
     return float(at) if isinstance(at, (int, float)) else None
+
+
+def finite(score: Score | None) -> TypeGuard[Score]:
+    """Whether there is a *score* to go by: one that is missing, NaN or infinite says nothing.
+
+    >>> finite(3.0), finite(None), finite(WORST), finite(-WORST)
+    (True, False, False, False)
+    """
+    return score is not None and -WORST < score < WORST
 
 
 def _early(why: Mapping[str, Any] | None) -> float:

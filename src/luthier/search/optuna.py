@@ -75,15 +75,25 @@ class OptunaStudy:
         tag = self._tag(self._births)
         if tag in self._before:  # a proposal that never became a trial: the driver was killed too early
             self._tell(self._before.pop(tag), "FAIL")
-        trial = study.ask()
+        trial = study.ask() if self.given is None else self._asked(tag)
         config = self.walk.drawn(trial, rng_at(seed, 1))
         token = trial._trial_id  # noqa: SLF001 (what all methods of a storage take; Trial tells it in no other way)
         self._births += 1
-        if self.given is not None:
-            self._storage.set_trial_user_attr(token, TAG, tag)
-        else:
+        if self.given is None:
             self._rounded(token, trial.params, config)
         return Suggestion(config, token)
+
+    def _asked(self, tag: str) -> optuna.Trial:
+        """Return a new trial that has its tag from the first: a driver may be killed at any moment."""
+        import optuna
+
+        waiting, running = optuna.trial.TrialState.WAITING, optuna.trial.TrialState.RUNNING
+        if self._storage.get_all_trials(self._id, deepcopy=False, states=(waiting,)):  # enqueued by the user
+            trial: optuna.Trial = self._study.ask()
+            self._storage.set_trial_user_attr(trial._trial_id, TAG, tag)  # noqa: SLF001 (as above)
+            return trial
+        self._study._thread_local.cached_all_trials = None  # noqa: SLF001 (as Study.ask does)
+        return optuna.Trial(self._study, self._add(state=running, user_attrs={TAG: tag}))
 
     def insert(self, config: Config) -> Any:
         """Take in a config that others chose; None if Optuna cannot say it, or knows already what became of it."""

@@ -7,7 +7,8 @@ import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
 from luthier.core.errors import BadArgument, BadArgumentType
-from luthier.core.space import Categorical, Domain, Float, Grid, Integer, Space, described, fresh
+from luthier.core.space import Categorical, Domain, Float, Integer, Space, described, fresh
+from luthier.search.grids import refuse_grids
 from luthier.search.stepped import Stepped
 
 if TYPE_CHECKING:
@@ -42,12 +43,9 @@ class Axes:
     """
 
     def __init__(self, space: Space) -> None:
+        refuse_grids(space, "Optuna")
         self.space = space
         self._scales = [_Scale(axis.name, axis.domain) for axis in space.axes]
-        for axis in space.axes:
-            if isinstance(axis.domain, Grid):
-                wanted = "tune.choice, or no search_alg for a grid"
-                raise BadArgument(f"param_space {axis.name!r}", axis.domain, wanted, "Optuna does not walk grids")
 
     def drawn(self, trial: BaseTrial, rng: Rng) -> Config:
         """Return the config that *trial* suggests."""

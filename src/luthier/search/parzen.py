@@ -70,7 +70,9 @@ def option_of(column: Matrix, options: int) -> npt.NDArray[np.intp]:
     """Return which option each number of a unit *column* stands for; 0 where it is not alive."""
     import numpy as np
 
-    return np.clip(np.nan_to_num(column) * options, 0, options - 1).astype(np.intp)
+    alive = np.where(column == column, column, 0.0)  # noqa: PLR0124 (what is not alive is NaN; a third of the time)
+    chosen: npt.NDArray[np.intp] = np.minimum(alive * options, options - 1).astype(np.intp)
+    return chosen
 
 
 def spread(rows: Matrix, least: Vector) -> Matrix:
@@ -237,5 +239,5 @@ class Parzen:
         table[:options, options] = -np.log(options)
         table[options] = 0.0
         at = np.where(np.isnan(points), options, option_of(points, options))
-        terms[:, :-1] += table[at[:, None], of]
+        terms[:, :-1] += table[:, of][at]  # few rows are gathered, then repeated: much quicker than all at once
         terms[:, -1] += table[at, options]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from luthier.search.flat_axes import Points
     from luthier.search.known import Known
 
+_MOST = 1e100  # of a score
+
 
 class Entry:
     """One trial.
@@ -44,6 +46,8 @@ class Recorded(ABC):
     so far, and of a running trial as of the best one (a constant liar: Ginsbourger et al., "Kriging is well-suited to
     parallelize optimization", 2010, section 3.2): what it could promise there is taken already.  Those that know them
     may read :attr:`entries` instead.
+
+    Scores beyond 1e100 are cut off there: a model squares them.
 
     Args:
         points: how configs are made.
@@ -86,11 +90,13 @@ class Recorded(ABC):
         """Return all points and their scores of the first goal, true or not; no scores where none is known."""
         entries = self.entries.values()
         points = [entry.values for entry in entries]
-        scores = [entry.scores[0] for entry in entries if entry.scores is not None]
-        if not scores:
+        true = [None if e.scores is None else min(max(e.scores[0], -_MOST), _MOST) for e in entries]
+        known = [score for score in true if score is not None]
+        if not known:
             return points, []
-        best, worst = min(scores), max(scores)
-        return points, [worst if e.failed else best if e.scores is None else e.scores[0] for e in entries]
+        best, worst = min(known), max(known)
+        lies = (worst if entry.failed else best for entry in entries)
+        return points, [lie if score is None else score for score, lie in zip(true, lies, strict=True)]
 
     def insert(self, config: Config) -> Any:
         """Take in a config that others chose; None if the library cannot say it."""

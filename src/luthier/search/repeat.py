@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar
 
+from luthier.core.arguments import whole
 from luthier.core.engine import ASK
-from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.events import Ended, Exited, Proposed, Stalled
+from luthier.core.explained import explained
 from luthier.core.goal import lookup, number
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
@@ -155,7 +156,12 @@ class Repeat:
     """
 
     def __init__(self, searcher: Searcher, repeat: int = 1, set_index: bool = True, seed: int = 0) -> None:
-        self.searcher, self.repeat, self.set_index, self.seed = searcher, times(repeat), bool(set_index), seed
+        self.searcher, self.repeat, self.set_index, self.seed = (
+            searcher,
+            whole("repeat", repeat, 1),
+            bool(set_index),
+            seed,
+        )
         self.replayable = getattr(searcher, "replayable", True)
         self._groups: dict[TrialId, Group] = {}  # by their first trials
         self._of: dict[TrialId, Group] = {}
@@ -174,6 +180,10 @@ class Repeat:
         place = len(self._groups)
         found = self.searcher.ask(place, rng_at(self.seed, ASK, place))
         return found if isinstance(found, Nothing) else self._indexed(found, 0)
+
+    def explain(self, number: int) -> Why | None:
+        """Return what the searcher says of a new config; of a repeat there is nothing to say."""
+        return None if self._filling is not None else explained(self.searcher, len(self._groups))
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Hear what happened; pass on what it means for groups."""
@@ -209,19 +219,6 @@ class Repeat:
 
     def _indexed(self, config: Config, index: int) -> Config:
         return {**config, TRIAL_INDEX: index} if self.set_index else dict(config)
-
-
-def times(repeat: object) -> int:
-    """Return *repeat*, a whole number above 0.
-
-    Raises:
-        BadArgument: it is none.
-    """
-    if isinstance(repeat, bool) or not isinstance(repeat, int):
-        raise BadArgumentType("repeat", repeat, "a whole number above 0")
-    if repeat < 1:
-        raise BadArgument("repeat", repeat, "a whole number above 0")
-    return repeat
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

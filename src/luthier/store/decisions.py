@@ -24,7 +24,8 @@ class Decided(msgspec.Struct):
     Attributes:
         at: when it was stored, in unix seconds.
         metrics: what the trial had reported last.
-        what: ``stopped``, ``paused``, ``resumed``, ``perturbed``, ``resized``, ``tried again``, ``done`` or ``failed``.
+        what: ``chosen``, ``stopped``, ``paused``, ``resumed``, ``perturbed``, ``resized``, ``tried again``, ``done`` or
+            ``failed``.
         reason: why, in words.
         why: why, in names and values; empty where nobody said.
         restarts: ``training_iteration`` of the checkpoint that it goes on from, 0 for none; None where it goes nowhere.
@@ -90,8 +91,9 @@ class _Teller:
 
     def tell(self, event: ev.Event) -> tuple[str, str, Why | None] | None:
         match event:
-            case ev.Proposed(_, _, config, resources):
+            case ev.Proposed(_, _, config, resources, _, _, why):
                 self._config, self._resources = config, resources
+                return None if why is None else ("chosen", f"by {why.get('by')}: {why.get('because')}", why)
             case ev.Reported(_, _, _, metrics):
                 self.metrics = metrics
             case ev.Exited(_, _, outcome, error):

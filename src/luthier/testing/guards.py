@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.explained import explained
 from luthier.core.rng import Rng
 from luthier.core.space import Space
 from luthier.testing.views import ReadOnly
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from luthier.core.events import News
     from luthier.core.policy import Decision, ExperimentView, Nothing, Scheduler, Searcher
-    from luthier.core.terms import Config, TrialId
+    from luthier.core.terms import Config, TrialId, Why
 
 
 def inside(thing: Any, seen: tuple[int, ...] = ()) -> Any:
@@ -35,7 +36,7 @@ def inside(thing: Any, seen: tuple[int, ...] = ()) -> Any:
     if isinstance(thing, Rng):
         return thing._key, thing._state  # noqa: SLF001 (a generator that is carried along is what is looked for)
     if hasattr(thing, "__qualname__") or hasattr(thing, "tolist"):  # functions and classes; arrays
-        return thing.tolist() if hasattr(thing, "tolist") else thing.__qualname__
+        return thing.__qualname__ if hasattr(thing, "__qualname__") else thing.tolist()
     slots = (name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ()))
     names = [*getattr(thing, "__dict__", ()), *slots, *getattr(thing, "__struct_fields__", ())]
     if not names and not hasattr(thing, "__dict__"):
@@ -68,6 +69,13 @@ class GuardedSearcher:
         assert not looked_at or repr(inside(self.searcher)) == before, f"ask({number}) changed the searcher"
         assert chance() == outside, f"ask({number}) drew from a generator that everybody shares"
         return answer
+
+    def explain(self, number: int) -> Why | None:
+        """Return what the searcher explains."""
+        before = repr(inside(self.searcher))
+        found = explained(self.searcher, number)
+        assert repr(inside(self.searcher)) == before, f"explain({number}) changed the searcher"
+        return found
 
     def tell(self, news: News, experiment: ExperimentView) -> None:
         """Tell the searcher."""

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from luthier.tune.callback import Callback
     from luthier.tune.configs import CheckpointConfig, FailureConfig, RunConfig, SyncConfig, TuneConfig
     from luthier.tune.error import TuneError
+    from luthier.tune.experiment import Experiment
+    from luthier.tune.progress_reporter import CLIReporter, JupyterNotebookReporter, ProgressReporter
     from luthier.tune.registry import register_env, register_trainable
     from luthier.tune.result import Result
     from luthier.tune.result_grid import ResultGrid
     from luthier.tune.resume_config import ResumeConfig
+    from luthier.tune.run_experiments import run_experiments
     from luthier.tune.schedulers import create_scheduler
     from luthier.tune.searching import create_searcher
     from luthier.tune.spaces import (
@@ -54,12 +57,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Analysis",
+    "CLIReporter",
     "Callback",
     "Checkpoint",
     "CheckpointConfig",
+    "Experiment",
     "ExperimentAnalysis",
     "FailureConfig",
+    "JupyterNotebookReporter",
     "PlacementGroupFactory",
+    "ProgressReporter",
     "Result",
     "ResultGrid",
     "ResumeConfig",
@@ -95,6 +102,7 @@ __all__ = [
     "register_trainable",
     "report",
     "run",
+    "run_experiments",
     "sample_from",
     "uniform",
     "with_parameters",
@@ -107,10 +115,13 @@ _HOMES = {
     "luthier.tune.callback": ("Callback",),
     "luthier.tune.configs": ("CheckpointConfig", "FailureConfig", "RunConfig", "SyncConfig", "TuneConfig"),
     "luthier.tune.error": ("TuneError",),
+    "luthier.tune.experiment": ("Experiment",),
+    "luthier.tune.progress_reporter": ("CLIReporter", "JupyterNotebookReporter", "ProgressReporter"),
     "luthier.tune.registry": ("register_env", "register_trainable"),
     "luthier.tune.result": ("Result",),
     "luthier.tune.result_grid": ("ResultGrid",),
     "luthier.tune.resume_config": ("ResumeConfig",),
+    "luthier.tune.run_experiments": ("run_experiments",),
     "luthier.tune.tune": ("run",),
     "luthier.tune.schedulers": ("create_scheduler",),
     "luthier.tune.searching": ("create_searcher",),
@@ -132,7 +143,10 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 # Modules that scripts reach as attributes: tune.schedulers.ASHAScheduler.
-_MODULES = frozenset({"analysis", "callback", "error", "registry", "result_grid", "schedulers", "search", "stopper"})
+_MODULES = frozenset({
+    "analysis", "callback", "error", "execution", "experiment", "logger", "progress_reporter", "registry", "result",
+    "result_grid", "schedulers", "search", "stopper", "suggest", "syncer", "trainable", "trial", "utils",
+})  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -8,6 +8,7 @@ from luthier.tune.best import goal_of, nobody_reported, ranked
 from luthier.tune.flat import flattened
 from luthier.tune.frames import frame
 from luthier.tune.past import Past
+from luthier.tune.pictures import Pictures
 from luthier.tune.result import Result
 from luthier.tune.trial import Trial, last_row
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from luthier.tune.checkpoint import Checkpoint
 
 
-class ExperimentAnalysis:
+class ExperimentAnalysis(Pictures):
     """An experiment, read from its directory.
 
     Args:

@@ -17,15 +17,17 @@ from luthier.core.resources import checked, fits, spelled
 from luthier.core.rng import rng_at
 from luthier.core.space import Space
 from luthier.store.values import to_json
-from luthier.tune.adapt import callbacks
+from luthier.tune.adapt import callbacks, reporting
 from luthier.tune.adapt.stopping import stopping
 from luthier.tune.adapt.suggesting import christen
 from luthier.tune.configs import RunConfig, TuneConfig
 from luthier.tune.goals import goals_of
+from luthier.tune.logger.wandb_words import withheld
 from luthier.tune.registry import check, resolve, trainable_name
 from luthier.tune.schedulers import create_scheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 from luthier.tune.search.basic_variant import BasicVariantGenerator
+from luthier.tune.search.foreign import refuse_foreign
 from luthier.tune.search.searcher import Searcher as UserSearcher
 from luthier.tune.search.searcher import spoken_goals
 from luthier.tune.search.space_searcher import SpaceSearcher
@@ -60,6 +62,7 @@ class Blueprint:
     param_space: Mapping[str, Any] | None
     tune: TuneConfig
     run: RunConfig
+    secrets: dict[str, str] = field(init=False, repr=False)  # for the environment of trials; nowhere written
     name: str = field(init=False)
     space: Space = field(init=False)
     goals: tuple[Goal, ...] = field(init=False)
@@ -71,13 +74,14 @@ class Blueprint:
             raise BadArgumentType("tune_config", self.tune, "a TuneConfig")
         if not isinstance(self.run, RunConfig):
             raise BadArgumentType("run_config", self.run, "a RunConfig")
+        self.param_space, self.secrets = withheld(self.param_space)
         self.name = trainable_name(self.trainable)
         self.trainable = resolve(self.trainable)
         check(self.trainable)
         self.search = described(self.tune.search_alg)
         self.scheduling = _scheduling(self.tune.scheduler)
         self.goals = _goals(self.tune, self.search) or _judged_by(self.scheduling)
-        self.space = Space(self._furnished({} if self.param_space is None else self.param_space))
+        self.space = Space(self._furnished(self._read({} if self.param_space is None else self.param_space)))
         self.capacity = _capacity(self.run)
         self.request = _request(self.trainable, self.capacity)
         if isinstance(self.search, SpaceSearcher):
@@ -87,6 +91,14 @@ class Blueprint:
         self.scheduler()
         _check_checkpointing(self.trainable, self.run)
         callbacks.check(self.run.callbacks or ())
+        reporting.check(self.run.progress_reporter)
+
+    def _read(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the search space with our domains in place of those of a library that the search algorithm knows."""
+        if isinstance(self.search, SpaceSearcher):
+            param_space = self.search.read(param_space)
+        refuse_foreign(param_space, type(self.search).__name__)
+        return param_space
 
     def _furnished(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the search space with what the scheduler needs in it, which can do with the trainable."""

@@ -15,10 +15,15 @@ class Callback:
     *iteration* counts the batches of work, *trials* holds all trials so far.  What a callback raises is shown and
     does not disturb the experiment.
 
+    Attributes:
+        experiment_dir: the experiment's directory, from :meth:`setup` on.
+
     >>> class Shout(Callback):
     ...     def on_trial_complete(self, iteration, trials, trial, **info):
     ...         print(trial.trial_id, "is done")
     """
+
+    experiment_dir: str = ""
 
     def setup(
         self,

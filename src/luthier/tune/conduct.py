@@ -33,6 +33,8 @@ from luthier.store.sessions import Sessions
 from luthier.tune import elsewhere, kit, place, staging
 from luthier.tune.adapt.callback_states import CallbackStates
 from luthier.tune.adapt.callbacks import Callbacks
+from luthier.tune.adapt.reporting import Reporting
+from luthier.tune.adapt.roster import Roster
 from luthier.tune.assigning import Assigning
 from luthier.tune.elsewhere import Mirrored
 from luthier.tune.history import History
@@ -48,7 +50,10 @@ from luthier.tune.source import PART, source_of
 from luthier.tune.watch import MetricWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from luthier.callbacks.base import Listener
+    from luthier.core.engine import Engine
     from luthier.core.state import ExperimentState
     from luthier.execution.base import Executor
     from luthier.store.base import Record
@@ -151,9 +156,9 @@ class Experiment:
 
             controller = Controller(store, blueprint.engine(limits, naming, self.directory), witness)
             naming.know(controller.experiment.trials)
-            console = Console(int(run.verbose or 0))
+            console = Console(int(run.verbose or 0), progress=run.progress_reporter is None)
             callbacks = Callbacks(run.callbacks or (), self.directory, blueprint.name, self.history)
-            listeners = [*self._watchers(limits.keep), *self._own, console]
+            listeners = [*self._watchers(limits.keep), *self._own, console, *self._reporting(started)]
             states = CallbackStates(run.callbacks or (), self.directory)
             if run.callbacks:
                 listeners[:0] = [callbacks, states]
@@ -167,8 +172,8 @@ class Experiment:
                 )
                 listeners.append(mirrored.uploads)
             states.restore()
-            console.start(self._plan(controller.experiment))
-            callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=self._total())
+            console.start(self._plan(controller.engine))
+            callbacks.setup(stop=run.stop, num_samples=blueprint.tune.num_samples, total_num_samples=blueprint.total())
             assigning = Assigning(blueprint, self._card, self.directory, None if mirrored is None else mirrored.bring)
             reason: str | None = "failed"
             try:
@@ -233,6 +238,16 @@ class Experiment:
             UnsavedWatch(),
             DiskGuard(self.directory, keep),
         ]
+
+    def _reporting(self, started: float) -> Iterator[Listener]:
+        """Yield the user's reporter as a listener, if there is one."""
+        blueprint = self.blueprint
+        if blueprint.run.progress_reporter is None:
+            return
+        roster = Roster(self.directory, blueprint.name, self.history)
+        reporting = Reporting(blueprint.run.progress_reporter, roster, blueprint.capacity)
+        reporting.start(started, blueprint.total(), blueprint.goals, int(blueprint.run.verbose or 0))
+        yield reporting
 
     def _take_up(
         self,
@@ -307,6 +322,7 @@ class Experiment:
         if run.executor == "inline":
             from luthier.execution.inline import InlineExecutor
 
+            os.environ.update(blueprint.secrets)
             reuse = blueprint.tune.reuse_actors
             return InlineExecutor(blueprint.trainable, blueprint.capacity, experiment_dir=self.directory, reuse=reuse)
         from luthier.execution.process import ProcessExecutor
@@ -322,6 +338,7 @@ class Experiment:
             grace=run.grace_s,
             patience=run.failure_config.report_timeout_s or PATIENCE_S,
             start_timeout=run.failure_config.start_timeout_s,
+            env=blueprint.secrets,
         )
 
     def _patience(self) -> Patience:
@@ -338,17 +355,13 @@ class Experiment:
             )
         return Patience()
 
-    def _total(self) -> int | None:
-        total = getattr(self.blueprint.searcher(), "total", None)
-        return total if isinstance(total, int) else None
-
-    def _plan(self, experiment: ExperimentState) -> Plan:
-        blueprint, tune = self.blueprint, self.blueprint.tune
+    def _plan(self, engine: Engine) -> Plan:
+        blueprint, experiment, tune = self.blueprint, engine.experiment, self.blueprint.tune
         scheduler = type(blueprint.scheduling).__name__
         return Plan(
-            trials=self._total(),
+            trials=blueprint.total(),
             directory=self.shown,
-            searcher=spoken(blueprint.search, blueprint.searcher(), blueprint.space),
+            searcher=spoken(blueprint.search, engine.searcher, blueprint.space),
             grid=blueprint.space.grid_size,
             samples=None if tune.num_samples < 0 else tune.num_samples,
             scheduler=SPOKEN.get(scheduler, scheduler.removesuffix("Scheduler")),

@@ -202,7 +202,8 @@ class RunConfig:
         verbose: 0 says nothing, 1 the usual, 2 also each result, 3 everything.
         stop: ``{"metric": threshold}``, a function ``(trial_id, result) -> bool``, or a ``Stopper``.
         callbacks: :class:`luthier.tune.Callback` objects.
-        progress_reporter: not supported yet.
+        progress_reporter: a ``CLIReporter``, ``JupyterNotebookReporter`` or ``ProgressReporter`` of your own, in place
+            of the live table.
         log_to_file: accepted so that scripts run; output always goes to ``stdout`` and ``stderr`` in the trial's
             directory.
         local_dir: the old name of ``storage_path``.
@@ -252,8 +253,6 @@ class RunConfig:
         if self.start_method not in ("auto", "fork", "spawn"):
             raise BadArgument("start_method", self.start_method, "'auto', 'fork' or 'spawn'")
         check_storage(self.storage_path, self.storage_filesystem)
-        if self.progress_reporter is not None:
-            raise BadArgument("progress_reporter", self.progress_reporter, "nothing: own reporters do not work yet")
         for name, kind in (
             ("failure_config", FailureConfig),
             ("checkpoint_config", CheckpointConfig),

@@ -55,6 +55,19 @@ def resolve(trainable: Any) -> Any:
     return _TRAINABLES[trainable]
 
 
+def get_trainable_cls(trainable_name: str) -> Any:
+    """Return what was registered as *trainable_name*.
+
+    Raises:
+        TuneError: nothing was.
+
+    >>> register_trainable("constant", lambda config: {"loss": 1})
+    >>> get_trainable_cls("constant")({})
+    {'loss': 1}
+    """
+    return resolve(trainable_name)
+
+
 def trainable_name(trainable: Any) -> str:
     """Return a short name for *trainable* that can be part of a directory's name.
 

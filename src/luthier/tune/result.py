@@ -11,6 +11,7 @@ from luthier.tune.bringing import bring_files
 from luthier.tune.checkpoint import checkpoint_of
 from luthier.tune.error import NoResult, TuneError
 from luthier.tune.flat import flattened
+from luthier.tune.result_keys import *  # noqa: F403 (scripts import the names of fields from here)
 from luthier.tune.staging import is_url, local_of
 from luthier.tune.trial import last_row, row
 from luthier.worker.failure import PICKLE_FILE, TEXT_FILE

@@ -10,6 +10,7 @@ from luthier.tune.best import goal_of, nobody_reported, ranked, undominated
 from luthier.tune.bringing import bring_files
 from luthier.tune.frames import frame
 from luthier.tune.goals import goals_of
+from luthier.tune.pictures import Pictures
 from luthier.tune.result import Result
 from luthier.worker.failure import PICKLE_FILE, TEXT_FILE
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from luthier.tune.history import History
 
 
-class ResultGrid:
+class ResultGrid(Pictures):
     """The results of an experiment, in the order of its trials.
 
     Args:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.tune.adapt.suggesting import policy_of
+from luthier.tune.search.around import Around
 from luthier.tune.search.basic_variant import BasicVariantGenerator
 from luthier.tune.search.searcher import Searcher as UserSearcher
 from luthier.tune.search.space_searcher import SpaceSearcher
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from luthier.core.space import Space
 
 
+log = logging.getLogger("luthier")
+
 _BASIC = "luthier.tune.search.basic_variant:BasicVariantGenerator"
 SEARCH_ALGS: Mapping[str, str] = {
     "variant_generator": _BASIC,
@@ -28,6 +34,8 @@ SEARCH_ALGS: Mapping[str, str] = {
     "tpe": "luthier.tune.search.tpe:TPESearch",
     "optuna": "luthier.tune.search.optuna:OptunaSearch",
     "hyperopt": "luthier.tune.search.hyperopt:HyperOptSearch",
+    "bayesopt": "luthier.tune.search.bayesopt:BayesOptSearch",
+    "skopt": "luthier.tune.search.skopt:SkOptSearch",
     "nevergrad": "luthier.tune.search.nevergrad:NevergradSearch",
     "hebo": "luthier.tune.search.hebo:HEBOSearch",
     "sobol": "luthier.tune.search.quasirandom:QuasiRandomSearch",
@@ -36,6 +44,8 @@ SEARCH_ALGS: Mapping[str, str] = {
     "cmaes": "luthier.tune.search.cmaes:CMAESSearch",
     "gp": "luthier.tune.search.gp:GPSearch",
     "auto": "luthier.tune.search.auto:AutoSearch",
+    "ax": "luthier.tune.search.ax:AxSearch",
+    "zoopt": "luthier.tune.search.zoopt:ZOOptSearch",
 }
 
 
@@ -79,7 +89,7 @@ def described(search_alg: Any) -> Any:
 
 
 def create_searcher(search_alg: str, **arguments: Any) -> Any:
-    """Return the search algorithm of that name, made with *arguments*.
+    """Return the search algorithm of that name, made with those of *arguments* that it takes.
 
     Raises:
         BadArgument: there is none.
@@ -89,8 +99,21 @@ def create_searcher(search_alg: str, **arguments: Any) -> Any:
     """
     if not isinstance(search_alg, str) or search_alg.lower() not in SEARCH_ALGS:
         raise BadArgument("search_alg", search_alg, f"one of {_known()}")
-    module, _, noun = SEARCH_ALGS[search_alg.lower()].partition(":")
-    return getattr(import_module(module), noun)(**arguments)
+    made = SEARCH_ALG_IMPORT[search_alg.lower()]()
+    taken = signature(made).parameters
+    unknown = sorted(arguments.keys() - taken.keys() - {"metric", "mode"})  # which all may be given: some do not look
+    if unknown:
+        known = ", ".join(taken)
+        log.warning("%s does not take %s, which has no effect; it takes %s.", made.__name__, ", ".join(unknown), known)
+    return made(**{name: value for name, value in arguments.items() if name in taken})
+
+
+def _class_at(path: str) -> Any:
+    module, _, noun = path.partition(":")
+    return getattr(import_module(module), noun)
+
+
+SEARCH_ALG_IMPORT = {name: partial(_class_at, path) for name, path in SEARCH_ALGS.items()}
 
 
 def _known() -> str:
@@ -104,8 +127,12 @@ def spoken(search_alg: Any, policy: Any, space: Space) -> str:
     >>> spoken(create_searcher("tpe"), None, Space({}))
     'TPE search'
     """
+    while isinstance(search_alg, Around):
+        search_alg = search_alg.searcher
     if isinstance(search_alg, BasicVariantGenerator):
         return "grid search" if space.grid_size > 1 else "random search"
-    choice = getattr(getattr(policy, "searcher", policy), "choice", None)  # behind points that are given
+    choice = None
+    while policy is not None and choice is None:  # behind points that are given, a limit and so on
+        choice, policy = getattr(policy, "choice", None), getattr(policy, "searcher", None)
     name = type(search_alg).__name__.removesuffix("Search")
     return f"{name} search ({choice})" if choice else f"{name} search"

@@ -17,6 +17,8 @@ from luthier.tune.configs import (
     default_executor,
 )
 from luthier.tune.error import TuneError
+from luthier.tune.experiment import Experiment
+from luthier.tune.logger.loggers import with_loggers
 from luthier.tune.place import storage_of
 from luthier.tune.registry import resolve
 from luthier.tune.resume import parsed
@@ -72,7 +74,8 @@ def run(
     """Run an experiment and return what there is to know about it.
 
     Args:
-        run_or_experiment: what is trained: a function of ``config``, a ``Trainable`` class, or a registered name.
+        run_or_experiment: what is trained: a function of ``config``, a ``Trainable`` class, or a registered name; or an
+            ``Experiment``, whose arguments then count more than those given here.
         name: the experiment's name.
         metric: metric to optimise, or a list of them.
         mode: ``"min"`` or ``"max"``, or a list with one for each metric.
@@ -87,7 +90,7 @@ def run(
         scheduler: a scheduler, or its name.
         checkpoint_config: which checkpoints are made and kept.
         verbose: 0 says nothing, 1 the usual, 2 also results, 3 everything.
-        progress_reporter: not supported yet.
+        progress_reporter: a ``CLIReporter`` or the like, in place of the live table.
         log_to_file: accepted; output always goes to files.
         trial_name_creator: function of the trial that returns its name.
         trial_dirname_creator: function of the trial that returns its directory's name.
@@ -113,7 +116,7 @@ def run(
         checkpoint_at_end: old name of ``CheckpointConfig.checkpoint_at_end``.
         chdir_to_trial_dir: not supported.
         local_dir: old name of ``storage_path``.
-        loggers: not supported yet.
+        loggers: the older kind of loggers: classes, such as ``DEFAULT_LOGGERS + (WandbLogger,)``.
 
     Raises:
         BadArgument: something of this cannot be used; nothing was started.
@@ -125,10 +128,13 @@ def run(
     >>> analysis.best_config
     {'x': 1}
     """
+    if isinstance(run_or_experiment, Experiment):
+        arguments = {name: given for name, given in locals().items() if name != "run_or_experiment"}
+        described = {**run_or_experiment.spec, "name": run_or_experiment.name}
+        return run(run_or_experiment.run, **{**arguments, **described})
     later = {
         "restore": restore,
         "export_formats": export_formats,
-        "loggers": loggers,
     }
     for argument, given in later.items():
         if given:
@@ -152,7 +158,7 @@ def run(
         sync_config=sync_config,
         verbose=1 if verbose is None else verbose,
         stop=stop,
-        callbacks=callbacks,
+        callbacks=with_loggers(callbacks, loggers, config),
         progress_reporter=progress_reporter,
         log_to_file=log_to_file,
         local_dir=local_dir,

@@ -15,6 +15,7 @@ from luthier.tune.conduct import Experiment
 from luthier.tune.configs import RunConfig, TuneConfig
 from luthier.tune.error import TuneError
 from luthier.tune.extension import extended
+from luthier.tune.logger.wandb_words import withheld
 from luthier.tune.past import Past
 from luthier.tune.registry import trainable_name
 from luthier.tune.result_grid import ResultGrid
@@ -204,6 +205,7 @@ def _space_of(parts: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict
             raise BadArgument("param_space", None, "the search space of before", "it holds what could not be pickled")
         kept: dict[str, Any] | None = parts["param_space"]
         return kept
+    told, given = given, withheld(given)[0] or {}
     keys = keys_of(given)
     if keys != parts.get("param_keys", keys):
         why = f"it has {', '.join(keys) or 'nothing'}, and parameters can neither be added nor taken away"
@@ -218,7 +220,7 @@ def _space_of(parts: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict
                 "param_space is not what it was: trials that were proposed keep their configs, and new ones are drawn "
                 "from what is given now."
             )
-    return dict(given)
+    return dict(told)
 
 
 def _spelled(param_space: object) -> str:

@@ -84,6 +84,7 @@ class Runner:
                 record_failure(assignment.trial_dir, error, problem)
             if not self._reuse:
                 self.close()
+            _closed(session, outcome)
         return Exited(assignment.trial, assignment.attempt, outcome, error, checkpoint)
 
     def close(self) -> None:
@@ -146,6 +147,15 @@ class Runner:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return session.adopt(folder)
+
+
+def _closed(session: Session, outcome: Outcome) -> None:
+    """Call what wants to know how the attempt has ended; what it raises is said on stderr."""
+    for close in session.closing:
+        try:
+            close(outcome)
+        except Exception as problem:  # noqa: BLE001 (others' code; the attempt has ended as it has)
+            sys.stderr.write(f"at the end of the trial:\n{users_traceback(problem)}")
 
 
 def _wanted(rule: SaveRule | None, result: dict[str, Any], session: Session) -> bool:

@@ -22,9 +22,9 @@ from luthier.worker.notices import deprecated, warn_once
 from luthier.worker.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from luthier.core.terms import Ref
+    from luthier.core.terms import Outcome, Ref
     from luthier.worker.assignment import Assignment
     from luthier.worker.channel import Channel
 
@@ -43,11 +43,13 @@ class Session:
     Attributes:
         ordered: whether the attempt was told to end.
         passive: whether ``report`` is not the way to report here (a class trainable returns its results).
+        closing: called with the outcome when the attempt has ended.
     """
 
     def __init__(self, assignment: Assignment, channel: Channel) -> None:
         self.assignment, self._channel = assignment, channel
         self.ordered = self.passive = False
+        self.closing: list[Callable[[Outcome], None]] = []
         self._lock = threading.RLock()
         self._seq, self._index, self._swept = 0, assignment.next_checkpoint, False
         self._pending: str | None = None  # a directory that becomes the next report's checkpoint

@@ -282,7 +282,7 @@ def test_what_was_drawn():
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"model": "mean"}, "KeyError"),
+        ({"model": "mean"}, "it has no 'seed'"),
         ({"model": {"kind": "tree"}, "seed": 1}, "config\\['model'\\]=.*one of the 4 options"),
         ({"model": "mean", "seed": "x"}, "config\\['seed'\\]='x'"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from luthier import tune
@@ -135,3 +136,36 @@ def test_trials_of_another_space_are_refused(before):
     searcher.add_evaluated_trials(before, "loss")
     with pytest.raises(BadArgument, match="of this space"):
         searcher.suggest("t")
+
+
+def test_several_metrics_are_named_in_a_list():
+    found = {}
+    for metrics in ("size", ["loss", "size"]):
+        searcher: Any = TPESearch(SPACE, metric=["loss", "size"], mode=["min", "max"], seed=7)
+        searcher.add_evaluated_trials(TABLE, metrics)
+        found[str(metrics)] = searcher
+    with pytest.raises(BadArgument, match="2 metrics, loss, size"):
+        found["size"].suggest("t")
+    both = found["['loss', 'size']"]
+    seen = both.build(None, both.own_goals(())).seen
+    assert sorted(seen.vectors.values()) == [(0.1, -3.0), (0.2, -4.0)]
+    assert len(seen.bad) == 1  # one lacks its size
+
+
+TABLE = pd.DataFrame(
+    {
+        "loss": [0.1, 0.2, 0.3],
+        "size": [3.0, 4.0, math.nan],
+        "config/x": [0.1, 0.2, 0.3],
+        "config/model/depth": [1, 2, 3],
+    }
+)
+
+
+def test_whole_numbers_stay_so_in_a_table_where_some_are_missing():
+    table = TABLE.assign(**{"config/other": [1.0, math.nan, 3.0], "config/half": [0.5, math.nan, 1.0]})
+    searcher = search()
+    searcher.add_evaluated_trials(table, "loss")
+    configs = [config for config, _, _ in searcher.earlier]
+    assert [repr(config.get("other")) for config in configs] == ["1", "None", "3"]
+    assert [repr(config.get("half")) for config in configs] == ["0.5", "None", "1.0"]

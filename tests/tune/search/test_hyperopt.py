@@ -9,11 +9,9 @@ import pytest
 from hyperopt import hp
 
 from luthier import tune
-from luthier.core.errors import BadArgument, MissingLibrary
+from luthier.core.errors import BadArgument
 from luthier.tune.search.hyperopt import HyperOptSearch
-from luthier.tune.searching import create_searcher
 from tests.tune.restoring import cut, inline, length
-from tests.tune.search.libraries import killed_in_the_middle, restored
 
 SPACE = {"x": tune.uniform(0, 1), "model": tune.choice(["a", {"depth": tune.randint(1, 9)}])}
 THEIRS = {"x": hp.uniform("x", 0, 1), "model": hp.choice("model", ["a", {"depth": hp.uniformint("depth", 1, 8)}])}
@@ -98,14 +96,6 @@ def test_bad_arguments_are_named(arguments, named):
         search(**arguments).suggest("t")
 
 
-def test_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "hyperopt", None)
-    with pytest.raises(MissingLibrary, match=r"^HyperOptSearch needs hyperopt: pip install 'luthier\[hyperopt\]'$"):
-        HyperOptSearch()
-    monkeypatch.undo()
-    assert isinstance(create_searcher("hyperopt"), HyperOptSearch)
-
-
 @pytest.mark.parametrize("space", [THEIRS, ROOT])
 def test_a_space_of_theirs_is_kept_for_restoring(tmp_path, space):
     run = inline(tmp_path / "whole")
@@ -114,9 +104,3 @@ def test_a_space_of_theirs_is_kept_for_restoring(tmp_path, space):
     broken = cut(whole.experiment_path, tmp_path / "broken", length(whole.experiment_path) // 2)
     again = tune.Tuner.restore(str(broken), train, run_config=tune.RunConfig(verbose=0, executor="inline")).fit()
     assert [r.config for r in again] == [r.config for r in whole]
-
-
-def test_killed_and_restored_each_trial_ends_once(tmp_path):
-    imports = "from luthier.tune.search.hyperopt import HyperOptSearch"
-    grid = restored(killed_in_the_middle(tmp_path, imports, "HyperOptSearch(n_initial_points=5)"))
-    assert len({r.config["x"] for r in grid}) == 24

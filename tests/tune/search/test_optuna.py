@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import Any
 
 import optuna
@@ -15,7 +16,6 @@ from luthier.tune.search.installed import demand
 from luthier.tune.search.optuna import OptunaSearch
 from luthier.tune.searching import create_searcher
 from tests.tune.restoring import cut, inline, length
-from tests.tune.search.libraries import killed_in_the_middle, restored
 
 SPACE = {"x": tune.uniform(0, 1), "model": tune.choice(["a", {"depth": tune.randint(1, 9)}])}
 
@@ -120,6 +120,29 @@ def test_a_study_in_a_storage_goes_on(tmp_path):
     assert study.best_value == max(t.params["x"] for t in study.trials)
 
 
+def test_a_proposal_cut_short_by_a_kill_is_known_for_our_own(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/study.db"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.samplers.TPESampler, "sample_independent", killed)  # the trial is made by then
+        with pytest.raises(KeyboardInterrupt):
+            search(storage=url).suggest("a")
+    search(storage=url).suggest("a")
+    trials = optuna.load_study(study_name="optuna", storage=url).trials
+    assert [t.state for t in trials] == [TrialState.FAIL, TrialState.RUNNING]
+
+
+def test_what_is_enqueued_in_a_storage_comes_first(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    optuna.create_study(storage=url, study_name="optuna").enqueue_trial({"x": 0.125})
+    asked = search(storage=url)
+    assert asked.suggest("a")["x"] == 0.125
+    assert asked.suggest("b")["x"] != 0.125
+
+
 def test_what_a_stop_condition_ends_is_complete(tmp_path):
     storage = optuna.storages.InMemoryStorage()
 
@@ -157,12 +180,16 @@ def test_a_grid_of_the_tuners_is_refused(tmp_path):
         fit(tmp_path, {"x": tune.grid_search([1, 2])}, metric="loss", mode="min", search_alg="optuna")
 
 
-def test_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    with pytest.raises(MissingLibrary, match=r"^OptunaSearch needs optuna: pip install 'luthier\[optuna\]'$"):
-        OptunaSearch()
-    monkeypatch.undo()
-    with pytest.raises(ImportError, match="optuna>=99"):
+@pytest.mark.parametrize(("kind", "module"), [("CmaEsSampler", "cmaes"), ("GPSampler", "torch")])
+def test_what_a_sampler_needs_is_named_before_any_trial(kind, module, monkeypatch):
+    sampler = getattr(optuna.samplers, kind)()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingLibrary, match=rf"OptunaSearch\(sampler={kind}\(\)\) needs {module}: pip install"):
+        OptunaSearch(sampler=sampler)
+
+
+def test_an_old_release_is_named():
+    with pytest.raises(MissingLibrary, match="optuna>=99"):
         demand("OptunaSearch", "optuna", "optuna", "99.0")
     demand("OptunaSearch", "optuna", "optuna", "3.6rc1")
     assert isinstance(create_searcher("optuna"), OptunaSearch)
@@ -175,14 +202,3 @@ def test_a_space_of_theirs_is_kept_for_restoring(tmp_path, space):
     broken = cut(whole.experiment_path, tmp_path / "broken", length(whole.experiment_path) // 2)
     again = tune.Tuner.restore(str(broken), train, run_config=tune.RunConfig(verbose=0, executor="inline")).fit()
     assert [r.config for r in again] == [r.config for r in whole]
-
-
-@pytest.mark.parametrize("goals", ["metric='loss', mode='min'", "metric=['loss', 'size'], mode=['min', 'max']"])
-def test_killed_and_restored_each_trial_is_told_once(tmp_path, goals):
-    url = f"sqlite:///{tmp_path}/study.db"
-    imports = "from luthier.tune.search.optuna import OptunaSearch"
-    restored(killed_in_the_middle(tmp_path, imports, f"OptunaSearch(storage={url!r})", goals))
-    trials = optuna.load_study(study_name="optuna", storage=url).trials
-    states = [t.state for t in trials]
-    assert states.count(TrialState.COMPLETE) == 24
-    assert len(states) - 24 == states.count(TrialState.FAIL) <= 1  # a proposal that never became a trial

@@ -115,20 +115,6 @@ def test_an_experiment_that_was_killed_goes_on_as_if_it_had_not_been(name, tmp_p
     assert len(ended) == len(set(ended)) == 16
 
 
-def test_local_processes_two_at_a_time(tmp_path):
-    config = tune.TuneConfig(
-        metric="loss", mode="min", num_samples=14, search_alg="auto", seed=1, max_concurrent_trials=2
-    )
-    run = run_config(tmp_path, executor="process")
-    results = tune.Tuner(train, param_space=SPACE, tune_config=config, run_config=run).fit()
-    assert len(results) == 14
-    assert len({result.config["x"] for result in results}) == 14
-    torn = cut(tmp_path / "e", tmp_path / "torn", length(tmp_path / "e") // 2)
-    tune.Tuner.restore(str(torn), train).fit()
-    ended = [e.trial for e in events(torn, ev.Ended)]
-    assert len(ended) == len(set(ended)) == 14
-
-
 def test_auto_says_what_it_chose_and_why(capsys, tmp_path):
     search: Any = AutoSearch(SPACE, metric="loss", mode="min")
     assert getattr(search, "choice") is None  # noqa: B009 (mypy would take it for None from here on)

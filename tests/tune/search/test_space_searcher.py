@@ -67,7 +67,7 @@ def test_constants_of_the_tuner_stay(tmp_path):
         (search(), {"metric": "other", "mode": "min"}, "TPESearch.metric"),
         (TPESearch(SPACE), {}, "metric"),
         (search(points_to_evaluate=[{"y": 1}]), {}, "points_to_evaluate"),
-        (search(points_to_evaluate=[{"x": 1}], evaluated_rewards=[[1, 2]]), {}, "evaluated_rewards"),
+        (search(points_to_evaluate=[{"x": 1, "model": "a"}], evaluated_rewards=[[1, 2]]), {}, "evaluated_rewards"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_any_trial(tmp_path, searcher, tuning, named):

@@ -117,7 +117,8 @@ class Space:
         try:
             self._plan.read([config], vector)
         except (KeyError, IndexError, TypeError) as error:
-            raise BadArgument("config", config, "a config of this space", f"{error!r}") from error
+            why = f"it has no {error}" if isinstance(error, KeyError) else repr(error)
+            raise BadArgument("config", config, "a config of this space", why) from error
         return vector
 
     def decode(self, vector: Sequence[float], rng: Rng | None = None) -> Config:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from luthier.core import events as ev
 from luthier.core.errors import BadArgumentType
 from luthier.core.terms import Outcome, Status
+from luthier.tune.adapt.roster import Roster
 from luthier.tune.callback import Callback
 from luthier.tune.checkpoint import Checkpoint
-from luthier.tune.trial import Trial, row
+from luthier.tune.trial import row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,21 +48,23 @@ class Callbacks:
         self, callbacks: Sequence[Callback], experiment_dir: str, trainable_name: str, history: History
     ) -> None:
         self._callbacks = tuple(callbacks)
-        self._dir, self._name, self._history = experiment_dir, trainable_name, history
-        self._trials: list[Trial] = []
-        self._by_id: dict[str, Trial] = {}
+        self._dir = experiment_dir
+        self._roster = Roster(experiment_dir, trainable_name, history)
+        self._trials = self._roster.trials
         self._broken: set[tuple[int, str]] = set()
         self._iteration = 0
         self._failed: set[str] = set()
 
     def setup(self, **facts: Any) -> None:
         """Tell that the experiment is about to begin."""
+        for callback in self._callbacks:
+            callback.experiment_dir = self._dir
         self._call("setup", **facts)
 
     def on_events(self, events: Sequence[ev.Event], experiment: ExperimentState) -> None:
         """Call the hooks that belong to *events*."""
         self._iteration += 1
-        self._notice(experiment)
+        self._roster.notice(experiment)
         self._call("on_step_begin", iteration=self._iteration, trials=self._trials)
         for event in events:
             self._on_event(event, experiment)
@@ -74,13 +76,6 @@ class Callbacks:
     def close(self) -> None:
         """Tell that the experiment is over."""
         self._call("on_experiment_end", trials=self._trials)
-
-    def _notice(self, experiment: ExperimentState) -> None:
-        if len(self._trials) < len(experiment):
-            new = list(islice(reversed(experiment.trials.values()), len(experiment) - len(self._trials)))
-            for state in reversed(new):
-                self._by_id[state.id] = Trial(state, self._dir, self._name, self._history)
-                self._trials.append(self._by_id[state.id])
 
     def _on_event(self, event: ev.Event, experiment: ExperimentState) -> None:
         match event:
@@ -110,7 +105,7 @@ class Callbacks:
         self._tell("on_checkpoint", trial, checkpoint=Checkpoint(f"{self._dir}/{checkpoint}"))
 
     def _tell(self, hook: str, trial: str, **more: Any) -> None:
-        self._call(hook, iteration=self._iteration, trials=self._trials, trial=self._by_id[trial], **more)
+        self._call(hook, iteration=self._iteration, trials=self._trials, trial=self._roster.by_id[trial], **more)
 
     def _call(self, hook: str, **arguments: Any) -> None:
         for i, callback in enumerate(self._callbacks):

@@ -55,6 +55,10 @@ class Around(SpaceSearcher):
         return self.searcher.mode
 
     # -- what a Tuner asks ---------------------------------------------------------------------------------------------
+    def read(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a Tuner's *param_space* as *searcher* reads it."""
+        return self.searcher.read(param_space) if isinstance(self.searcher, SpaceSearcher) else param_space
+
     def around(self, policy: Policy, seed: int) -> Policy:
         """Return a new policy around that of *searcher*, for an experiment of that seed."""
         raise NotImplementedError
@@ -101,7 +105,7 @@ class Around(SpaceSearcher):
         """Pass it on."""
         self.searcher.add_evaluated_point(parameters, value, error, pruned, intermediate_values)
 
-    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str) -> None:
+    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str | Sequence[str]) -> None:
         """Pass it on."""
         self.searcher.add_evaluated_trials(trials_or_analysis, metric)
 

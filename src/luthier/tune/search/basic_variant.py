@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import whole
+from luthier.core.errors import BadArgumentType
 from luthier.search.variants import Variants
 from luthier.tune.search.chance import seed_of
 
@@ -41,12 +42,8 @@ class BasicVariantGenerator:
         points = [] if points_to_evaluate is None else points_to_evaluate
         if not isinstance(points, (list, tuple)) or not all(isinstance(point, dict) for point in points):
             raise BadArgumentType("points_to_evaluate", points_to_evaluate, "a list of dicts")
-        if isinstance(max_concurrent, bool) or not isinstance(max_concurrent, int):
-            raise BadArgumentType("max_concurrent", max_concurrent, "a whole number")
-        if max_concurrent < 0:
-            raise BadArgument("max_concurrent", max_concurrent, "a whole number above 0, or 0 for no limit")
         self.points_to_evaluate = list(points)
-        self.max_concurrent = max_concurrent
+        self.max_concurrent = whole("max_concurrent", max_concurrent, 0)
         self.constant_grid_search = constant_grid_search
         self.random_state = random_state
         self.seed = seed_of(random_state)

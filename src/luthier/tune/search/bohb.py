@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.arguments import whole
 from luthier.core.errors import BadArgument, BadArgumentType
-from luthier.core.space import spelled
 from luthier.search.bohb import Bohb
+from luthier.search.grids import refuse_grids
 from luthier.search.limit import Limit
-from luthier.tune.search.space_searcher import SpaceSearcher
+from luthier.tune.search.space_searcher import SpaceSearcher, only_goal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,9 +77,7 @@ class TuneBOHB(SpaceSearcher):
                 raise BadArgument(
                     "bohb_config", bohb_config, f"some of {', '.join(_SETTINGS)}", f"no {name!r} is known"
                 )
-        if isinstance(max_concurrent, bool) or not isinstance(max_concurrent, int):
-            raise BadArgumentType("max_concurrent", max_concurrent, "a whole number, 0 for no limit")
-        self.bohb_config, self.max_concurrent = dict(settings), max(0, max_concurrent)
+        self.bohb_config, self.max_concurrent = dict(settings), max(0, whole("max_concurrent", max_concurrent, -1))
         self.budgets: tuple[float, ...] = ()
         self.time_attr = "training_iteration"
         Bohb({}, **self.bohb_config)  # bad numbers are refused where they were written
@@ -114,10 +113,7 @@ class TuneBOHB(SpaceSearcher):
         Raises:
             BadArgument: there are several metrics, or a grid.
         """
-        if len(goals) > 1:
-            raise BadArgument("metric", [goal.metric for goal in goals], "one metric", "TuneBOHB optimises one")
-        for axis in space.grids:
-            wanted = "tune.choice: it is searched as any other axis"
-            raise BadArgument(spelled(axis.path), axis.domain, wanted, "TuneBOHB walks no grid")
+        only_goal(goals, type(self).__name__)
+        refuse_grids(space, type(self).__name__)
         found = Bohb(space, self.budgets, self.time_attr, known=known, **self.bohb_config)
         return Limit(found, self.max_concurrent) if self.max_concurrent > 0 else found

@@ -51,27 +51,13 @@ def repeatable(function: Callable[[Any], Any], config: Any, rng: Rng) -> Any:
 
     The generators are those of ``random`` and, where it is in use, ``numpy.random``.
     """
-    import random
-
-    seed, before = rng.seed32(), random.getstate()
-    numpy = sys.modules.get("numpy.random")
-    numpy_before = None if numpy is None else numpy.get_state()
-    try:
-        random.seed(seed)
-        if numpy is not None:
-            numpy.seed(seed)
+    known = "numpy.random" in sys.modules
+    with tamed(rng):
         value = function(config)
-        late = sys.modules.get("numpy.random")
-        if numpy is None and late is not None:  # the function itself imported it
-            random.seed(seed)
-            late.seed(seed)
+    if not known and "numpy.random" in sys.modules:  # the function itself imported it: once more, with its seed
+        with tamed(rng):
             value = function(config)
-            late.seed(None)
-        return value
-    finally:
-        random.setstate(before)
-        if numpy is not None:
-            numpy.set_state(numpy_before)
+    return value
 
 
 @contextlib.contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.arguments import whole
 from luthier.core.errors import BadArgument
-from luthier.search.limit import Limit, most_at_once
+from luthier.search.limit import Limit
 from luthier.tune.search.around import Around
 from luthier.tune.search.space_searcher import SpaceSearcher
 
@@ -44,7 +45,7 @@ class ConcurrencyLimiter(Around):
 
     def __init__(self, searcher: Searcher, max_concurrent: int, batch: bool = False) -> None:
         super().__init__(searcher)
-        self.max_concurrent, self.batch = most_at_once(max_concurrent), bool(batch)
+        self.max_concurrent, self.batch = whole("max_concurrent", max_concurrent, 1), bool(batch)
         self.live_trials: set[str] = set()
         self.cached_results: dict[str, tuple[dict[str, Any] | None, bool]] = {}
         self._limits = self._says(searcher)
@@ -72,7 +73,7 @@ class ConcurrencyLimiter(Around):
     # -- without a Tuner -----------------------------------------------------------------------------------------------
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Take over another limit."""
-        self.max_concurrent = most_at_once(max_concurrent)
+        self.max_concurrent = whole("max_concurrent", max_concurrent, 1)
         self._limits = self._says(self.searcher)
         return True
 

@@ -13,7 +13,7 @@ from luthier.core.terms import Status
 from luthier.search.observations import rung_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from luthier.core.state import TrialState
     from luthier.core.terms import TrialId
@@ -24,35 +24,36 @@ class Evaluated(NamedTuple):
 
     Attributes:
         config: its config.
-        value: its last value; None where it failed or has none.
+        values: its last value of each metric; None where it failed or lacks one.
         rung: how far it came, if it was stopped early.
     """
 
     config: dict[str, Any]
-    value: float | None
+    values: tuple[float, ...] | None
     rung: float | None = None
 
 
-def evaluated(source: Any, metric: str) -> list[Evaluated]:
+def evaluated(source: Any, metric: str | Sequence[str]) -> list[Evaluated]:
     """Return the trials of *source* that have come to their end, in its order.
 
     Args:
         source: an experiment's directory (or URL), a ResultGrid, an ExperimentAnalysis, a trial or a list of trials or
             results, or a DataFrame with columns ``config/...`` and one for *metric*.
-        metric: whose values count.
+        metric: whose values count, or a list of such.
 
     Raises:
         BadArgument: it is none of these, or no trial in it has *metric*.
     """
-    if not isinstance(metric, str) or not metric:
-        raise BadArgumentType("metric", metric, "the name of a metric")
-    found = list(_trials(source, metric))
-    if not any(one.value is not None for one in found):
+    names = [metric] if isinstance(metric, str) else metric
+    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) and name for name in names):
+        raise BadArgumentType("metric", metric, "the name of a metric, or a list of such")
+    found = list(_trials(source, names))
+    if not any(one.values is not None for one in found):
         raise BadArgument("metric", metric, "a metric that the trials reported", f"none of {len(found)} trials has it")
     return found
 
 
-def _trials(source: Any, metric: str) -> Iterator[Evaluated]:
+def _trials(source: Any, metrics: Sequence[str]) -> Iterator[Evaluated]:
     from luthier.tune.analysis import ExperimentAnalysis
     from luthier.tune.past import Past
     from luthier.tune.result import Result
@@ -61,35 +62,35 @@ def _trials(source: Any, metric: str) -> Iterator[Evaluated]:
 
     if isinstance(source, (str, os.PathLike)):
         past = Past(source)
-        yield from _of_states(((state, past.directory) for state in past.experiment.trials.values()), metric)
+        yield from _of_states(((state, past.directory) for state in past.experiment.trials.values()), metrics)
     elif isinstance(source, ResultGrid):
-        yield from _of_states(((state, source._dir) for state in source._trials), metric)  # noqa: SLF001
+        yield from _of_states(((state, source._dir) for state in source._trials), metrics)  # noqa: SLF001
     elif isinstance(source, ExperimentAnalysis):
-        yield from _of_states(((t._state, t.experiment_dir) for t in source.trials), metric)  # noqa: SLF001
+        yield from _of_states(((t._state, t.experiment_dir) for t in source.trials), metrics)  # noqa: SLF001
     elif hasattr(source, "columns") and hasattr(source, "to_dict"):
-        yield from _of_table(source, metric)
+        yield from _of_table(source, metrics)
     else:
         listed = source if isinstance(source, (list, tuple)) else [source]
         if not all(isinstance(one, (Trial, Result)) for one in listed):
             wanted = "a path, a ResultGrid, an ExperimentAnalysis, a list of trials or results, or a DataFrame"
             raise BadArgumentType("trials_or_analysis", source, wanted)
         pairs = ((t._state, t.experiment_dir if isinstance(t, Trial) else t._dir) for t in listed)  # noqa: SLF001
-        yield from _of_states(pairs, metric)
+        yield from _of_states(pairs, metrics)
 
 
-def _of_states(states: Iterable[tuple[TrialState, str]], metric: str) -> Iterator[Evaluated]:
+def _of_states(states: Iterable[tuple[TrialState, str]], metrics: Sequence[str]) -> Iterator[Evaluated]:
     rungs: dict[str, dict[TrialId, float | None]] = {}  # by directory
     for state, directory in states:
         if not state.status.final:
             continue
-        value, rung = number(lookup(state.metrics, metric)), None
-        if state.status is Status.FAILED or value is None or math.isnan(value):
-            value = None
+        values, rung = _known([lookup(state.metrics, name) for name in metrics]), None
+        if state.status is Status.FAILED:
+            values = None
         elif state.status is Status.STOPPED:
             if directory not in rungs:
                 rungs[directory] = _rungs(directory)
             rung = rungs[directory].get(state.id)
-        yield Evaluated(state.config, value, rung)
+        yield Evaluated(state.config, values, rung)
 
 
 def _rungs(directory: str) -> dict[TrialId, float | None]:
@@ -100,7 +101,8 @@ def _rungs(directory: str) -> dict[TrialId, float | None]:
     return {event.trial: rung_of(event.why) for event in events_of(directory) if isinstance(event, told) and event.why}
 
 
-def _of_table(table: Any, metric: str) -> Iterator[Evaluated]:
+def _of_table(table: Any, metrics: Sequence[str]) -> Iterator[Evaluated]:
+    whole = {column for column in table.columns if _was_whole(table[column])}
     for row in table.to_dict("records"):
         config: dict[str, Any] = {}
         for column, value in row.items():
@@ -109,11 +111,24 @@ def _of_table(table: Any, metric: str) -> Iterator[Evaluated]:
                 inside = config
                 for part in path:
                     inside = inside.setdefault(part, {})
-                inside[last] = value.item() if hasattr(value, "item") else value
+                inside[last] = int(value) if column in whole else value.item() if hasattr(value, "item") else value
         if not config:
             raise BadArgument("trials_or_analysis", list(table.columns), "a DataFrame with columns config/...")
-        value = number(row.get(metric))
-        yield Evaluated(config, None if value is None or math.isnan(value) else value)
+        yield Evaluated(config, _known([row.get(name) for name in metrics]))
+
+
+def _known(values: Iterable[object]) -> tuple[float, ...] | None:
+    """Return *values* as numbers; None where one is missing or NaN."""
+    found = [number(value) for value in values]
+    known = tuple(value for value in found if value is not None and not math.isnan(value))
+    return known if len(known) == len(found) else None
+
+
+def _was_whole(column: Any) -> bool:
+    """Whether *column* was one of whole numbers before some were missing, which made floats of them."""
+    known = column.dropna()
+    floats = getattr(column.dtype, "kind", "") == "f" and len(known) < len(column)
+    return floats and all(float(value).is_integer() for value in known)
 
 
 def _missing(value: object) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.arguments import more_than, whole
+from luthier.core.errors import BadArgumentType
 from luthier.core.space import Space, fixed
-from luthier.schedulers.arguments import more_than
 from luthier.search.distinct import Distinct
 from luthier.search.library import Library
 from luthier.tune.search.installed import demand
-from luthier.tune.search.space_searcher import SpaceSearcher
+from luthier.tune.search.space_searcher import SpaceSearcher, only_goal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,14 +61,10 @@ class HyperOptSearch(SpaceSearcher):
         demand("HyperOptSearch", "hyperopt", "hyperopt")
         from luthier.search.hyperopt_space import is_expression
 
-        if isinstance(n_initial_points, bool) or not isinstance(n_initial_points, int):
-            raise BadArgumentType("n_initial_points", n_initial_points, "a whole number, at least 1")
-        if n_initial_points < 1:
-            raise BadArgument("n_initial_points", n_initial_points, "a whole number, at least 1")
-        more_than("gamma", gamma, 0)
         if space is not None and not isinstance(space, (dict, Space)) and not is_expression(space):
             raise BadArgumentType("space", space, "a dict of hp.* or of domains, or hp.choice between dicts")
-        self.n_initial_points, self.gamma = n_initial_points, gamma
+        self.n_initial_points = whole("n_initial_points", n_initial_points, 1)
+        self.gamma = more_than("gamma", gamma, 0)
         super().__init__(space, metric, mode, points_to_evaluate, evaluated_rewards, random_state_seed)
 
     def converted(self, space: Mapping[str, Any]) -> Space:
@@ -92,9 +88,7 @@ class HyperOptSearch(SpaceSearcher):
         """Return the policy."""
         from luthier.search.hyperopt import HyperOptStudy
 
-        if len(goals) > 1:
-            metrics = [goal.metric for goal in goals]
-            raise BadArgument("metric", metrics, "one metric, or OptunaSearch or TPESearch for several")
+        only_goal(goals, type(self).__name__)
         root = self._is_root(space)
         study = HyperOptStudy(space, known, self.n_initial_points, self.gamma, root=root)
         return Library(study if root else Distinct(study, space), seed, len(self.points_to_evaluate))

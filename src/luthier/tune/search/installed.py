@@ -7,7 +7,7 @@ from importlib import import_module, metadata
 from luthier.core.errors import MissingLibrary
 
 
-def demand(who: str, module: str, extra: str, at_least: str = "") -> None:
+def demand(who: str, module: str, extra: str, at_least: str = "", package: str = "", older: str = "") -> None:
     """See to it that *module* can be imported.
 
     Args:
@@ -15,9 +15,12 @@ def demand(who: str, module: str, extra: str, at_least: str = "") -> None:
         module: its name, as one imports it.
         extra: the extra of Luthier's that brings it.
         at_least: the oldest release that will do, such as ``"3.6"``.
+        package: its name, as one installs it; *module* where they are the same.
+        older: what is wrong with older releases, in words.
 
     Raises:
         MissingLibrary: it is not installed, or older than that.
+        ModuleNotFoundError: it is installed, and something that it needs is not.
 
     >>> demand("The answer", "not_there", "answers")
     Traceback (most recent call last):
@@ -26,9 +29,16 @@ def demand(who: str, module: str, extra: str, at_least: str = "") -> None:
     try:
         import_module(module)
     except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name not in (module, module.partition(".")[0], None):
+            error.add_note(f"{who} needs {module}, which is there, and itself needs {error.name}")
+            raise
         raise MissingLibrary(who, module, extra) from error
-    if at_least and _release(metadata.version(module)) < _release(at_least):
-        raise MissingLibrary(who, f"{module}>={at_least}", extra)
+    if not at_least:
+        return
+    found = metadata.version(package or module)
+    if _release(found) < _release(at_least):
+        because = f" ({found} is installed; {older})" if older else ""
+        raise MissingLibrary(who, f"{package or module}>={at_least}{because}", extra)
 
 
 def _release(version: str) -> list[int]:

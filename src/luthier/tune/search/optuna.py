@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from luthier.core.terms import Config
     from luthier.search.known import Known
 
+_NEEDS = {"CmaEsSampler": ("cmaes", "optuna"), "GPSampler": ("torch", "torch")}  # modules, and extras of ours
 _WALKS_ALL = ("GridSampler", "BruteForceSampler")  # these do not repeat themselves
 
 
@@ -75,6 +76,9 @@ class OptunaSearch(SpaceSearcher):
             raise BadArgumentType("study_name", study_name, "text")
         if space is not None and not isinstance(space, (dict, Space)) and not callable(space):
             raise BadArgumentType("space", space, "a dict of distributions or domains, or a function of a trial")
+        needs = _NEEDS.get(type(sampler).__name__)
+        if needs is not None:
+            demand(f"OptunaSearch(sampler={type(sampler).__name__}())", *needs)
         self.sampler, self.storage, self.study_name = sampler, storage, study_name or "optuna"
         self.function = space if callable(space) and not isinstance(space, Space) else None
         given: Any = {} if self.function is not None else space

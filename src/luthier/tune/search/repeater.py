@@ -7,9 +7,10 @@ import math
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.arguments import whole
 from luthier.core.errors import BadArgument
 from luthier.core.goal import lookup, number
-from luthier.search.repeat import TRIAL_INDEX, Repeat, times
+from luthier.search.repeat import TRIAL_INDEX, Repeat
 from luthier.tune.search.around import Around
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Repeater(Around):
 
     def __init__(self, searcher: Searcher, repeat: int = 1, set_index: bool = True) -> None:
         super().__init__(searcher)
-        self.repeat, self.set_index = times(repeat), bool(set_index)
+        self.repeat, self.set_index = whole("repeat", repeat, 1), bool(set_index)
         self._filling: list[str] = []  # trials of the config that is being repeated
         self._config: dict[str, Any] = {}
         self._groups: dict[str, list[str]] = {}  # by each of its trials, of configs of which not all have ended

@@ -87,7 +87,7 @@ class Searcher:
         """
         raise NotImplementedError(f"{type(self).__name__} does not take evaluated points")
 
-    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str) -> None:
+    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str | Sequence[str]) -> None:
         """Learn of the trials of an earlier experiment, by :meth:`add_evaluated_point`; see ``SpaceSearcher`` for what.
 
         Raises:
@@ -95,9 +95,9 @@ class Searcher:
         """
         from luthier.tune.search.earlier import evaluated
 
-        for config, value, rung in evaluated(trials_or_analysis, metric):
-            last = math.nan if value is None else value
-            self.add_evaluated_point(dict(config), last, error=value is None, pruned=rung is not None)
+        for config, values, rung in evaluated(trials_or_analysis, metric):
+            last: Any = math.nan if values is None else values[0] if isinstance(metric, str) else list(values)
+            self.add_evaluated_point(dict(config), last, error=values is None, pruned=rung is not None)
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Say how many trials run at a time; return whether that is taken into account."""

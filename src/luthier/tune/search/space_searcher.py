@@ -12,6 +12,7 @@ from luthier.search.known import Known
 from luthier.tune.goals import goals_of
 from luthier.tune.search.chance import seed_of
 from luthier.tune.search.direct import Direct
+from luthier.tune.search.foreign import foreign, refuse_foreign
 from luthier.tune.search.searcher import Searcher, value_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def only_goal(goals: tuple[Goal, ...], searcher: str) -> None:
     """
     if len(goals) > 1:
         metrics = [goal.metric for goal in goals]
-        wanted = f"one metric: {searcher} knows no more; TPESearch, EvolutionSearch and AutoSearch do"
+        others = "TPESearch, EvolutionSearch, AutoSearch, OptunaSearch and AxSearch"
+        wanted = f"one metric: {searcher} knows no more; {others} do"
         raise BadArgument("metric", metrics, wanted)
 
 
@@ -80,6 +82,8 @@ class SpaceSearcher(Searcher):
         self.earlier: list[tuple[dict[str, Any], tuple[float, ...] | None, float | None]] = []
         self.seed = seed_of(seed)
         self.space = None if space is None else self.converted(space)
+        if self.space is not None:
+            refuse_foreign(self.space.description, type(self).__name__)
         self._direct: Direct | None = None
         self.ending: Ended | None = None  # how the trial ended that on_trial_complete is about; else it just ended
 
@@ -103,6 +107,10 @@ class SpaceSearcher(Searcher):
         return space if isinstance(space, Space) else Space(dict(space))
 
     # -- what a Tuner asks ---------------------------------------------------------------------------------------------
+    def read(self, param_space: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a Tuner's *param_space* with our domains in place of those of other libraries."""
+        return self.converted(param_space).description if any(foreign(param_space)) else param_space
+
     def build(self, space: Space | None, goals: tuple[Goal, ...], seed: int = 0) -> Policy:
         """Return a new policy for an experiment.
 
@@ -131,8 +139,17 @@ class SpaceSearcher(Searcher):
         return fixed(space, point, argument)
 
     def checked(self, space: Space, point: dict[str, Any]) -> None:
-        """Complain of *point*, whose value is known, if it names what *space* does not have."""
+        """Complain of *point*, whose value is known, if it is no config of *space*.
+
+        Raises:
+            BadArgument: it names what *space* does not have, or leaves something open.
+        """
         fixed(space, point, "points_to_evaluate")
+        try:
+            space.encode(point)
+        except BadArgument as error:
+            wanted = "a value of each axis: it was evaluated"
+            raise BadArgument("points_to_evaluate", point, wanted, error.why) from error
 
     def review(self, tuning: TuneConfig, scheduler: Scheduler) -> None:
         """Look at what this search algorithm is to be used with, before any trial; it is a copy that does.
@@ -203,7 +220,8 @@ class SpaceSearcher(Searcher):
         if values is None:
             return Known(config, None)
         if len(values) != len(goals):
-            raise BadArgument("evaluated_rewards", values, f"one value for each of the {len(goals)} metrics")
+            wanted = f"one value for each of the {len(goals)} metrics, {', '.join(goal.metric for goal in goals)}"
+            raise BadArgument("evaluated_rewards", values, wanted)
         pairs = zip(goals, values, strict=True)
         return Known(config, tuple(-value if goal.mode == "max" else value for goal, value in pairs), rung)
 
@@ -260,7 +278,7 @@ class SpaceSearcher(Searcher):
             raise RuntimeError("add_evaluated_point comes too late: this search has begun. Tell it before.")
         self.known.append((dict(parameters), None if error or pruned else value_of(value), None))
 
-    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str) -> None:
+    def add_evaluated_trials(self, trials_or_analysis: Any, metric: str | Sequence[str]) -> None:
         """Learn of the trials of an earlier experiment; those whose configs are not of this space are passed over.
 
         Failed ones are learnt of as failures, stopped ones go after those that came further.
@@ -268,7 +286,7 @@ class SpaceSearcher(Searcher):
         Args:
             trials_or_analysis: an experiment's directory (or URL), a ResultGrid, an ExperimentAnalysis, a trial or a
                 list of trials or results, or a DataFrame with columns ``config/...`` and one for *metric*.
-            metric: whose values count.
+            metric: whose values count; a list where several are optimised, in the same order.
 
         Raises:
             BadArgument: it is none of these, or no trial has *metric*.
@@ -278,8 +296,8 @@ class SpaceSearcher(Searcher):
             raise RuntimeError("add_evaluated_trials comes too late: this search has begun. Tell it before.")
         from luthier.tune.search.earlier import evaluated
 
-        for config, value, rung in evaluated(trials_or_analysis, metric):
-            self.earlier.append((dict(config), None if value is None else (value,), rung))
+        for config, values, rung in evaluated(trials_or_analysis, metric):
+            self.earlier.append((dict(config), values, rung))
 
     def save(self, checkpoint_path: str) -> None:
         """Write what happened so far to that file; :meth:`restore` makes it known to a search algorithm like this."""

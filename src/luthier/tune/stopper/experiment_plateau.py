@@ -6,8 +6,9 @@ import math
 from bisect import insort
 from typing import Any
 
+from luthier.core.arguments import more_than, whole
 from luthier.core.goal import lookup, number
-from luthier.schedulers.arguments import direction, metric_name, more_than, whole
+from luthier.schedulers.arguments import direction, metric_name
 from luthier.tune.stopper.deviation import deviation
 from luthier.tune.stopper.stopper import Stopper
 

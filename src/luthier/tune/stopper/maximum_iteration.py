@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from luthier.schedulers.arguments import whole
+from luthier.core.arguments import whole
 from luthier.tune.stopper.stopper import Stopper
 
 

@@ -7,8 +7,8 @@ import time
 from datetime import timedelta
 from typing import Any
 
+from luthier.core.arguments import amount
 from luthier.core.errors import BadArgument, BadArgumentType
-from luthier.schedulers.arguments import amount
 from luthier.tune.stopper.stopper import CombinedStopper, Stopper
 
 

@@ -6,8 +6,9 @@ import math
 from collections import deque
 from typing import Any
 
+from luthier.core.arguments import amount, more_than, whole
 from luthier.core.goal import lookup, number
-from luthier.schedulers.arguments import amount, direction, metric_name, more_than, whole
+from luthier.schedulers.arguments import direction, metric_name
 from luthier.tune.stopper.deviation import deviation
 from luthier.tune.stopper.stopper import Stopper
 

@@ -1,0 +1,147 @@
+"""The runs that are open at W&B, all of them in this process and with one service of the client's."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from luthier.callbacks.wandb.rows import config_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from luthier.callbacks.wandb.job import Job
+
+MOST_IDLE = 32  # runs of trials that wait or pause which stay open
+AWAY = 255  # exit code of a run whose trial is to go on later
+_AT_ONCE = 8  # runs that are closed at the same time, where each waits for the network
+
+
+class Unreachable(Exception):
+    """W&B cannot be reached, or does not let us in."""
+
+
+class Runs:
+    """Opens and closes runs.
+
+    Args:
+        job: what all runs have in common.
+        say: gets a line for people.
+    """
+
+    def __init__(self, job: Job, say: Callable[[str], None]) -> None:
+        self._job, self._say = job, say
+        self._pool: ThreadPoolExecutor | None = None
+        self._closing: dict[str, Future[None]] = {}  # by id of the run
+        self._source: dict[str, Any] = {}  # settings: what the first run has found out by asking git, several times
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing is sent."""
+        return self._job.offline or _mode(self._job.init) != "online"
+
+    def open(self, job: Job, run_id: str, name: str, group: str, folder: str, config: dict[str, Any]) -> Any:
+        """Open the run of a trial, or open it again.
+
+        Raises:
+            Unreachable: that does not work, and it was tried over the network.
+        """
+        import wandb
+
+        before = self._closing.pop(run_id, None)
+        if before is not None:
+            before.result()
+        init = dict(job.init)
+        mode = "offline" if self._job.offline and _mode(init) == "online" else _mode(init)
+        given = init.pop("settings", None)
+        settings = self._settings(given)
+        words = {
+            "dir": init.pop("dir", None) or os.environ.get("WANDB_DIR") or folder,
+            "config": {**config_of(init.pop("config", None) or {}), **config_of(config)},
+            "group": group,
+            "name": name,
+            **init,
+            "id": run_id,
+            "mode": mode,
+            "reinit": "create_new",
+            "settings": settings,
+        }
+        if mode == "online":
+            words.setdefault("resume", "allow")
+        else:
+            words.pop("resume", None)  # nobody knows what to resume; the client would say so each time
+        os.makedirs(words["dir"], exist_ok=True)
+        try:
+            run = wandb.init(**words)
+        except Exception as error:
+            if mode != "online":
+                raise
+            raise Unreachable(_first_line(error)) from error
+        if not self._source:
+            found = {name: getattr(run.settings, name, None) for name in ("git_commit", "git_remote_url", "git_root")}
+            self._source = {"disable_git": True, **{name: value for name, value in found.items() if value}}
+        return run
+
+    def _settings(self, given: Any) -> Any:
+        """Return settings in which this process does not pose as the trial: what it prints and uses is no news."""
+        import wandb
+
+        told: dict[str, Any] = {}
+        if given is not None:
+            told = dict(given) if isinstance(given, dict) else given.model_dump(exclude_unset=True)
+        own: dict[str, Any] = {
+            "console": "off",
+            "silent": True,
+            "x_disable_stats": True,
+            "x_save_requirements": False,
+            "disable_job_creation": True,
+            "finish_timeout": self._job.timeout_s,
+            **self._source,
+        }
+        if self._job.key:
+            own["api_key"] = self._job.key
+        known = set(wandb.Settings.model_fields)
+        return wandb.Settings(**{name: value for name, value in {**own, **told}.items() if name in known})
+
+    def close(self, run: Any, run_id: str, exit_code: int, then: Callable[[], None]) -> None:
+        """Close *run*; *then* is called where that worked: at once, or at the latest in :meth:`settle`."""
+        if exit_code == AWAY:
+            run.mark_preempting()  # W&B shows it as preempted, not as failed
+        if self.offline:
+            run.finish(exit_code=exit_code)
+            then()
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_AT_ONCE)
+
+        def finish() -> None:
+            run.finish(exit_code=exit_code)
+            then()
+
+        self._closing = {other: future for other, future in self._closing.items() if not future.done()}
+        self._closing[run_id] = self._pool.submit(finish)
+
+    def settle(self) -> None:
+        """Wait until all that is being closed is closed, and let the client's service go."""
+        import wandb
+
+        for run_id, future in self._closing.items():
+            error = future.exception()
+            if error is not None:
+                self._say(f"run {run_id} could not be closed: {_first_line(error)}")
+        self._closing.clear()
+        if self._pool is not None:
+            self._pool.shutdown()
+        wandb.teardown()
+
+
+def _mode(init: dict[str, Any]) -> str:
+    """Return the mode in which runs are opened."""
+    mode = init.get("mode") or os.environ.get("WANDB_MODE") or "online"
+    return {"dryrun": "offline", "run": "online"}.get(mode, str(mode))
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]

@@ -1,0 +1,1 @@
+"""Names of ``ray.train.huggingface`` that scripts for ``tune`` use."""

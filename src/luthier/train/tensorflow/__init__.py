@@ -1,0 +1,1 @@
+"""Names of ``ray.train.tensorflow`` that scripts for ``tune`` use."""

@@ -1,0 +1,7 @@
+"""Keras in a trial, as scripts for ``ray.train`` name it."""
+
+from __future__ import annotations
+
+from luthier.tune.integration.keras import TuneReportCheckpointCallback as ReportCheckpointCallback
+
+__all__ = ["ReportCheckpointCallback"]

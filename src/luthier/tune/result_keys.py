@@ -1,0 +1,23 @@
+"""Names that a result has, as constants."""
+
+from __future__ import annotations
+
+DEFAULT_METRIC = "_metric"
+DONE = "done"
+EPISODES_TOTAL = "episodes_total"
+EPISODES_THIS_ITER = "episodes_this_iter"
+EPISODE_REWARD_MEAN = "episode_reward_mean"
+EXPERIMENT_TAG = "experiment_tag"
+HOSTNAME = "hostname"
+MEAN_ACCURACY = "mean_accuracy"
+MEAN_LOSS = "mean_loss"
+NODE_IP = "node_ip"
+PID = "pid"
+SHOULD_CHECKPOINT = "should_checkpoint"
+TIMESTAMP = "timestamp"
+TIMESTEPS_THIS_ITER = "timesteps_this_iter"
+TIMESTEPS_TOTAL = "timesteps_total"
+TIME_THIS_ITER_S = "time_this_iter_s"
+TIME_TOTAL_S = "time_total_s"
+TRAINING_ITERATION = "training_iteration"
+TRIAL_ID = "trial_id"

@@ -1,0 +1,7 @@
+"""Classes that are trained, at Ray Tune's path."""
+
+from __future__ import annotations
+
+from luthier.worker.trainable import Trainable
+
+__all__ = ["Trainable"]
