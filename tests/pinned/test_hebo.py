@@ -31,7 +31,7 @@ from luthier.simulation.world import World
 from luthier.testing.searchers import SearcherContract
 from luthier.tune.search.hebo import HEBOSearch, alone
 from luthier.tune.searching import create_searcher
-from tests.tune.search.libraries import killed_in_the_middle, restored
+from tests.pinned.killing import killed_in_the_middle, restored
 
 with alone(0):  # its dependencies import what is outdated
     from hebo.design_space.design_space import DesignSpace

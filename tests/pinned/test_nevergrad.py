@@ -28,7 +28,7 @@ from luthier.simulation.world import World
 from luthier.testing.searchers import SearcherContract
 from luthier.tune.search.nevergrad import NevergradSearch
 from luthier.tune.searching import create_searcher
-from tests.tune.search.libraries import killed_in_the_middle, restored
+from tests.pinned.killing import killed_in_the_middle, restored
 
 LOSS = (Goal("loss", "min"),)
 MIXED = Space(
