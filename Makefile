@@ -12,6 +12,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 VENV   ?= .venv
 PEERS  ?= benchmarks/.venv-peers
+PINNED ?= .venv-pinned
 EXTRAS ?= dev
 # By version, before what only wants some torch: then pip takes the build for CPUs alone, where it is offered one (by
 # PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL), and not the newest with gigabytes for GPUs.
@@ -23,10 +24,13 @@ ROUNDS ?= 200
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready-$(EXTRAS)
 PIP    := -m pip --disable-pip-version-check --quiet install
+comma  := ,
+# What it is called with on Python 3.11, nothing on later ones.
+old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info >= (3, 12):])'),$(1))
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo test lint format types imports docs simulate bench quality differential mutants laws crash soak outage coverage clean
+.PHONY: help demo test pinned lint format types imports docs simulate bench quality differential mutants laws crash soak outage coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,8 +49,24 @@ $(READY): pyproject.toml | $(BIN)/python
 demo: $(READY)  ## tune a classifier of handwritten digits, a few seconds
 	$(BIN)/luthier demo
 
-test: $(READY)  ## the tests, the examples in docstrings, the code in README and docs
+test: pinned $(READY)  ## the tests, the examples in docstrings, the code in README and docs
 	$(BIN)/python -m pytest --doctest-modules -m '$(DESELECT)' src tests $(TESTFLAGS)
+
+# Libraries that want old releases of others live in an environment of their own: Nevergrad and HEBO.  HEBO's numpy knows
+# no Python after 3.11; on a later one the tests are Nevergrad's alone.
+$(PINNED)/bin/python:
+	@[[ -n "$(PYTHON)" ]] || { echo "Luthier needs Python 3.11 or newer; say: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(PINNED)
+
+$(PINNED)/.ready: pyproject.toml Makefile | $(PINNED)/bin/python
+	@echo "installing luthier[pinned] into $(PINNED) ..."
+	$(PINNED)/bin/python $(PIP) --upgrade pip
+	$(PINNED)/bin/python $(PIP) '$(TORCH)'
+	$(PINNED)/bin/python $(PIP) --editable '.[pinned$(call old,$(comma)hebo)]'
+	@touch $@
+
+pinned: $(PINNED)/.ready  ## the tests of search algorithms over Nevergrad and HEBO
+	$(PINNED)/bin/python -m pytest -p no:cacheprovider tests/pinned/test_nevergrad.py $(call old,tests/pinned/test_hebo.py)
 
 lint: $(READY)  ## ruff
 	$(BIN)/ruff check $(SOURCES)
@@ -107,6 +127,6 @@ coverage: $(READY)  ## branch coverage of the core
 	$(BIN)/python -m pytest --cov --cov-report=term -m '$(DESELECT)' --doctest-modules src/luthier/core tests
 
 clean:  ## remove the environments and all that tools leave behind
-	rm -rf $(VENV) $(PEERS) site build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(PEERS) $(PINNED) site build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache
 	find src tests docs benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

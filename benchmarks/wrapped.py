@@ -16,6 +16,8 @@ LIBRARIES = {
     "bayesopt": ("bayes_opt", "BayesOptSearch", 50, 12),
     "skopt": ("skopt", "SkOptSearch", 50, 12),
     "ax": ("ax", "AxSearch", 21, 6),
+    "nevergrad": ("nevergrad", "NevergradSearch", 60, 60),
+    "hebo": ("hebo", "HEBOSearch", 13, 4),
     "zoopt": ("zoopt", "ZOOptSearch", 200, 60),
 }  # by our names: the module, our class, results told and suggestions asked for
 MORE = {"zoopt": 0.5}  # whose own suggestion takes less than 0.1 ms: how much more ours may take, in ms

@@ -150,6 +150,45 @@ def bare_zoopt() -> Callable[[], float]:
     return lambda: next(turns)
 
 
+def bare_nevergrad() -> Callable[[], float]:
+    import nevergrad as ng
+
+    p = ng.p
+    space: dict[str, Any] = {f"x{i}": p.Scalar(lower=0.0, upper=1.0) for i in range(4)}
+    space |= {f"l{i}": p.Log(lower=1e-4, upper=1.0) for i in range(2)}
+    space |= {f"n{i}": p.Scalar(lower=1, upper=50).set_integer_casting() for i in range(2)}
+    space |= {f"c{i}": p.Choice(["a", "b", "c"]) for i in range(2)}
+    optimizer = ng.optimizers.NGOpt(p.Dict(**space), budget=100, num_workers=2)
+
+    def turn() -> float:
+        start = time.process_time()
+        candidate = optimizer.ask()
+        optimizer.tell(candidate, loss(candidate.value))
+        return time.process_time() - start
+
+    return turn
+
+
+def bare_hebo() -> Callable[[], float]:
+    import numpy as np
+    from hebo.design_space.design_space import DesignSpace
+    from hebo.optimizers.hebo import HEBO
+
+    space: list[dict[str, Any]] = [{"name": f"x{i}", "type": "num", "lb": 0.0, "ub": 1.0} for i in range(4)]
+    space += [{"name": f"l{i}", "type": "pow", "lb": 1e-4, "ub": 1.0} for i in range(2)]
+    space += [{"name": f"n{i}", "type": "int", "lb": 1, "ub": 50} for i in range(2)]
+    space += [{"name": f"c{i}", "type": "cat", "categories": ["a", "b", "c"]} for i in range(2)]
+    optimizer = HEBO(DesignSpace().parse(space), scramble_seed=1)
+
+    def turn() -> float:
+        start = time.process_time()
+        found = optimizer.suggest(1)
+        optimizer.observe(found, np.array([[loss(found.iloc[0].to_dict())]]))
+        return time.process_time() - start
+
+    return turn
+
+
 def ours(library: str) -> Callable[[], float]:
     from luthier import tune
     from luthier.tune.searching import create_searcher
@@ -176,7 +215,7 @@ def ours(library: str) -> Callable[[], float]:
 if __name__ == "__main__":
     library, told, asked = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     bare = {"optuna": bare_optuna, "hyperopt": bare_hyperopt, "bayesopt": bare_bayesopt, "skopt": bare_skopt}
-    bare |= {"ax": bare_ax, "zoopt": bare_zoopt}
+    bare |= {"ax": bare_ax, "zoopt": bare_zoopt, "nevergrad": bare_nevergrad, "hebo": bare_hebo}
     sides = {"bare": bare[library](), "luthier": ours(library)}
     for side in sides.values():
         for _ in range(told):

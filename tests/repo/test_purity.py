@@ -17,9 +17,10 @@ PURE = sorted(path for package in ("core", "search", "schedulers") for path in (
 
 # Of the standard library: only what computes.
 COMPUTES = {
-    "__future__", "abc", "array", "ast", "bisect", "collections", "copy", "dataclasses", "difflib", "enum", "fractions",
-    "functools", "hashlib", "heapq", "importlib", "inspect", "itertools", "keyword", "math", "numbers", "operator",
-    "re", "reprlib", "statistics", "string", "struct", "textwrap", "traceback", "types", "typing", "warnings",
+    "__future__", "abc", "array", "ast", "bisect", "collections", "contextlib", "copy", "dataclasses", "difflib",
+    "enum", "fractions", "functools", "hashlib", "heapq", "importlib", "inspect", "itertools", "keyword", "math",
+    "numbers", "operator", "re", "reprlib", "statistics", "string", "struct", "textwrap", "traceback", "types",
+    "typing", "warnings",
 }  # fmt: skip
 TOUCHES = {"open", "input", "print", "exec", "eval", "breakpoint", "__import__"}
 

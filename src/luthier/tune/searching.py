@@ -36,6 +36,8 @@ SEARCH_ALGS: Mapping[str, str] = {
     "hyperopt": "luthier.tune.search.hyperopt:HyperOptSearch",
     "bayesopt": "luthier.tune.search.bayesopt:BayesOptSearch",
     "skopt": "luthier.tune.search.skopt:SkOptSearch",
+    "nevergrad": "luthier.tune.search.nevergrad:NevergradSearch",
+    "hebo": "luthier.tune.search.hebo:HEBOSearch",
     "sobol": "luthier.tune.search.quasirandom:QuasiRandomSearch",
     "quasirandom": "luthier.tune.search.quasirandom:QuasiRandomSearch",
     "evolution": "luthier.tune.search.evolution:EvolutionSearch",
