@@ -30,7 +30,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo test pinned lint format types imports docs simulate bench quality differential mutants laws crash soak outage coverage clean
+.PHONY: help demo test tested pinned lint format types imports docs simulate bench quality differential mutants laws crash soak outage coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +49,9 @@ $(READY): pyproject.toml | $(BIN)/python
 demo: $(READY)  ## tune a classifier of handwritten digits, a few seconds
 	$(BIN)/luthier demo
 
-test: pinned $(READY)  ## the tests, the examples in docstrings, the code in README and docs
+test: tested pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
+
+tested: $(READY)
 	$(BIN)/python -m pytest --doctest-modules -m '$(DESELECT)' src tests $(TESTFLAGS)
 
 # Libraries that want old releases of others live in an environment of their own: Nevergrad and HEBO.  HEBO's numpy knows
