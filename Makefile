@@ -51,7 +51,7 @@ demo: $(READY)  ## tune a classifier of handwritten digits, a few seconds
 
 test: tested pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
 
-tested: $(READY)
+tested: $(READY)  ## those of `make test` that need no second environment
 	$(BIN)/python -m pytest --doctest-modules -m '$(DESELECT)' src tests $(TESTFLAGS)
 
 # Libraries that want old releases of others live in an environment of their own: Nevergrad and HEBO.  HEBO's numpy knows
