@@ -19,6 +19,8 @@ EXTRAS ?= dev
 TORCH  ?= torch==2.13.0
 # Tests that take no part in `make test`: they have targets of their own.
 DESELECT ?= not slow
+# Tests at a time: most wait for processes of their own.
+PROCESSES ?= 2
 ROUNDS ?= 200
 
 BIN    := $(VENV)/bin
@@ -52,7 +54,7 @@ demo: $(READY)  ## tune a classifier of handwritten digits, a few seconds
 test: tested pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
 
 tested: $(READY)  ## those of `make test` that need no second environment
-	$(BIN)/python -m pytest --doctest-modules -m '$(DESELECT)' src tests $(TESTFLAGS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --doctest-modules -m '$(DESELECT)' src tests $(TESTFLAGS)
 
 # Libraries that want old releases of others live in an environment of their own: Nevergrad and HEBO.  HEBO's numpy knows
 # no Python after 3.11; on a later one the tests are Nevergrad's alone.
