@@ -141,8 +141,16 @@ def _each(missing: Sequence[Cell], processes: int) -> Iterator[Run]:
     if processes == 1:
         yield from map(done, missing)
         return
+    before = dict(os.environ)
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # of the children, who load numpy only now
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=os.nice, initargs=(NICE,)) as pool:
-        for future in as_completed([pool.submit(done, cell) for cell in missing]):
-            yield future.result()
+    try:
+        with ProcessPoolExecutor(processes, mp_context=context, initializer=os.nice, initargs=(NICE,)) as pool:
+            for future in as_completed([pool.submit(done, cell) for cell in missing]):
+                yield future.result()
+    finally:
+        for name in ONE_THREAD:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                os.environ.pop(name, None)

@@ -193,16 +193,16 @@ def test_workers_that_come_late_change_nothing():
 
 
 INNER = {"kind": "inner", "c": Float(0, 1)}
-BRANCHES = Space(
-    {"model": Categorical(["plain", {"a": Float(0, 1), "b": Float(0, 1), "more": Categorical(["none", INNER])}, "odd"])}
-)
+DEEP = {"kind": "deep", "a": Float(0, 1), "b": Float(0, 1), "more": Categorical(["none", INNER])}
+PLAIN, ODD = ({"kind": kind, "x": Float(0, 1)} for kind in ("plain", "odd"))  # x does nothing
+BRANCHES = Space({"model": Categorical([PLAIN, DEEP, ODD])})
 
 
 def hard(config, _step=1):
     """The branch that is best when it is tuned is worse than the others before."""
     model = config["model"]
-    if isinstance(model, str):
-        return {"plain": 0.25, "odd": 0.3}[model]
+    if model["kind"] != "deep":
+        return {"plain": 0.25, "odd": 0.3}[model["kind"]]
     loss = 2 * (model["a"] - 0.2) ** 2 + 2 * (model["b"] - 0.8) ** 2
     return loss + (0.2 if model["more"] == "none" else (model["more"]["c"] - 0.6) ** 2)
 
@@ -213,17 +213,17 @@ def test_a_branch_that_is_hard_to_tune_gets_its_chance():
         engine, _ = played(Tpe(BRANCHES), hard, 80, seed=seed)
         trials = list(engine.experiment.trials.values())
         assert min(t.score for t in trials) < 0.06
-        assert sum(isinstance(t.config["model"], dict) for t in trials) > 20
+        assert sum(t.config["model"]["kind"] == "deep" for t in trials) > 20
         for option in ("plain", "odd"):
-            assert sum(t.config["model"] == option for t in trials) >= 5
+            assert sum(t.config["model"]["kind"] == option for t in trials) >= 5
 
 
 def test_branches_are_tried_less_as_results_come_in():
     def loss(config, _step):
-        return config["model"]["a"] if isinstance(config["model"], dict) else 9.0
+        return config["model"].get("a", 9.0)
 
     engine, _ = played(Tpe(BRANCHES), loss, 500)
-    other = [isinstance(t.config["model"], str) for t in engine.experiment.trials.values()]
+    other = [t.config["model"]["kind"] != "deep" for t in engine.experiment.trials.values()]
     assert sum(other[20:100]) >= 12
     assert sum(other[400:]) < 0.6 * sum(other[:100])
 
@@ -233,9 +233,9 @@ def test_branches_work_with_several_goals_and_failures():
 
     def two(config, step):
         model = config["model"]
-        if model == "odd":
+        if model["kind"] == "odd":
             return {"loss": math.nan, "size": 1.0}
-        return {"loss": hard(config, step), "size": 1.0 if model == "plain" else model["a"]}
+        return {"loss": hard(config, step), "size": model.get("a", 1.0)}
 
     engine, _ = played(Tpe(BRANCHES), two, 70, workers=3, goals=goals)
     assert all(t.config in BRANCHES for t in engine.experiment.trials.values())

@@ -248,25 +248,27 @@ class Quiet:
     def __init__(self, *, aloud: bool = False) -> None:
         self.aloud = aloud
         self._warnings = warnings.catch_warnings()
+        self._before: list[tuple[Any, int]] = []
 
     def __enter__(self) -> None:
         if self.aloud:
             return
-        from ax.utils.common.logger import ROOT_LOGGER, ROOT_STREAM_HANDLER
+        from ax.utils.common.logger import ROOT_LOGGER
 
         self._warnings.__enter__()
         warnings.simplefilter("ignore")  # of pandas, of the linear algebra, of AxClient's age: not the user's to mend
-        self._before = ROOT_STREAM_HANDLER.level, ROOT_LOGGER.propagate
-        ROOT_STREAM_HANDLER.setLevel("ERROR")
-        ROOT_LOGGER.propagate = False
+        name = f"{ROOT_LOGGER.name}."
+        known = ROOT_LOGGER.manager.loggerDict.items()
+        ours: list[Any] = [logger for at, logger in known if at.startswith(name) and hasattr(logger, "setLevel")]
+        self._before = [(logger, logger.level) for logger in (ROOT_LOGGER, *ours)]
+        for logger, _ in self._before:  # some have a level of their own
+            logger.setLevel("ERROR")
 
     def __exit__(self, *exception: object) -> None:
         if self.aloud:
             return
-        from ax.utils.common.logger import ROOT_LOGGER, ROOT_STREAM_HANDLER
-
-        ROOT_STREAM_HANDLER.setLevel(self._before[0])
-        ROOT_LOGGER.propagate = self._before[1]
+        for logger, level in self._before:
+            logger.setLevel(level)
         self._warnings.__exit__(None, None, None)
 
 

@@ -154,6 +154,7 @@ def test_an_interrupted_experiment_does_not_wait_for_a_server_that_does_not_answ
         telling = story.telling(key=KEY, init={"settings": {"init_timeout": 600.0}}, timeout_s=3.0)
         assert not telling.finish(interrupted=True)
         assert "process" in caplog.text
+        assert psutil.pid_exists(telling.pid)  # it has not been killed
         patient = Story(tmp_path / "patient").telling(key=KEY, timeout_s=3.0)
         caplog.clear()
         os.kill(patient.pid, signal.SIGSTOP)  # whatever it does: it does not end
@@ -164,7 +165,6 @@ def test_an_interrupted_experiment_does_not_wait_for_a_server_that_does_not_answ
         assert not told
         assert "Ctrl-C" in caplog.text
         assert gone(patient.pid)
-        assert psutil.pid_exists(telling.pid)  # it has not been killed
         assert gone(telling.pid)  # and does not stay for ever either
 
 
