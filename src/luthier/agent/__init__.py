@@ -1,0 +1,1 @@
+"""Agents: they run a sweep's trials on any machine."""

@@ -1,0 +1,1 @@
+"""The sweep service: one database, one web page, agents anywhere."""

@@ -1,0 +1,1 @@
+"""Sweeps: their description, and the client of the server that holds them."""
