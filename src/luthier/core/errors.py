@@ -123,3 +123,7 @@ class MissingLibrary(LuthierError, ImportError):
 
 class NoPicture(LuthierError, RuntimeError):
     """A figure cannot be drawn as a picture here; the text says what it takes."""
+
+
+class DatabaseFailed(LuthierError):
+    """The server's database cannot be reached or used; the text says why, and holds no password."""
