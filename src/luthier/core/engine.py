@@ -196,7 +196,7 @@ class Engine:
             self._exit(ev.Exited(trial, attempt, Outcome.LEFT, f"worker {worker} went with its driver"))
         for trial in event.ended:
             if trial in self.experiment.trials:
-                self._apply(Stop(trial, "not to go on"))
+                self._apply(Stop(trial, event.note or "not to go on"))
         waits = (Status.PENDING, Status.PAUSED) if event.from_scratch else ()
         for trial in dict.fromkeys(event.rerun):
             t = self.experiment.trials.get(trial)
@@ -283,7 +283,7 @@ class Engine:
     def _unstick(self) -> bool:
         """See to it that an experiment never waits for itself; say whether anything changed."""
         s = self.experiment
-        if s.held or not s.workers or s.stopping:
+        if s.held or s.stopping or not any(any(worker.resources.values()) for worker in s.workers.values()):
             return False
         if not self.limits.elastic and self._refuse_what_never_fits():
             return True

@@ -1,0 +1,199 @@
+"""What agents tell goes into the tables; what of it policies hear becomes stimuli."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from luthier.core import events as ev
+from luthier.core.errors import BadArgument
+from luthier.core.goal import number
+from luthier.core.terms import Outcome, Ref, TrialId
+from luthier.server import wire
+from luthier.server.tables import history, output, runs
+from luthier.server.texts import text
+from luthier.store.values import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from luthier.server.hosted import Hosted
+
+OUTCOMES = {
+    "finished": Outcome.FINISHED,
+    "failed": Outcome.ERROR,
+    "halted": Outcome.HALTED,
+    "left": Outcome.LEFT,
+}
+CHECKPOINT = "_checkpoint"  # in a row: the path of a file that the agent uploaded
+LONGEST = 1_000_000  # characters of an error or of a line that are kept
+_ROWS, _LINES = sa.insert(history), sa.insert(output)
+
+
+class _Tail(msgspec.Struct):
+    """How far a run's history and output go, in its current attempt."""
+
+    attempt: int
+    rows: int
+    lines: int
+    summary: dict[str, Any]
+    started: float
+    iteration: int
+    changes: dict[str, Any]
+
+
+def take(
+    connection: Connection, hosted: Hosted, agent: str, said: Sequence[wire.Said], now: float
+) -> Iterator[ev.Reported | ev.Exited]:
+    """Store what *agent* said, and yield in order what the engine is to hear.
+
+    What is known already, and what belongs to an attempt that is not the agent's, is passed over.
+
+    Raises:
+        BadArgument: a value cannot be read.
+    """
+    tails = _tails(connection, hosted, agent, said)
+    for item in said:
+        tail = tails.get(item.run)
+        if tail is None or item.attempt != tail.attempt:
+            continue
+        match item:
+            case wire.Started():
+                tail.changes["heartbeat_at"] = now
+            case wire.Rows():
+                yield from _rows(connection, hosted, item, tail, now)
+            case wire.Summary():
+                tail.summary.update(_read(item.values))
+                tail.changes["summary"] = text(tail.summary)
+            case wire.Output():
+                _lines(connection, item, tail)
+            case wire.Exited():
+                if item.outcome not in OUTCOMES:
+                    raise BadArgument("outcome", item.outcome, f"one of {', '.join(OUTCOMES)}")
+                tail.changes["exit_code"] = item.code
+                yield ev.Exited(TrialId(item.run), item.attempt, OUTCOMES[item.outcome], item.error[:LONGEST])
+                del tails[item.run]
+                _write(connection, item.run, tail)
+    for run, tail in tails.items():
+        _write(connection, run, tail)
+
+
+def _tails(connection: Connection, hosted: Hosted, agent: str, said: Iterable[wire.Said]) -> dict[str, _Tail]:
+    held = hosted.held(agent)
+    wanted = sorted({item.run for item in said} & held.keys())
+    if not wanted:
+        return {}
+    columns = (runs.c.id, runs.c.attempt, runs.c.rows, runs.c.lines, runs.c.summary, runs.c.started_at)
+    found = {}
+    for row in connection.execute(sa.select(*columns).where(runs.c.id.in_(wanted))):
+        trial = hosted.engine.experiment.trials[row.id]
+        iteration = _whole(trial.metrics.get("training_iteration")) if trial.seq >= 0 else iteration_of(trial.checkpoint)
+        summary = from_json(msgspec.json.decode(row.summary), unpickle=False)
+        assert isinstance(summary, dict)  # noqa: S101 (we wrote it)
+        found[row.id] = _Tail(row.attempt, row.rows, row.lines, summary, row.started_at or 0.0, iteration, {})
+    return found
+
+
+def _rows(connection: Connection, hosted: Hosted, item: wire.Rows, tail: _Tail, now: float) -> Iterator[ev.Reported]:
+    fresh = range(max(tail.rows - item.first, 0), len(item.rows))
+    if not fresh:
+        return
+    stored, heard = [], []
+    for i in fresh:
+        row, place = item.rows[i], item.first + i
+        at = item.at[i] if i < len(item.at) else now
+        values = _read(row)
+        stored.append(
+            {"run_id": item.run, "attempt": item.attempt, "row": place, "at": at, "metrics": text(values)}
+        )
+        checkpoint = values.pop(CHECKPOINT, None)
+        tail.summary.update(values)
+        news = hosted.plan.news(values)
+        if news or checkpoint is not None:
+            heard.append(_report(item, place, values, news, checkpoint, tail, at))
+    tail.rows = item.first + len(item.rows)
+    tail.changes.update(rows=tail.rows, summary=text(tail.summary), heartbeat_at=now)
+    connection.execute(_ROWS, stored)
+    yield from heard
+
+
+def _report(
+    item: wire.Rows, place: int, values: dict[str, Any], news: dict[str, Any], checkpoint: object, tail: _Tail, at: float
+) -> ev.Reported:
+    tail.iteration = _whole(values.get("training_iteration"), tail.iteration + 1)
+    metrics = {
+        "training_iteration": tail.iteration,
+        "time_total_s": number(values.get("time_total_s")) or max(at - tail.started, 0.0),
+        **news,
+    }
+    ref = Ref(f"{item.run}/{checkpoint}@{tail.iteration}") if isinstance(checkpoint, str) else None
+    return ev.Reported(TrialId(item.run), item.attempt, place, metrics, ref)
+
+
+def _lines(connection: Connection, item: wire.Output, tail: _Tail) -> None:
+    fresh = range(max(tail.lines - item.first, 0), len(item.lines))
+    if not fresh:
+        return
+    stored = []
+    for i in fresh:
+        at, stream, line = item.lines[i]
+        stored.append(
+            {
+                "run_id": item.run,
+                "attempt": item.attempt,
+                "line": item.first + i,
+                "at": at,
+                "stream": "err" if stream == "err" else "out",
+                "text": line[:LONGEST].replace("\x00", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL takes no NUL
+            }
+        )
+    tail.lines = item.first + len(item.lines)
+    tail.changes["lines"] = tail.lines
+    connection.execute(_LINES, stored)
+
+
+def _write(connection: Connection, run: str, tail: _Tail) -> None:
+    if tail.changes:
+        connection.execute(sa.update(runs).where(runs.c.id == run).values(**tail.changes))
+
+
+def _read(row: dict[str, Any]) -> dict[str, Any]:
+    try:
+        values = from_json(row, unpickle=False)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadArgument("rows", row, "values that JSON can say, NaN and infinities as tagged objects") from error
+    if not isinstance(values, dict):
+        raise BadArgument("rows", row, "objects of metrics")
+    return values
+
+
+def _whole(value: object, otherwise: int = 0) -> int:
+    found = number(value)
+    return int(found) if found is not None and abs(found) < 1e15 else otherwise  # noqa: PLR2004 (an exact integer)
+
+
+def iteration_of(checkpoint: Ref | None) -> int:
+    """Return after how many iterations *checkpoint* was saved.
+
+    >>> iteration_of(Ref("abcd1234_00001/checkpoints/1-0.zip@7"))
+    7
+    """
+    _, _, iteration = (checkpoint or "").rpartition("@")
+    return int(iteration) if iteration.isdigit() else 0
+
+
+def file_of(checkpoint: Ref) -> tuple[str, str]:
+    """Return the run and the path of the file that *checkpoint* names.
+
+    >>> file_of(Ref("abcd1234_00001/checkpoints/1-0.zip@7"))
+    ('abcd1234_00001', 'checkpoints/1-0.zip')
+    """
+    name, _, _ = checkpoint.rpartition("@")
+    run, _, path = name.partition("/")
+    return run, path
+
+

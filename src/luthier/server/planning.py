@@ -1,0 +1,178 @@
+"""What decides in a sweep: its description becomes an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from luthier.core import events as ev
+from luthier.core.engine import Engine
+from luthier.core.errors import BadArgument
+from luthier.core.goal import lookup, number
+from luthier.core.limits import Limits
+from luthier.core.policy import Finish
+from luthier.core.terms import Config, Label, TrialId
+from luthier.schedulers.deferred import deferred, makings
+from luthier.tune.blueprint import Blueprint
+from luthier.tune.configs import RunConfig, TuneConfig
+from luthier.tune.schedulers import create_scheduler
+from luthier.tune.search.repeater import Repeater
+from luthier.tune.searching import create_searcher
+from luthier.tune.tags import experiment_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from luthier.core.goal import Goal
+    from luthier.core.policy import Decision, ExperimentView, Scheduler
+    from luthier.core.rng import Rng
+    from luthier.sweeps.spec import SweepSpec
+
+LOSSES = 20  # lost agents in a row, without a report in between, that a run survives
+TICKS = ("training_iteration", "time_total_s")  # what policies measure time by unless told otherwise
+_UNLIMITED = ("random", "grid", "variant_generator")  # they draw for ever, and count by themselves
+
+
+class Plan:
+    """A sweep's description, ready to run.
+
+    Args:
+        spec: the sweep.
+        sweep: its id, with which the ids of its runs begin.
+        seed: where chance starts.
+
+    Raises:
+        BadArgument: something of it cannot be used; the text names the argument, what was given, and what would do.
+
+    >>> from luthier.core.space import Float
+    >>> from luthier.sweeps.spec import SweepSpec
+    >>> plan = Plan(SweepSpec(text="", parameters={"lr": Float(0.0, 1.0)}, run_cap=2), "abcd1234", 1)
+    >>> [type(event).__name__ for event in plan.engine().handle(ev.WorkerJoined("a", {"slot": 1}))]
+    ['WorkerJoined', 'Proposed', 'Launched']
+    """
+
+    def __init__(self, spec: SweepSpec, sweep: str, seed: int) -> None:
+        self.spec, self.sweep, self.seed = spec, sweep, seed
+        samples = spec.num_samples
+        if samples is None and spec.search.name in _UNLIMITED and self._has_grid():
+            samples = 1
+        self._blueprint = Blueprint(
+            _program,
+            spec.parameters,
+            TuneConfig(
+                metric=_said([goal.metric for goal in spec.goals]),
+                mode=_said([goal.mode for goal in spec.goals]),
+                search_alg=_search(spec),
+                scheduler=_scheduler(spec),
+                num_samples=-1 if samples is None else samples,
+                seed=seed,
+            ),
+            RunConfig(stop=dict(spec.stop) or None, resources={"cpu": 1}),
+        )
+        if spec.target is not None and not self.goals:
+            raise BadArgument("metric.target", spec.target, "a metric to compare it with")
+        self.heard = self._heard()
+        self.limits = Limits(
+            num_trials=self._num_trials(),
+            max_concurrent=spec.max_concurrent,
+            max_failures=spec.max_failures,
+            max_losses=LOSSES,
+            elastic=True,
+            seed=seed,
+            prefix=sweep,
+        )
+        self.engine()  # what is wrong shows now
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What is optimised: as the sweep says, else as its search or scheduler does."""
+        return self._blueprint.goals
+
+    @property
+    def expected(self) -> int | None:
+        """How many runs there will be, if that is known."""
+        totals = [n for n in (self.limits.num_trials, self._blueprint.total()) if n is not None]
+        return min(totals, default=None)
+
+    def engine(self) -> Engine:
+        """Return an engine to which nothing has happened yet."""
+        return Engine(
+            self.limits,
+            self._blueprint.searcher(self.seed, self.sweep),
+            self._judge(),
+            self.goals,
+            {"slot": 1.0, **self.spec.resources},
+            self._label,
+        )
+
+    def news(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of a logged *row* policies hear; nothing where it holds no metric of theirs."""
+        return {name: row[name] for name in row if name.partition("/")[0] in self.heard or name in self.heard}
+
+    # -- the parts -----------------------------------------------------------------------------------------------------
+    def _has_grid(self) -> bool:
+        from luthier.core.space import Space
+
+        return Space(self.spec.parameters).grid_size > 1
+
+    def _num_trials(self) -> int | None:
+        spec = self.spec
+        counts = spec.search.name in _UNLIMITED
+        samples = None if counts or spec.num_samples is None else spec.num_samples * spec.repeats
+        return min((n for n in (samples, spec.run_cap) if n is not None), default=None)
+
+    def _judge(self) -> Scheduler:
+        judge = self._blueprint.scheduler()
+        if self.spec.target is None:
+            return judge
+        return Target(self.goals[0], self.spec.target, judge)
+
+    def _heard(self) -> frozenset[str]:
+        arguments = {} if self.spec.scheduler is None else self.spec.scheduler.arguments
+        own = [value for key, value in arguments.items() if key in {"time_attr", "metric"} and isinstance(value, str)]
+        named = [*(goal.metric for goal in self.goals), *self.spec.stop, *own]
+        return frozenset(named) | frozenset(name.partition("/")[0] for name in named)
+
+    def _label(self, trial: TrialId, number: int, config: Config) -> Label:
+        return Label(f"run-{number + 1}", trial, experiment_tag(number, config, self._blueprint.space))
+
+
+class Target:
+    """Ends the sweep once a run reaches *target*; a scheduler around another one."""
+
+    def __init__(self, goal: Goal, target: float, scheduler: Scheduler) -> None:
+        self._goal, self._target, self._scheduler = goal, target, scheduler
+
+    def decide(self, news: ev.News, experiment: ExperimentView, rng: Rng) -> Sequence[Decision]:
+        """Return the scheduler's decisions, and the end where the target is reached."""
+        decisions = self._scheduler.decide(news, experiment, rng)
+        if isinstance(news, ev.Reported):
+            value = number(lookup(news.metrics, self._goal.metric))
+            sign = -1.0 if self._goal.mode == "max" else 1.0
+            if value is not None and sign * value <= sign * self._target:
+                reason = f"{self._goal.metric} reached {self._target:g}: {value:g} in run {news.trial}"
+                return deferred([*makings(decisions), Finish(reason)])
+        return decisions
+
+    def pick(self, waiting: Iterable[TrialId], experiment: ExperimentView) -> TrialId | None:
+        """Return what the scheduler picks."""
+        return self._scheduler.pick(waiting, experiment)
+
+
+def _program(config: Config) -> None:
+    """Stand for the program that agents run."""
+
+
+def _said(words: list[str]) -> Any:
+    return None if not words else words[0] if len(words) == 1 else words
+
+
+def _search(spec: SweepSpec) -> Any:
+    arguments = dict(spec.search.arguments)
+    if spec.points:
+        arguments.setdefault("points_to_evaluate", [dict(point) for point in spec.points])
+    made = create_searcher(spec.search.name, **arguments)
+    return made if spec.repeats == 1 else Repeater(made, repeat=spec.repeats)
+
+
+def _scheduler(spec: SweepSpec) -> Any:
+    return None if spec.scheduler is None else create_scheduler(spec.scheduler.name, **spec.scheduler.arguments)

@@ -1,0 +1,118 @@
+"""The roster: the sweeps that this server keeps in memory, each in step with its log."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from luthier.core import events as ev
+from luthier.core.errors import LuthierError
+from luthier.server import folding, log
+from luthier.server.hosted import Hosted, Offer
+from luthier.server.planning import Plan
+from luthier.server.tables import agents, sweeps
+from luthier.server.texts import value
+from luthier.sweeps.read import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from sqlalchemy import Connection
+
+KEPT = 200  # sweeps in memory at most; those not asked for longest go first
+
+
+class NoSuch(LuthierError):
+    """There is no such sweep, run or agent here."""
+
+
+class Roster:
+    """Hands out sweeps to the writer's thread, and forgets those whose changes were rolled back.
+
+    Args:
+        wake: called after a commit with the agents for which there are new orders.
+    """
+
+    def __init__(self, wake: Callable[[Collection[str]], None]) -> None:
+        self._wake = wake
+        self._kept: OrderedDict[str, Hosted] = OrderedDict()
+        self._touched: dict[str, Hosted] = {}  # in this transaction: they hold their sweep's row
+        self._rung: set[str] = set()
+
+    def of(self, connection: Connection, sweep: str) -> Hosted:
+        """Return the sweep of that id, nobody else's for the rest of the transaction, with all that is in its log.
+
+        Raises:
+            NoSuch: there is none.
+        """
+        if sweep in self._touched:
+            return self._touched[sweep]
+        chosen = sa.select(sweeps).where(sweeps.c.id == sweep).with_for_update()
+        row = connection.execute(chosen).one_or_none()
+        if row is None:
+            self._kept.pop(sweep, None)
+            raise NoSuch(f"there is no sweep {sweep!r} here")
+        hosted = self._kept.get(sweep)
+        if hosted is None:
+            hosted = Hosted(sweep, row.project_id, Plan(read(row.config), sweep, row.seed))
+            known = sa.select(agents.c.id, agents.c.resources, agents.c.count).where(agents.c.sweep_id == sweep)
+            for agent in connection.execute(known):
+                hosted.offers[agent.id] = Offer(value(agent.resources), agent.count)
+        self._touched[sweep] = hosted
+        hosted.wanted = row.wanted
+        if hosted.length != row.length:
+            hosted.catch_up(connection)
+        self._kept[sweep] = hosted
+        self._kept.move_to_end(sweep)
+        return hosted
+
+    def put(self, hosted: Hosted) -> None:
+        """Take in a sweep that was just made; its row is written in this transaction."""
+        self._kept[hosted.id] = self._touched[hosted.id] = hosted
+
+    def save(self, connection: Connection, hosted: Hosted, now: float | None = None) -> None:
+        """Append what *hosted* decided to its log, and write its views."""
+        now = time.time() if now is None else now
+        batches, hosted.unsaved = hosted.unsaved, []
+        if batches:
+            hosted.length = log.append(connection, hosted.id, batches, hosted.length, now)
+            folding.fold(connection, hosted, [event for batch in batches for event in batch], now)
+        finished = folding.write_sweep(connection, hosted, now)
+        for batch in batches:
+            for event in batch:
+                if isinstance(event, ev.Launched):
+                    self._rung.add(event.worker)
+                elif isinstance(event, ev.Halted):
+                    worker = hosted.engine.experiment.trials[event.trial].worker
+                    if worker is not None:
+                        self._rung.add(worker)
+        if finished:
+            self._rung.update(hosted.offers)
+
+    def lengths(self) -> dict[str, int]:
+        """Return the lengths of the logs of all sweeps in memory, as known here."""
+        return {hosted.id: hosted.length for hosted in list(self._kept.values())}
+
+    def ring(self, agents: Collection[str]) -> None:
+        """Have *agents* look again after the commit."""
+        self._rung.update(agents)
+
+    # -- what became of the transaction --------------------------------------------------------------------------------
+    def committed(self) -> None:
+        """Hear that all is safe: agents may be told."""
+        self._touched.clear()
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        rung, self._rung = self._rung, set()
+        if rung:
+            self._wake(rung)
+
+    def rolled_back(self) -> None:
+        """Hear that nothing of it happened: whatever was touched is to be read anew."""
+        for sweep in self._touched:
+            self._kept.pop(sweep, None)
+        self._touched.clear()
+        self._rung.clear()

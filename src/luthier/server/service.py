@@ -1,0 +1,176 @@
+"""The service behind the routes: the database, its one writer, the sweeps at work, the leases of agents."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+
+from luthier.core.errors import PolicyError
+from luthier.server import exchange
+from luthier.server.bells import Bells
+from luthier.server.database import reading
+from luthier.server.folding import ENDED
+from luthier.server.roster import NoSuch, Roster
+from luthier.server.tables import agents, sweeps
+from luthier.server.writer import Closed, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+    from luthier.server.wire import Exchange, Reply
+
+T = TypeVar("T")
+LONGEST_WAIT_S = 25.0  # proxies end what is silent for longer
+LOOK_S = 0.5  # how often to look for what other servers did
+log = logging.getLogger("luthier.server")
+
+
+class Service:
+    """All that the routes need.
+
+    Args:
+        engine: of the database, whose tables are there.
+        files: the directory for what runs upload.
+        lease_s: how long an agent may be silent.
+    """
+
+    def __init__(self, engine: Engine, files: Path, lease_s: float = 300.0) -> None:
+        self.engine, self.files, self.lease_s = engine, files, lease_s
+        self.bells = Bells()
+        self.roster = Roster(self.bells.ring)
+        self.writer = Writer(engine, self.roster)
+        self._started = time.time()
+        self._closing = threading.Event()
+        self._watch = threading.Thread(target=self._watching, name="luthier-leases", daemon=True)
+        self._watch.start()
+
+    def close(self) -> None:
+        """Finish what was begun, and let go of the database."""
+        self._closing.set()
+        self.bells.ring(self.bells.waiting())
+        self._watch.join()
+        self.writer.close()
+        self.engine.dispose()
+
+    @property
+    def closing(self) -> bool:
+        """Whether the service goes down: who waits should not."""
+        return self._closing.is_set()
+
+    async def write(self, work: Callable[[Connection], T], sweep: str = "") -> T:
+        """Do *work*, which changes *sweep*, in the writer's thread; return its result once it is safe.
+
+        A sweep whose policy raises twice on the same stimulus ends there: it cannot be decided any more.
+        """
+        try:
+            return await asyncio.wrap_future(self.writer.submit(work, sweep))
+        except PolicyError:
+            try:
+                return await asyncio.wrap_future(self.writer.submit(work, sweep))
+            except PolicyError as error:
+                log.exception("sweep %s failed", sweep)
+                reason = f"{error}"
+                await asyncio.wrap_future(self.writer.submit(lambda c: _fail(c, sweep, reason), sweep))
+                raise
+
+    async def exchange(self, agent: str, told: Exchange) -> Reply:
+        """Take what *agent* tells; answer at once, or when there are orders, or after the time that it gives."""
+        loop = asyncio.get_running_loop()
+        sweep, lease_s = await loop.run_in_executor(None, self._belongs, agent)
+        end = loop.time() + min(told.wait_s, LONGEST_WAIT_S, lease_s / 3)
+        bell = self.bells.hang(agent)
+        try:
+            reply = await self._exchange(agent, sweep, told)
+            idle = type(told)(holding=told.holding)
+            while not (reply.orders or reply.exit or told.holding or self.closing):
+                left = end - loop.time()
+                if left <= 0:
+                    break
+                try:
+                    await asyncio.wait_for(bell.wait(), left)
+                except TimeoutError:
+                    break
+                bell.clear()
+                reply = await self._exchange(agent, sweep, idle, len(told.said))
+            return reply
+        finally:
+            self.bells.take_down(agent)
+
+    async def _exchange(self, agent: str, sweep: str, told: Exchange, accepted: int | None = None) -> Reply:
+        work = lambda c: exchange.exchange(c, self.roster, agent, told, time.time())  # noqa: E731 (a line is enough)
+        reply = await self.write(work, sweep)
+        if accepted is not None:
+            reply.accepted = accepted
+        return reply
+
+    def _belongs(self, agent: str) -> tuple[str, float]:
+        """Return the sweep of *agent* and its lease."""
+        with reading(self.engine) as connection:
+            chosen = sa.select(agents.c.sweep_id, agents.c.lease_s).where(agents.c.id == agent)
+            row = connection.execute(chosen).one_or_none()
+        if row is None:
+            raise NoSuch(f"there is no agent {agent!r} here")
+        return row.sweep_id, row.lease_s
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+    def _watching(self) -> None:
+        """See what time brings: leases that are over, and what other servers appended."""
+        while not self._closing.wait(min(LOOK_S, self.lease_s / 5)):
+            try:
+                self._look()
+                self._expire(time.time())
+            except Closed:
+                return
+            except Exception:
+                log.exception("leases could not be looked at; once more in %g s", LOOK_S)
+
+    def _look(self) -> None:
+        waiting = self.bells.waiting()
+        if not waiting:
+            return
+        known = self.roster.lengths()
+        with reading(self.engine) as connection:
+            chosen = (
+                sa.select(agents.c.id, sweeps.c.id.label("sweep"), sweeps.c.length, sweeps.c.state)
+                .join(sweeps, sweeps.c.id == agents.c.sweep_id, isouter=True)
+                .where(agents.c.id.in_(waiting))
+            )
+            found = {row.id: row for row in connection.execute(chosen)}
+        changed = [
+            agent
+            for agent in waiting
+            if agent not in found or known.get(found[agent].sweep) != found[agent].length or found[agent].state in ENDED
+        ]
+        self.bells.ring(changed)
+
+    def _expire(self, now: float) -> None:
+        """Part with the agents that were silent for longer than their lease; every lease counts from our start anew."""
+        with reading(self.engine) as connection:
+            chosen = sa.select(agents.c.id, agents.c.sweep_id, agents.c.heartbeat_at, agents.c.lease_s).where(
+                agents.c.state == exchange.HERE, agents.c.heartbeat_at < now - exchange.SHORTEST_LEASE_S
+            )
+            silent = [
+                row for row in connection.execute(chosen) if max(row.heartbeat_at, self._started) + row.lease_s < now
+            ]
+        for row in silent:
+            self.writer.do(lambda c, row=row: self._part_with(c, row, now), row.sweep_id)
+
+    def _part_with(self, connection: Connection, row: Any, now: float) -> None:
+        chosen = sa.select(agents.c.heartbeat_at).where(agents.c.id == row.id, agents.c.state == exchange.HERE)
+        if connection.execute(chosen).scalar_one_or_none() == row.heartbeat_at:  # still not heard of
+            log.info("agent %s was silent for %g s: its runs go to others", row.id, row.lease_s)
+            exchange.part_with(connection, self.roster, row.id, exchange.LOST, now)
+
+
+def _fail(connection: Connection, sweep: str, reason: str) -> None:
+    now = time.time()
+    values = {"state": "FAILED", "reason": reason, "ended_at": now, "updated_at": now}
+    connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(**values))

@@ -1,0 +1,171 @@
+"""What users do with sweeps and runs: make them, pause, resume, stop, cancel and delete them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from luthier.core import events as ev
+from luthier.core.errors import BadArgument
+from luthier.core.terms import TrialId
+from luthier.server.folding import ENDED
+from luthier.server.hosted import Hosted
+from luthier.server.planning import Plan
+from luthier.server.roster import NoSuch, Roster
+from luthier.server.tables import agents, projects, runs, sweeps
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from luthier.sweeps.spec import SweepSpec
+
+LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+RUNNING, PAUSED, FINISHED, CANCELED = "RUNNING", "PAUSED", "FINISHED", "CANCELED"
+STATES = (RUNNING, PAUSED, FINISHED, CANCELED)
+UNSORTED = "uncategorized"  # the project of what names none, as W&B calls it
+
+
+def create(
+    connection: Connection, roster: Roster, spec: SweepSpec, project: str | None, name: str | None, now: float
+) -> str:
+    """Make a sweep and return its id.
+
+    Raises:
+        BadArgument: something of it cannot be used.
+    """
+    sweep = "".join(secrets.choice(LETTERS) for _ in range(8))
+    seed = int.from_bytes(os.urandom(4), "little") if spec.seed is None else spec.seed
+    plan = Plan(spec, sweep, seed)
+    place = project_id(connection, project or spec.project or UNSORTED, now)
+    goal = plan.goals[0] if plan.goals else None
+    connection.execute(
+        sa.insert(sweeps).values(
+            id=sweep,
+            project_id=place,
+            kind="sweep",
+            name=name or spec.name or sweep,
+            description=spec.description or "",
+            config=spec.text,
+            seed=seed,
+            metric=None if goal is None else goal.metric,
+            mode=None if goal is None else goal.mode,
+            state="PENDING",
+            created_at=now,
+            updated_at=now,
+            expected=plan.expected,
+        )
+    )
+    roster.put(Hosted(sweep, place, plan))
+    return sweep
+
+
+def project_id(connection: Connection, name: str, now: float) -> int:
+    """Return the id of the project called *name*, which is made if there is none."""
+    if not name.strip() or len(name) > 128 or any(c in name for c in "/\\#?%:") or not name.isprintable():  # noqa: PLR2004
+        raise BadArgument("project", name, "a name of up to 128 characters without / \\ # ? % :")
+    chosen = sa.select(projects.c.id).where(projects.c.name == name)
+    found = connection.execute(chosen).scalar_one_or_none()
+    if found is None:
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        made = dialect.insert(projects).values(name=name, created_at=now).on_conflict_do_nothing()
+        connection.execute(made)
+        found = connection.execute(chosen).scalar_one()
+    return int(found)
+
+
+def change_state(connection: Connection, roster: Roster, sweep: str, wanted: str, now: float, by: str) -> None:
+    """Let a sweep go on, pause, take its end (its runs go on), or be cancelled (they do not).
+
+    Raises:
+        NoSuch: there is no such sweep.
+        BadArgument: there is no such state, or the sweep cannot come to it from where it is.
+    """
+    if wanted not in STATES:
+        raise BadArgument("state", wanted, f"one of {', '.join(STATES)}")
+    hosted = roster.of(connection, sweep)
+    state = connection.execute(sa.select(sweeps.c.state).where(sweeps.c.id == sweep)).scalar_one()
+    if wanted == PAUSED and state in ENDED:
+        raise BadArgument("state", wanted, f"RUNNING: the sweep is {state}")
+    experiment = hosted.engine.experiment
+    connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(wanted=wanted, reason=f"{wanted} by {by}"))
+    was, hosted.wanted = hosted.wanted, wanted
+    if wanted == CANCELED:
+        hosted.handle(ev.StopRequested(f"cancelled by {by}"))
+    elif wanted == FINISHED:
+        hosted.handle(ev.Reopened(num_trials=len(experiment), note=f"no further runs, by {by}"))
+    elif wanted == RUNNING:
+        if was in {FINISHED, CANCELED} or state in ENDED:
+            planned = hosted.plan.limits.num_trials
+            hosted.handle(ev.Reopened(num_trials=-1 if planned is None else planned, note=f"goes on, by {by}"))
+            connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(state=RUNNING))
+    here = sa.select(agents.c.id).where(agents.c.sweep_id == sweep, agents.c.state == "here")
+    present = [agent for (agent,) in connection.execute(here) if agent in hosted.offers]
+    if wanted != CANCELED:
+        for agent in present:
+            hosted.join(agent)
+    roster.save(connection, hosted, now)
+    roster.ring(present)
+
+
+def delete(connection: Connection, roster: Roster, sweep: str) -> None:
+    """Delete a sweep, its runs and all that they produced; agents that ask for it next end.
+
+    Raises:
+        NoSuch: there is no such sweep.
+    """
+    hosted = roster.of(connection, sweep)
+    connection.execute(sa.delete(sweeps).where(sweeps.c.id == sweep))
+    roster.ring(hosted.offers)
+
+
+def stop_run(connection: Connection, roster: Roster, run: str, now: float, by: str) -> None:
+    """End one run early; what it reported stays.
+
+    Raises:
+        NoSuch: there is no such run.
+    """
+    hosted = _of_run(connection, roster, run)
+    stopping = hosted.engine.experiment.stopping
+    hosted.handle(ev.Reopened(ended=(TrialId(run),), stopping=stopping, note=f"stopped by {by}"))
+    roster.save(connection, hosted, now)
+
+
+def rerun(connection: Connection, roster: Roster, run: str, now: float, by: str) -> None:
+    """Have a run that has ended tried once more, from the beginning.
+
+    Raises:
+        NoSuch: there is no such run.
+    """
+    hosted = _of_run(connection, roster, run)
+    again = (TrialId(run),)
+    hosted.handle(ev.Reopened(rerun=again, from_scratch=True, note=f"run {run} once more, by {by}"))
+    connection.execute(sa.update(sweeps).where(sweeps.c.id == hosted.id).values(state=RUNNING))
+    roster.save(connection, hosted, now)
+
+
+def delete_run(connection: Connection, roster: Roster, run: str, now: float, by: str) -> None:
+    """End a run and no longer show it; another one takes its place, if the number of runs was counted.
+
+    Raises:
+        NoSuch: there is no such run.
+    """
+    hosted = _of_run(connection, roster, run)
+    experiment = hosted.engine.experiment
+    limit = experiment.num_trials
+    more = None if limit is None or hosted.engine.finished else limit + 1
+    event = ev.Reopened(num_trials=more, ended=(TrialId(run),), stopping=experiment.stopping, note=f"deleted by {by}")
+    hosted.handle(event)
+    roster.save(connection, hosted, now)
+    connection.execute(sa.update(runs).where(runs.c.id == run).values(state="deleted"))
+
+
+def _of_run(connection: Connection, roster: Roster, run: str) -> Hosted:
+    sweep = connection.execute(sa.select(runs.c.sweep_id).where(runs.c.id == run)).scalar_one_or_none()
+    if sweep is None:
+        raise NoSuch(f"there is no run {run!r} here")
+    return roster.of(connection, sweep)
