@@ -324,7 +324,7 @@ class Engine:
         number, enqueued, why = len(s), bool(s.enqueued), None
         if not enqueued and (s.exhausted or self._enough()):
             return False
-        if not callable(self.request) and s.room(self.request) is None and s.held:
+        if not callable(self.request) and (s.held or self.limits.elastic) and s.room(self.request) is None:
             self._full = True
             return False
         if enqueued:

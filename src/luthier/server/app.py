@@ -12,7 +12,7 @@ import luthier
 from luthier.core.errors import BadArgument, BadArgumentType, LuthierError, PolicyError
 from luthier.server.database import connect
 from luthier.server.roster import NoSuch
-from luthier.server.routes import agents, sweeps
+from luthier.server.routes import agents, files as uploads, sweeps
 from luthier.server.service import Service
 from luthier.server.tables import METADATA
 from luthier.server.writer import Closed
@@ -51,7 +51,7 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
 
     app = FastAPI(title="Luthier", version=luthier.__version__, lifespan=life)
     app.state.service = service
-    for part in (agents, sweeps):
+    for part in (agents, sweeps, uploads):
         app.include_router(part.router(service))
 
     @app.exception_handler(LuthierError)

@@ -1,0 +1,80 @@
+"""The shelf: the bytes of files that runs upload, each under its SHA-256 in the server's directory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from typing import TYPE_CHECKING, NamedTuple
+
+from luthier.core.errors import BadArgument
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+    from pathlib import Path
+
+LONGEST_PATH = 500
+LONGEST_NAME = 200
+
+
+class Stored(NamedTuple):
+    """What was put on the shelf."""
+
+    sha256: str
+    size: int  # bytes
+
+
+class Shelf:
+    """Keeps bytes.
+
+    Args:
+        directory: where; made when first needed, for its owner's eyes alone.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def put(self, chunks: AsyncIterable[bytes]) -> Stored:
+        """Keep what *chunks* hold, wholly or not at all; the same bytes take room once."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        digest, size = hashlib.sha256(), 0
+        descriptor, path = tempfile.mkstemp(dir=self._directory, prefix=".new-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                async for chunk in chunks:
+                    file.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            place = self.place(digest.hexdigest())
+            place.parent.mkdir(exist_ok=True, mode=0o700)
+            os.replace(path, place)
+        except BaseException:
+            os.unlink(path)
+            raise
+        return Stored(digest.hexdigest(), size)
+
+    def place(self, sha256: str) -> Path:
+        """Return where bytes of that digest lie."""
+        return self._directory / sha256[:2] / sha256
+
+
+def checked(path: str) -> str:
+    """Return *path* if it is a relative one that stays where it is.
+
+    Raises:
+        BadArgument: it is not.
+
+    >>> checked("checkpoints/1-0.zip")
+    'checkpoints/1-0.zip'
+    >>> checked("../key")
+    Traceback (most recent call last):
+        ...
+    luthier.core.errors.BadArgument: path='../key' cannot be used: give names joined by /, none of them '.' or '..'
+    """
+    parts = path.split("/")
+    odd = any(part in {"", ".", ".."} or len(part.encode()) > LONGEST_NAME or "\\" in part for part in parts)
+    if odd or not path.isprintable() or len(path) > LONGEST_PATH:
+        raise BadArgument("path", path[:LONGEST_PATH], "names joined by /, none of them '.' or '..'")
+    return path

@@ -1,0 +1,314 @@
+"""Agents and the server: who gets what, what is stored, and what becomes of it all when things break."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from luthier.core.errors import BadArgument
+from luthier.server import sweeping, wire
+from luthier.server.tables import history
+from luthier.server.roster import NoSuch
+from luthier.server.texts import value
+from tests.server.world import World
+
+RANDOM = "method: random\nmetric: {name: loss}\nrun_cap: 12\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+GRID = "method: grid\nmetric: {name: loss}\nparameters: {x: {values: [1, 2, 3, 4, 5, 6]}}\n"
+
+
+@pytest.fixture
+def world(engine):
+    """Return what makes a world, and close it."""
+    made = []
+
+    def make(config, **more):
+        found = World(engine, config, **{"seed": 0, **more})
+        made.append(found)
+        return found
+
+    yield make
+    for found in made:
+        found.close()
+
+
+@pytest.mark.parametrize("agents", [1, 3, 20])
+def test_the_number_of_runs_is_exact_with_any_number_of_agents(world, agents):
+    w = world(RANDOM)
+    for _ in range(agents):
+        w.join()
+    w.run()
+    assert w.state().state == "FINISHED"
+    assert [row.state for row in w.runs()] == ["finished"] * 12
+    assert set(w.begun.values()) == {1}
+    assert {row.state for row in w.agents()} == {"left"}
+    w.check()
+
+
+def test_parallel_agents_walk_a_grid_without_a_gap_or_a_double(world):
+    w = world(GRID)
+    for _ in range(4):
+        w.join()
+    w.run()
+    assert sorted(value(row.config)["x"] for row in w.runs()) == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_was_reported_is_stored_once_however_often_it_is_told(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    w.work(walker)
+    w.talk(walker, deaf=True)
+    w.work(walker)
+    w.talk(walker, deaf=True)
+    w.talk(walker)
+    (run,) = w.runs()
+    x = value(run.config)["x"]
+    assert [value(row.metrics)["loss"] for row in w.rows(history)] == [x, x / 2]
+    assert (run.rows, run.value, value(run.summary)) == (2, x / 2, {"loss": x / 2, "other": 1})
+
+
+def test_an_order_that_got_lost_comes_again(world):
+    w = world(RANDOM)
+    walker = w.join()
+    assert w.talk(walker, deaf=True) is None
+    reply = w.talk(walker)
+    assert [(order["is"], order["attempt"]) for order in reply.orders] == [("run", 1)]
+
+
+def test_the_runs_of_a_lost_agent_go_to_another_and_it_is_told_to_end_them(world):
+    w = world(RANDOM)
+    lost, other = w.join(), w.join()
+    w.talk(lost)
+    w.work(lost)
+    (run,) = lost.work
+    w.lose(lost)
+    assert {row.id: row.state for row in w.runs()}[run] in {"waiting", "running"}
+    w.talk(other)
+    while run not in other.work:
+        w.work(other)
+        w.talk(other)
+    assert other.work[run].attempt == 2
+    before = next(row for row in w.runs() if row.id == run)
+    lost.gone = False
+    reply = w.talk(lost)  # back from the dead, with a report of what is no longer its run
+    assert [(order["is"], order["run"]) for order in reply.orders] == [("halt", run)]
+    assert next(row for row in w.runs() if row.id == run).rows == before.rows
+    w.run()
+    assert [row.state for row in w.runs()] == ["finished"] * 12
+    w.check()
+
+
+def test_an_agent_gets_as_many_runs_as_it_has_slots_and_no_more_than_it_wants(world):
+    w = world(RANDOM)
+    walker = w.join(slots=3, count=5)
+    w.talk(walker)
+    assert len(walker.work) == 3
+    w.run()
+    assert (walker.gone, sum(w.begun.values()), w.state().state) == (True, 5, "RUNNING")
+    assert Counter(row.state for row in w.runs()) == {"finished": 5}
+    w.join()
+    w.run()
+    assert Counter(row.state for row in w.runs()) == {"finished": 12}
+
+
+def test_a_paused_sweep_gives_no_run_and_goes_on(world):
+    w = world(RANDOM)
+    a, b = w.join(), w.join()
+    w.talk(a)
+    w.change("PAUSED")
+    for _ in range(8):
+        for walker in (a, b):
+            w.work(walker)
+            assert not w.talk(walker).exit
+    assert w.state().state == "PAUSED"
+    assert Counter(row.state for row in w.runs())["finished"] <= 2
+    began = sum(w.begun.values())
+    w.change("RUNNING")
+    w.run()
+    assert sum(w.begun.values()) == 12 > began
+    w.check()
+
+
+def test_a_sweep_that_is_to_end_lets_its_runs_end(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    w.change("FINISHED")
+    w.run()
+    assert (w.state().state, [row.state for row in w.runs()]) == ("FINISHED", ["finished"])
+    w.change("RUNNING")
+    w.join()
+    w.run()
+    assert Counter(row.state for row in w.runs()) == {"finished": 12}
+
+
+def test_a_cancelled_sweep_ends_its_runs(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    w.work(walker)
+    w.talk(walker)
+    w.change("CANCELED")
+    w.run()
+    (run,) = w.runs()
+    assert (w.state().state, run.state, run.reason) == ("CANCELED", "stopped", "cancelled by ann")
+
+
+def test_a_sweep_with_a_state_that_there_is_not_stays_as_it_is(world):
+    w = world(RANDOM)
+    with pytest.raises(BadArgument, match="RUNNING, PAUSED, FINISHED, CANCELED"):
+        w.change("SLEEPING")
+    assert w.state().state == "PENDING"
+
+
+def test_a_run_that_fails_is_tried_again_as_often_as_it_may(world):
+    w = world(RANDOM + "max_failures: 1\n")
+    walker = w.join()
+    w.talk(walker)
+    (run,) = walker.work
+    w.work(walker, fail=True)
+    w.talk(walker)
+    while (run, 2) not in w.begun:
+        w.work(walker)
+        w.talk(walker)
+    while run not in walker.work:
+        w.work(walker)
+        w.talk(walker)
+    w.work(walker, fail=True)
+    w.run()
+    states = Counter(row.state for row in w.runs())
+    assert states == {"finished": 11, "failed": 1}
+    assert next(row for row in w.runs() if row.id == run).error == "boom"
+
+
+def test_early_stopping_is_ordered_with_its_reason(world):
+    w = world(
+        "method: random\nmetric: {name: loss}\nrun_cap: 40\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+        "scheduler: {name: asha, max_t: 9, grace_period: 1}\n",
+        steps=9,
+    )
+    for _ in range(4):
+        w.join()
+    w.run()
+    states = Counter(row.state for row in w.runs())
+    assert states["stopped"] > 10 and states["finished"] > 0 and sum(states.values()) == 40
+    stopped = next(row for row in w.runs() if row.state == "stopped")
+    assert "rung" in value(stopped.why) and stopped.reason
+
+
+def test_a_target_ends_the_sweep(world):
+    w = world("method: random\nmetric: {name: loss, target: 0.2}\nparameters: {x: {min: 0.0, max: 1.0}}\n")
+    w.join()
+    w.run()
+    assert w.state().state == "FINISHED" and w.state().best_value <= 0.2
+
+
+def test_a_deleted_run_is_replaced(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    (run,) = walker.work
+    w.write(lambda c, r: sweeping.delete_run(c, r, run, w.now, "ann"))
+    w.run()
+    assert Counter(row.state for row in w.runs()) == {"deleted": 1, "finished": 12}
+
+
+def test_a_stopped_run_says_by_whom(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    (run,) = walker.work
+    w.write(lambda c, r: sweeping.stop_run(c, r, run, w.now, "ann"))
+    w.run()
+    first = w.runs()[0]
+    assert (first.state, first.reason) == ("stopped", "stopped by ann")
+    w.write(lambda c, r: sweeping.rerun(c, r, run, w.now, "ann"))
+    assert w.state().state == "RUNNING"
+    w.join()
+    w.run()
+    assert Counter(row.state for row in w.runs()) == {"finished": 12}
+
+
+def test_a_deleted_sweep_sends_its_agents_away(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    w.write(lambda c, r: sweeping.delete(c, r, w.sweep))
+    w.talk(walker)
+    assert walker.gone and not w.runs()
+    with pytest.raises(NoSuch):
+        w.change("RUNNING")
+
+
+def test_what_is_no_report_is_refused_and_nothing_of_it_counts(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    (work,) = walker.work.values()
+    walker.outbox += [
+        wire.Rows(work.run, 1, 0, [{"loss": 1.0}]),
+        wire.Rows(work.run, 1, 1, [{"loss": {"$": "nonsense", "v": 1}}]),
+    ]
+    with pytest.raises(BadArgument, match="rows"):
+        w.talk(walker)
+    assert w.runs()[0].rows == 0 and not w.rows(history)
+
+
+def test_a_pickle_from_the_network_stays_closed(world):
+    import base64
+    import pickle
+
+    class Bomb:
+        def __reduce__(self):
+            return (exec, ("raise SystemExit('it went off')",))
+
+    bomb = {"$": "pickle", "type": "Bomb", "v": base64.b64encode(pickle.dumps(Bomb())).decode()}
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    (work,) = walker.work.values()
+    walker.outbox.append(wire.Rows(work.run, 1, 0, [{"loss": 1.0, "bomb": bomb}]))
+    w.talk(walker)
+    w.restart()
+    w.run()
+    assert w.state().state == "FINISHED"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nothing_is_lost_or_doubled_whatever_breaks(world, seed):
+    """Messages get lost, agents die and come back, servers die: in the end the counts are exact."""
+    w = world(RANDOM, seed=seed, servers=1 + seed % 2)
+    chance = w.chance
+    for _ in range(120):
+        here = [walker for walker in w.walkers if not walker.gone]
+        match chance.randrange(12):
+            case 0 if len(here) < 5:
+                w.join(slots=chance.choice([1, 1, 2]), count=chance.choice([None, 2]))
+            case 1 if here:
+                w.lose(chance.choice(here))
+            case 2 if here:
+                w.leave(chance.choice(here))
+            case 3:
+                w.restart()
+            case 4 if w.state().state not in {"FINISHED"}:
+                w.change(chance.choice(["PAUSED", "RUNNING"]))
+            case 5 if w.walkers:
+                w.talk(chance.choice(w.walkers), deaf=True)
+            case 6 if w.walkers:
+                walker = chance.choice(w.walkers)  # perhaps one that was lost, and is back
+                w.talk(walker)
+            case _:
+                for walker in here:
+                    w.work(walker, fail=False)
+                    w.talk(walker)
+        w.check()
+    if w.state().state == "PAUSED":
+        w.change("RUNNING")
+    for walker in w.walkers:  # those that were lost are back
+        walker.gone = False
+    w.join()
+    w.run()
+    assert w.state().state == "FINISHED"
+    assert Counter(row.state for row in w.runs()) == {"finished": 12}
+    w.check()
