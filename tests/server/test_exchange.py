@@ -185,7 +185,7 @@ def test_a_run_that_fails_is_tried_again_as_often_as_it_may(world):
 def test_early_stopping_is_ordered_with_its_reason(world):
     w = world(
         "method: random\nmetric: {name: loss}\nrun_cap: 40\nparameters: {x: {min: 0.0, max: 1.0}}\n"
-        "scheduler: {name: asha, max_t: 9, grace_period: 1}\n",
+        "scheduler: {name: asha, max_t: 20, grace_period: 1}\n",
         steps=9,
     )
     for _ in range(4):

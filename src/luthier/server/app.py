@@ -14,7 +14,7 @@ from luthier.server.database import connect
 from luthier.server.roster import NoSuch
 from luthier.server.routes import agents, files as uploads, sweeps
 from luthier.server.service import Service
-from luthier.server.tables import METADATA
+from luthier.server.schema import migrate
 from luthier.server.writer import Closed
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
         lease_s: how long an agent may be silent until its runs go to others, in seconds.
     """
     engine = connect(database_url)
-    METADATA.create_all(engine)
+    migrate(engine)
     service = Service(engine, files, lease_s)
 
     @contextlib.asynccontextmanager

@@ -30,6 +30,7 @@ STATES = {
     Status.STOPPED: "stopped",
     Status.FAILED: "failed",
 }
+DELETED = "deleted"  # by a user: the run is over, and no longer shown
 ENDED = ("FINISHED", "CANCELED", "FAILED")  # states of a sweep in which nothing more happens
 _UPDATE = sa.update(runs).where(runs.c.id == sa.bindparam("run"))
 
@@ -58,7 +59,7 @@ def fold(connection: Connection, hosted: Hosted, events: Sequence[ev.Event], now
             change["error"] = event.error
     for trial, change in changes.items():
         found = trials[trial]
-        change.update(state=STATES[found.status], attempt=found.attempt, value=_value(hosted, found))
+        change.update(state=_unless_deleted(STATES[found.status]), attempt=found.attempt, value=_value(hosted, found))
         connection.execute(_UPDATE.values(**change), {"run": trial})
 
 
@@ -94,6 +95,10 @@ def state_of(hosted: Hosted) -> str:
     if hosted.wanted == "PAUSED":
         return "PAUSED"
     return "RUNNING" if hosted.engine.experiment.trials or hosted.offers else "PENDING"
+
+
+def _unless_deleted(state: str) -> sa.ColumnElement[str]:
+    return sa.case((runs.c.state == DELETED, DELETED), else_=state)
 
 
 def _expected(hosted: Hosted) -> int | None:

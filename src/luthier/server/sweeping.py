@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from luthier.core import events as ev
 from luthier.core.errors import BadArgument
 from luthier.core.terms import TrialId
-from luthier.server.folding import ENDED
+from luthier.server.folding import DELETED, ENDED
 from luthier.server.hosted import Hosted
 from luthier.server.planning import Plan
 from luthier.server.roster import NoSuch, Roster
@@ -161,7 +161,7 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
     event = ev.Reopened(num_trials=more, ended=(TrialId(run),), stopping=experiment.stopping, note=f"deleted by {by}")
     hosted.handle(event)
     roster.save(connection, hosted, now)
-    connection.execute(sa.update(runs).where(runs.c.id == run).values(state="deleted"))
+    connection.execute(sa.update(runs).where(runs.c.id == run).values(state=DELETED))
 
 
 def _of_run(connection: Connection, roster: Roster, run: str) -> Hosted:
