@@ -12,9 +12,10 @@ import luthier
 from luthier.core.errors import BadArgument, BadArgumentType, LuthierError, PolicyError
 from luthier.server.database import connect
 from luthier.server.roster import NoSuch
-from luthier.server.routes import agents, files as uploads, sweeps
-from luthier.server.service import Service
+from luthier.server.routes import agents, sweeps
+from luthier.server.routes import files as uploads
 from luthier.server.schema import migrate
+from luthier.server.service import Service
 from luthier.server.writer import Closed
 
 if TYPE_CHECKING:

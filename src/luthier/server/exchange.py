@@ -15,7 +15,7 @@ from luthier.server.folding import ENDED
 from luthier.server.hosted import SLOT, Hosted, Offer
 from luthier.server.roster import NoSuch, Roster
 from luthier.server.tables import agents, projects, sweeps
-from luthier.server.texts import text
+from luthier.server.texts import text, value
 from luthier.server.wire import Exchange, Registration, Reply
 from luthier.store.values import to_json
 
@@ -204,11 +204,9 @@ def _over(connection: Connection, hosted: Hosted) -> bool:
 
 def _recall(connection: Connection, hosted: Hosted, agent: str) -> None:
     """Learn of an agent that registered with another server."""
-    chosen = sa.select(agents.c.resources, agents.c.count).where(agents.c.id == agent)
+    chosen = sa.select(agents.c.resources, agents.c.count.label("most")).where(agents.c.id == agent)
     row = connection.execute(chosen).one()
-    from luthier.server.texts import value
-
-    hosted.offers[agent] = Offer(value(row.resources), row.count)
+    hosted.offers[agent] = Offer(value(row.resources), row.most)
 
 
 def _resources(given: dict[str, float]) -> dict[str, float]:

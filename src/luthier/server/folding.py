@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from luthier.core import events as ev
 from luthier.core.goal import lookup, number
-from luthier.core.terms import Status
+from luthier.core.terms import Status, TrialId
 from luthier.server.tables import runs, sweeps
 from luthier.server.texts import text
 
@@ -41,18 +41,19 @@ def fold(connection: Connection, hosted: Hosted, events: Sequence[ev.Event], now
     born = [event for event in events if isinstance(event, ev.Proposed)]
     if born:
         connection.execute(sa.insert(runs), [_row(hosted, trials[event.trial], event, now) for event in born])
-    changes: dict[str, dict[str, Any]] = {}
+    changes: dict[TrialId, dict[str, Any]] = {}
     for event in events:
         trial = getattr(event, "trial", None)
         if trial is None:
             continue
+        found = trials[trial]
         change = changes.setdefault(trial, {})
         if isinstance(event, ev.Launched):
             change.update(agent_id=event.worker, rows=0, lines=0, exit_code=None, error="", reason="", why=None)
             change.update(ended_at=None, config=text(event.config))
             change.setdefault("started_at", sa.func.coalesce(runs.c.started_at, now))
         elif isinstance(event, (ev.Halted, ev.Requeued, ev.Ended)):
-            change.update(_reasons(event, trials[trial]))
+            change.update(_reasons(event, found))
             if isinstance(event, ev.Ended):
                 change["ended_at"] = now
         elif isinstance(event, ev.Exited) and event.error:

@@ -91,7 +91,9 @@ def _tails(connection: Connection, hosted: Hosted, agent: str, said: Iterable[wi
     found = {}
     for row in connection.execute(sa.select(*columns).where(runs.c.id.in_(wanted))):
         trial = hosted.engine.experiment.trials[row.id]
-        iteration = _whole(trial.metrics.get("training_iteration")) if trial.seq >= 0 else iteration_of(trial.checkpoint)
+        iteration = (
+            _whole(trial.metrics.get("training_iteration")) if trial.seq >= 0 else iteration_of(trial.checkpoint)
+        )
         summary = from_json(msgspec.json.decode(row.summary), unpickle=False)
         assert isinstance(summary, dict)  # noqa: S101 (we wrote it)
         found[row.id] = _Tail(row.attempt, row.rows, row.lines, summary, row.started_at or 0.0, iteration, {})
@@ -107,9 +109,7 @@ def _rows(connection: Connection, hosted: Hosted, item: wire.Rows, tail: _Tail, 
         row, place = item.rows[i], item.first + i
         at = item.at[i] if i < len(item.at) else now
         values = _read(row)
-        stored.append(
-            {"run_id": item.run, "attempt": item.attempt, "row": place, "at": at, "metrics": text(values)}
-        )
+        stored.append({"run_id": item.run, "attempt": item.attempt, "row": place, "at": at, "metrics": text(values)})
         checkpoint = values.pop(CHECKPOINT, None)
         tail.summary.update(values)
         news = hosted.plan.news(values)
@@ -122,7 +122,13 @@ def _rows(connection: Connection, hosted: Hosted, item: wire.Rows, tail: _Tail, 
 
 
 def _report(
-    item: wire.Rows, place: int, values: dict[str, Any], news: dict[str, Any], checkpoint: object, tail: _Tail, at: float
+    item: wire.Rows,
+    place: int,
+    values: dict[str, Any],
+    news: dict[str, Any],
+    checkpoint: object,
+    tail: _Tail,
+    at: float,
 ) -> ev.Reported:
     tail.iteration = _whole(values.get("training_iteration"), tail.iteration + 1)
     metrics = {
@@ -195,5 +201,3 @@ def file_of(checkpoint: Ref) -> tuple[str, str]:
     name, _, _ = checkpoint.rpartition("@")
     run, _, path = name.partition("/")
     return run, path
-
-

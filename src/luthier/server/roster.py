@@ -58,9 +58,11 @@ class Roster:
         hosted = self._kept.get(sweep)
         if hosted is None:
             hosted = Hosted(sweep, row.project_id, Plan(read(row.config), sweep, row.seed))
-            known = sa.select(agents.c.id, agents.c.resources, agents.c.count).where(agents.c.sweep_id == sweep)
+            known = sa.select(agents.c.id, agents.c.resources, agents.c.count.label("most")).where(
+                agents.c.sweep_id == sweep
+            )
             for agent in connection.execute(known):
-                hosted.offers[agent.id] = Offer(value(agent.resources), agent.count)
+                hosted.offers[agent.id] = Offer(value(agent.resources), agent.most)
         self._touched[sweep] = hosted
         hosted.wanted = row.wanted
         if hosted.length != row.length:

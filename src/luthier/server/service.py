@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 import time
@@ -47,6 +48,7 @@ class Service:
         self.bells = Bells()
         self.roster = Roster(self.bells.ring)
         self.writer = Writer(engine, self.roster)
+        self._known: dict[str, tuple[str, float]] = {}  # agents' sweeps and leases, which never change
         self._started = time.time()
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._watching, name="luthier-leases", daemon=True)
@@ -84,7 +86,9 @@ class Service:
     async def exchange(self, agent: str, told: Exchange) -> Reply:
         """Take what *agent* tells; answer at once, or when there are orders, or after the time that it gives."""
         loop = asyncio.get_running_loop()
-        sweep, lease_s = await loop.run_in_executor(None, self._belongs, agent)
+        if agent not in self._known:
+            self._known[agent] = await loop.run_in_executor(None, self._belongs, agent)
+        sweep, lease_s = self._known[agent]
         end = loop.time() + min(told.wait_s, LONGEST_WAIT_S, lease_s / 3)
         bell = self.bells.hang(agent)
         try:
@@ -161,7 +165,7 @@ class Service:
                 row for row in connection.execute(chosen) if max(row.heartbeat_at, self._started) + row.lease_s < now
             ]
         for row in silent:
-            self.writer.do(lambda c, row=row: self._part_with(c, row, now), row.sweep_id)
+            self.writer.do(functools.partial(self._part_with, row=row, now=now), row.sweep_id)
 
     def _part_with(self, connection: Connection, row: Any, now: float) -> None:
         chosen = sa.select(agents.c.heartbeat_at).where(agents.c.id == row.id, agents.c.state == exchange.HERE)

@@ -98,11 +98,10 @@ def change_state(connection: Connection, roster: Roster, sweep: str, wanted: str
         hosted.handle(ev.StopRequested(f"cancelled by {by}"))
     elif wanted == FINISHED:
         hosted.handle(ev.Reopened(num_trials=len(experiment), note=f"no further runs, by {by}"))
-    elif wanted == RUNNING:
-        if was in {FINISHED, CANCELED} or state in ENDED:
-            planned = hosted.plan.limits.num_trials
-            hosted.handle(ev.Reopened(num_trials=-1 if planned is None else planned, note=f"goes on, by {by}"))
-            connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(state=RUNNING))
+    elif wanted == RUNNING and (was in {FINISHED, CANCELED} or state in ENDED):
+        planned = hosted.plan.limits.num_trials
+        hosted.handle(ev.Reopened(num_trials=-1 if planned is None else planned, note=f"goes on, by {by}"))
+        connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(state=RUNNING))
     here = sa.select(agents.c.id).where(agents.c.sweep_id == sweep, agents.c.state == "here")
     present = [agent for (agent,) in connection.execute(here) if agent in hosted.offers]
     if wanted != CANCELED:

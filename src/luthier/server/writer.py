@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import Connection
 
 from luthier.core.errors import LuthierError
 from luthier.server.database import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
 T = TypeVar("T")
 AT_ONCE = 64  # pieces of work in one transaction at most

@@ -19,7 +19,9 @@ def _body(kind: type[Any]) -> dict[str, Any]:
     """Return what OpenAPI is to say of a body that is read by msgspec."""
     (schema,), components = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
     resolved = components.get(schema.get("$ref", "").rpartition("/")[2], schema) if "$ref" in schema else schema
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _inline(resolved, components)}}}}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _inline(resolved, components)}}}
+    }
 
 
 def _inline(schema: Any, components: dict[str, Any]) -> Any:

@@ -39,7 +39,8 @@ def router(service: Service) -> APIRouter:
         checked(path)
         await run_in_threadpool(_find_run, service, run)
         stored = await shelf.put(request.stream())
-        values = {"size": stored.size, "sha256": stored.sha256, "at": time.time()}
+        now = time.time()
+        values = {"size": stored.size, "sha256": stored.sha256, "at": now}
 
         def write(connection: sa.Connection) -> None:
             here = (files.c.run_id == run, files.c.path == path)
@@ -47,7 +48,7 @@ def router(service: Service) -> APIRouter:
                 connection.execute(sa.insert(files).values(run_id=run, path=path, **values))
 
         await service.write(write)
-        return File(path=path, size=stored.size, sha256=stored.sha256, at=float(values["at"]))
+        return File(path=path, size=stored.size, sha256=stored.sha256, at=now)
 
     @routes.get("", summary="The files of a run")
     def every(run: str) -> list[File]:

@@ -51,9 +51,7 @@ def router(service: Service) -> APIRouter:
     async def create(wish: Annotated[Wish, Body()], request: Request) -> Made:
         spec = read(wish.config)
         project = wish.project or spec.project or sweeping.UNSORTED
-        sweep = await service.write(
-            lambda c: sweeping.create(c, service.roster, spec, project, wish.name, time.time())
-        )
+        sweep = await service.write(lambda c: sweeping.create(c, service.roster, spec, project, wish.name, time.time()))
         url = f"{str(request.base_url).rstrip('/')}/sweeps/{sweep}"
         return Made(sweep=sweep, project=project, url=url, warnings=list(spec.warnings))
 
