@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class LuthierError(Exception):
     """Root of every error that Luthier raises on purpose."""
@@ -41,6 +46,43 @@ class BadArgument(LuthierError, ValueError):
 
 class BadArgumentType(BadArgument, TypeError):
     """An argument of the wrong type: a :class:`BadArgument` that is a ``TypeError`` too."""
+
+
+class Violation(NamedTuple):
+    """One thing that is wrong with a file.
+
+    Attributes:
+        key: which key, from the top: ``parameters.lr.min``; empty for the whole.
+        line: where in the file, from 1; None where there is no file.
+        text: what is wrong, and what would do.
+    """
+
+    key: str
+    line: int | None
+    text: str
+
+    def __str__(self) -> str:
+        where = [] if self.line is None else [f"line {self.line}"]
+        return ": ".join([*where, *([self.key] if self.key else []), self.text])
+
+
+class BadSweep(LuthierError, ValueError):
+    """A sweep's description that cannot be used; nothing was started.
+
+    Attributes:
+        violations: all that is wrong with it.
+
+    >>> print(BadSweep([Violation("method", 3, "there is no 'grod'; did you mean 'grid'?")]))
+    the sweep cannot be used:
+      line 3: method: there is no 'grod'; did you mean 'grid'?
+    """
+
+    def __init__(self, violations: Iterable[Violation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("\n  ".join(["the sweep cannot be used:", *map(str, self.violations)]))
+
+    def __reduce__(self) -> tuple[type, tuple[tuple[Violation, ...]]]:
+        return type(self), (self.violations,)
 
 
 class RecursiveDependencyError(LuthierError, ValueError):

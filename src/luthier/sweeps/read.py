@@ -1,18 +1,63 @@
+"""A sweep's description, in whichever words and on whatever paper, as a :class:`~luthier.sweeps.spec.SweepSpec`."""
+
 from __future__ import annotations
-import yaml
-from luthier.core.goal import Goal
-from luthier.core.space import Float, Integer, Grid, Categorical
-from luthier.sweeps.spec import SweepSpec, Named
-def read(source):
-    text = source if isinstance(source, str) else yaml.safe_dump(source)
-    m = yaml.safe_load(text)
-    space = {}
-    for k, v in m.get("parameters", {}).items():
-        if "value" in v: space[k] = v["value"]
-        elif "values" in v: space[k] = Grid(v["values"]) if m["method"] == "grid" else Categorical(v["values"])
-        elif isinstance(v["min"], float): space[k] = Float(v["min"], v["max"])
-        else: space[k] = Integer(v["min"], v["max"])
-    goals = ()
-    if "metric" in m: goals = (Goal(m["metric"]["name"], {"minimize":"min","maximize":"max"}[m["metric"].get("goal","minimize")]),)
-    sch = m.get("scheduler")
-    return SweepSpec(text=text, parameters=space, goals=goals, run_cap=m.get("run_cap"), search=Named(m["method"]) , program=m.get("program"), max_failures=m.get("max_failures",0), target=m.get("metric",{}).get("target"), scheduler=None if sch is None else Named(sch.pop("name"), sch), stop=m.get("stop",{}), project=m.get("project"))
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from luthier.core.errors import BadArgumentType, BadSweep, Violation, shown_shortly
+from luthier.sweeps.document import MOST_BYTES, Document, opened
+
+if TYPE_CHECKING:
+    from luthier.sweeps.spec import SweepSpec
+
+
+def read(source: str | bytes | Mapping[str, Any] | os.PathLike[str]) -> SweepSpec:
+    """Return the sweep that *source* describes.
+
+    With ``tune`` at the top it is read as what :mod:`luthier.sweeps.config` writes, else as W&B's sweep configuration
+    and what Luthier adds to it.
+
+    Args:
+        source: YAML or JSON as text or bytes, a mapping, or the path of a file.  Text is never taken for a path.
+
+    Raises:
+        BadSweep: it cannot be used; the text names each key, its line and what would do.
+        BadArgumentType: it is none of these.
+        OSError: the file cannot be read.
+
+    >>> spec = read({"method": "grid", "parameters": {"lr": {"values": [0.1, 0.01]}}})
+    >>> spec.search.name, spec.parameters
+    ('grid', {'lr': Grid([0.1, 0.01])})
+    """
+    document = _document(source)
+    if not isinstance(document.value, dict):
+        given = "it is empty" if document.value is None else f"it holds {shown_shortly(document.value, 60)}"
+        raise BadSweep([Violation("", None, f"{given}: give a mapping with method and parameters{_path(source)}")])
+    if "tune" in document.value:
+        from luthier.sweeps import tune_form
+
+        return tune_form.read(document.value)
+    from luthier.sweeps import yaml_form
+
+    return yaml_form.read(document)
+
+
+def _document(source: object) -> Document:
+    if isinstance(source, (str, bytes)):
+        return opened(source)
+    if isinstance(source, os.PathLike):
+        with open(source, "rb") as file:
+            return opened(file.read(MOST_BYTES + 1))
+    if isinstance(source, Mapping):
+        import yaml
+
+        return opened(yaml.safe_dump(dict(source), sort_keys=False))
+    raise BadArgumentType("source", source, "YAML as text, a dict, or the path of a file")
+
+
+def _path(source: object) -> str:
+    if isinstance(source, str) and "\n" not in source and source.endswith((".yaml", ".yml", ".json")):
+        return f" (or pathlib.Path({source!r}), if that is a file)"
+    return ""

@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 from luthier.core.space.axis import Axis, Condition, Path, spelled
-from luthier.core.space.categorical import Categorical, Grid
+from luthier.core.space.beta import Beta
+from luthier.core.space.categorical import Categorical, Grid, Weighted
 from luthier.core.space.described import described, holds_domains
 from luthier.core.space.domain import Domain
 from luthier.core.space.float import Float
@@ -19,10 +20,12 @@ from luthier.core.space.integer import Integer
 from luthier.core.space.likeness import fresh, same
 from luthier.core.space.normal import Normal
 from luthier.core.space.preset import fixed
+from luthier.core.space.rounded import Rounded
 from luthier.core.space.space import Space
 
 __all__ = [
     "Axis",
+    "Beta",
     "Categorical",
     "Condition",
     "Domain",
@@ -32,7 +35,9 @@ __all__ = [
     "Integer",
     "Normal",
     "Path",
+    "Rounded",
     "Space",
+    "Weighted",
     "described",
     "fixed",
     "fresh",

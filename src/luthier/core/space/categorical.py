@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
-from luthier.core.space.domain import Domain
+from luthier.core.space.domain import Domain, number
 from luthier.core.space.likeness import fresh, holds_containers, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 MOST = 2**50
@@ -131,6 +134,53 @@ class Categorical(Domain):
 
     def _parts(self) -> tuple[object, ...]:
         return (self.options if isinstance(self.options, range) else list(self.options),)
+
+
+class Weighted(Categorical):
+    """One of *options*, drawn by *weights*.
+
+    In [0, 1] all options have the same room, as in any choice: weights are for who draws at random, not for who has a
+    model of what is good.
+
+    Args:
+        options: any Python objects, some of which may hold domains.
+        weights: how likely they are, in their order: numbers of 0 or more that sum up to 1.
+
+    Raises:
+        BadArgument: for weights that are no probabilities of *options*.
+
+    >>> domain = Weighted(["a", "b"], [0.9, 0.1])
+    >>> domain.from_unit(0.6), domain.from_unit(domain.place(0.6))
+    ('b', 'a')
+    """
+
+    __slots__ = ("_ends", "weights")
+
+    def __init__(self, options: Iterable[Any], weights: Sequence[float]) -> None:
+        super().__init__(options)
+        self.weights = tuple(number(f"probabilities[{k}]", weight) for k, weight in enumerate(weights))
+        if len(self.weights) != len(self.options):
+            raise BadArgument("probabilities", list(weights), f"{len(self.options)} numbers, one for each option")
+        total = math.fsum(self.weights)
+        if min(self.weights) < 0 or abs(total - 1) > 1e-5:  # noqa: PLR2004 (what single precision leaves)
+            raise BadArgument("probabilities", list(weights), "numbers of 0 or more that sum up to 1")
+        self._ends = [end / total for end in accumulate(self.weights)]
+
+    def place(self, u: float) -> float:
+        """Return the middle of the option that a uniform *u* draws; what has no weight is never drawn."""
+        k = min(bisect_right(self._ends, u), len(self.options) - 1)
+        while not self.weights[k]:  # only at the upper end
+            k -= 1
+        return self.middle(k)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Weighted) and self.weights == other.weights and super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return hash((super().__hash__(), self.weights))
+
+    def _parts(self) -> tuple[object, ...]:
+        return (*super()._parts(), list(self.weights))
 
 
 class Grid(Categorical):

@@ -18,7 +18,7 @@ class Domain(ABC):
 
     Laws: ``from_unit(u) in domain`` for every *u* in [0, 1], and ``from_unit(to_unit(v)) == v`` for every value *v* in
     the domain (floats: to 1e-9 of the domain's width, or of *v* where the scale is logarithmic).  A *u* that is
-    uniform gives values in the domain's own distribution.
+    uniform gives values in the domain's own distribution, once :meth:`place` has put it where it belongs.
 
     Domains are compared by value and never change.
     """
@@ -44,9 +44,18 @@ class Domain(ABC):
     def _parts(self) -> tuple[object, ...]:
         """Return what makes this domain different from others of its class."""
 
+    @property
+    def endless(self) -> bool:
+        """Whether there is no end to the values; the ends of [0, 1] are then far out."""
+        return False
+
+    def place(self, u: float) -> float:
+        """Return where in [0, 1] the value lies that a uniform *u* draws: at *u*, unless options have weights."""
+        return u
+
     def draw(self, rng: Rng) -> Any:
         """Return a random value in the domain's own distribution."""
-        return self.from_unit(rng.random())
+        return self.from_unit(self.place(rng.random()))
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other._parts() == self._parts()

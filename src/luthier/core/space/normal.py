@@ -60,43 +60,63 @@ def quantile(p: float) -> float:
 class Normal(Domain):
     """Floats without bounds, normally distributed; multiples of *q* where that is given.
 
+    With *log* it is their logarithm that is: they are above 0, though with *q* they may be rounded to it.
+
     The way to the unit interval and back keeps values within five standard deviations of *mean*; further out the
     upper tail runs out of floats below 1, and values move up to the order of one standard deviation.
 
     Args:
-        mean: the distribution's middle.
-        sd: its standard deviation, above 0.
+        mean: the distribution's middle; of the logarithm where *log*.
+        sd: its standard deviation, above 0; of the logarithm where *log*.
         q: quantum: draws are rounded to multiples of it.
+        log: whether the logarithm is normal.
 
-    >>> Normal(10.0, 2.0).from_unit(0.5)
-    10.0
+    Raises:
+        BadArgument: where one of these does not hold, or where floats do not reach that far.
+
+    >>> Normal(10.0, 2.0).from_unit(0.5), Normal(0.0, 2.0, log=True).from_unit(0.5)
+    (10.0, 1.0)
     """
 
-    __slots__ = ("_multiples", "mean", "q", "sd")
+    __slots__ = ("_multiples", "log", "mean", "q", "sd")
 
-    def __init__(self, mean: float = 0.0, sd: float = 1.0, q: float | None = None) -> None:
-        self.mean, self.sd = number("mean", mean), number("sd", sd)
+    def __init__(self, mean: float = 0.0, sd: float = 1.0, q: float | None = None, log: bool = False) -> None:  # noqa: FBT001, FBT002
+        self.mean, self.sd, self.log = number("mean", mean), number("sd", sd), log
         if self.sd <= 0:
             raise BadArgument("sd", sd, "a number above 0")
+        if log and abs(self.mean) + 9 * self.sd > 700:  # noqa: PLR2004 (the logarithm of the greatest float is 709.8)
+            raise BadArgument("mean", mean, "less", f"with sd={sd!r} the numbers are beyond all floats")
         self._multiples = None if q is None else Multiples("q", q)
         self.q = None if self._multiples is None else self._multiples.q
+
+    @property
+    def endless(self) -> bool:
+        """Whether there is no end to the values: there is none."""
+        return True
 
     def from_unit(self, u: float) -> float:
         """Return the value at *u*, clipped to what floats inside (0, 1) can say."""
         value = self.mean + self.sd * quantile(min(max(u, _LEAST), _MOST))
+        if self.log:
+            value = math.exp(value)
         return value if self._multiples is None else self._multiples.value(self._multiples.index(value))
 
     def to_unit(self, value: Any) -> float:
         """Return the probability of a value below *value*."""
         if not is_number(value):
             raise BadArgumentType("value", value, "a number")
-        return 0.5 * math.erfc((self.mean - float(value)) / (self.sd * math.sqrt(2.0)))
+        x = float(value)
+        if self.log:
+            x = math.log(x) if x > 0 else -math.inf
+        return 0.5 * math.erfc((self.mean - x) / (self.sd * math.sqrt(2.0)))
 
     def __contains__(self, value: object) -> bool:
         if not is_number(value):
             return False
         x = float(value)  # type: ignore[arg-type]
+        if self.log and (x < 0 or (x == 0 and self._multiples is None)):
+            return False
         return math.isfinite(x) and (self._multiples is None or self._multiples.has(x))
 
     def _parts(self) -> tuple[object, ...]:
-        return (self.mean, self.sd, self.q)
+        return (self.mean, self.sd, self.q, self.log)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgument, BadArgumentType, RecursiveDependencyError
 from luthier.core.rng import Rng
 from luthier.core.space.axis import Axis, Path, spelled
+from luthier.core.space.categorical import Weighted
 from luthier.core.space.described import described, holds_domains
 from luthier.core.space.likeness import remade
 from luthier.core.space.plan import Call, Making, Plan
@@ -51,7 +52,7 @@ class Space:
     {'lr': 0.25, 'model': 'cnn'}
     """
 
-    __slots__ = ("_plan", "axes", "description")
+    __slots__ = ("_plan", "_uneven", "axes", "description")
 
     def __init__(self, description: Mapping[str, Any] | None = None) -> None:
         if description is None:
@@ -69,6 +70,7 @@ class Space:
             wanted = "a dict that ends somewhere"
             raise BadArgument("param_space", description, wanted, "it is nested too deeply, or holds itself") from None
         self.description = description
+        self._uneven = any(isinstance(axis.domain, Weighted) for axis in self.axes)
 
     @property
     def grids(self) -> tuple[Axis, ...]:
@@ -82,8 +84,7 @@ class Space:
 
     def sample(self, rng: Rng) -> Config:
         """Return a random config; a pure function of the place of *rng*."""
-        split = rng.split
-        return self._made(lambda axis: split(axis.key).random(), rng)
+        return self._made(self._chance(rng), rng)
 
     def variant(self, point: int, rng: Rng) -> Config:
         """Return a config at the grid's *point*-th point (the first key in sorted order runs fastest), else random.
@@ -97,11 +98,11 @@ class Space:
             return self.sample(rng)
         units: dict[int, float] = {}
         self._plan.point(point, units)
-        split = rng.split
+        chance = self._chance(rng)
 
         def unit(axis: Axis) -> float:
             fixed = units.get(axis.number)
-            return split(axis.key).random() if fixed is None else fixed
+            return chance(axis) if fixed is None else fixed
 
         return self._made(unit, rng)
 
@@ -134,10 +135,11 @@ class Space:
         if len(vector) != len(self.axes):
             raise BadArgument("vector", list(vector), f"{len(self.axes)} numbers, one per axis")
         source = Rng(0) if rng is None else rng
+        chance = self._chance(source)
 
         def unit(axis: Axis) -> float:
             u = float(vector[axis.number])
-            return u if u == u else source.split(axis.key).random()  # noqa: PLR0124 (NaN)
+            return u if u == u else chance(axis)  # noqa: PLR0124 (NaN)
 
         return self._made(unit, source)
 
@@ -162,6 +164,13 @@ class Space:
 
     def __repr__(self) -> str:
         return f"Space({self.description!r})"
+
+    def _chance(self, rng: Rng) -> Callable[[Axis], float]:
+        """Return what draws a place on an axis; where options have weights, by them."""
+        split = rng.split
+        if self._uneven:
+            return lambda axis: axis.domain.place(split(axis.key).random())
+        return lambda axis: split(axis.key).random()
 
     def _made(self, unit: Callable[[Axis], float], rng: Rng) -> Config:
         around: list[Any] = [None]
