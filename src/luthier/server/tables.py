@@ -158,6 +158,10 @@ keys = sa.Table(
     sa.Column("created_at", TIME, nullable=False),
     sa.Column("used_at", TIME),
     sa.Column("revoked_at", TIME),
+    sa.Column("expires_at", TIME),  # of a browser's session
+    sa.Column(
+        "parent_id", sa.Text, sa.ForeignKey("keys.id", ondelete="CASCADE"), index=True
+    ),  # a session: of which key
 )
 
 audit = sa.Table(

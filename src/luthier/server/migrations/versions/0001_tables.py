@@ -41,10 +41,14 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("used_at", sa.Double(), nullable=True),
         sa.Column("revoked_at", sa.Double(), nullable=True),
+        sa.Column("expires_at", sa.Double(), nullable=True),
+        sa.Column("parent_id", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["parent_id"], ["keys.id"], name=op.f("fk_keys_parent_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_keys_project_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keys")),
         sa.UniqueConstraint("hash", name=op.f("uq_keys_hash")),
     )
+    op.create_index(op.f("ix_keys_parent_id"), "keys", ["parent_id"], unique=False)
     op.create_table(
         "sweeps",
         sa.Column("id", sa.Text(), nullable=False),
