@@ -15,6 +15,7 @@ from luthier.schedulers.explore import Mutations
 from luthier.schedulers.fifo import Fifo
 from luthier.schedulers.hb_bohb import HyperbandForBohb
 from luthier.schedulers.hyperband import Hyperband
+from luthier.schedulers.hyperband_stopping import HyperbandStopping
 from luthier.schedulers.median import MedianRule
 from luthier.schedulers.pasha import Pasha
 from luthier.schedulers.pb2 import Pb2
@@ -302,6 +303,8 @@ SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "asha": lambda: Asha(max_t=9, reduction_factor=3),
     "asha-brackets": lambda: Asha(max_t=8, reduction_factor=2, brackets=3, stop_last_trials=False),
     "hyperband": lambda: Hyperband(max_t=8, reduction_factor=2),
+    "hyperband-stopping": lambda: HyperbandStopping(min_iter=1, eta=2),
+    "hyperband-lenient": lambda: HyperbandStopping(max_iter=9, s=2, strict=False),
     "bohb": lambda: HyperbandForBohb(max_t=9, stop_last_trials=False),
     "median": lambda: MedianRule(TIME, grace_period=2, min_samples_required=2),
     "median-pausing": lambda: MedianRule(TIME, grace_period=1, min_samples_required=2, hard_stop=False),

@@ -16,6 +16,7 @@ from luthier.schedulers.asha import Asha
 from luthier.schedulers.fifo import Fifo
 from luthier.schedulers.hb_bohb import HyperbandForBohb
 from luthier.schedulers.hyperband import Hyperband
+from luthier.schedulers.hyperband_stopping import HyperbandStopping
 from luthier.schedulers.median import MedianRule
 from luthier.schedulers.pasha import Pasha
 from luthier.schedulers.promotion import AshaPromotion
@@ -92,6 +93,16 @@ class TestHyperbandThatLetsTheLastRun(SchedulerContract):
 class TestHyperbandForBohb(SchedulerContract):
     def make(self):
         return HyperbandForBohb(max_t=9)
+
+
+class TestHyperbandStopping(SchedulerContract):
+    def make(self):
+        return HyperbandStopping(min_iter=1, eta=2)
+
+
+class TestHyperbandStoppingThatIsNotStrict(SchedulerContract):
+    def make(self):
+        return HyperbandStopping(max_iter=9, s=2, strict=False)
 
 
 class TestMedian(SchedulerContract):

@@ -16,6 +16,7 @@ SCHEDULERS: Mapping[str, str] = {
     "fifo": "luthier.schedulers.fifo:Fifo",
     "asha": "luthier.schedulers.asha:Asha",
     "hyperband": "luthier.schedulers.hyperband:Hyperband",
+    "hyperband_stopping": "luthier.schedulers.hyperband_stopping:HyperbandStopping",
     "hb_bohb": "luthier.schedulers.hb_bohb:HyperbandForBohb",
     "median": "luthier.schedulers.median:MedianRule",
     "asha_promotion": "luthier.schedulers.promotion:AshaPromotion",

@@ -32,7 +32,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
         project: where it belongs, if that is said.
         entity: whose it is, if that is said (W&B's word).
         program: the script that trains, for ``${program}``.
-        command: what an agent runs, with macros (:mod:`luthier.agent.command`).
+        command: what an agent runs, with macros (:mod:`luthier.sweeps.command`).
         parameters: the search space in Tune's words: nested dicts of our domains and of constants.
         goals: what is optimised; none where nothing is compared.
         target: a value of the first goal that ends the sweep once it is reached.

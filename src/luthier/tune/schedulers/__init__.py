@@ -8,6 +8,7 @@ from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.tune.schedulers.async_hyperband import ASHAScheduler, AsyncHyperBandScheduler
 from luthier.tune.schedulers.hb_bohb import HyperBandForBOHB
 from luthier.tune.schedulers.hyperband import HyperBandScheduler
+from luthier.tune.schedulers.hyperband_stopping import HyperBandStopping
 from luthier.tune.schedulers.median_stopping_rule import MedianStoppingRule
 from luthier.tune.schedulers.pasha import PASHAScheduler
 from luthier.tune.schedulers.pb2 import PB2
@@ -22,6 +23,7 @@ _BY_NAME: dict[str, type[TrialScheduler]] = {
     "asynchyperband": AsyncHyperBandScheduler,
     "asha": AsyncHyperBandScheduler,
     "hyperband": HyperBandScheduler,
+    "hyperband_stopping": HyperBandStopping,
     "hb_bohb": HyperBandForBOHB,
     "median_stopping_rule": MedianStoppingRule,
     "medianstopping": MedianStoppingRule,
@@ -60,6 +62,7 @@ __all__ = [
     "FIFOScheduler",
     "HyperBandForBOHB",
     "HyperBandScheduler",
+    "HyperBandStopping",
     "MedianStoppingRule",
     "PASHAScheduler",
     "PopulationBasedTraining",
