@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 import luthier
-from luthier.core.errors import BadArgument, BadArgumentType, LuthierError, PolicyError
+from luthier.core.errors import BadArgument, BadArgumentType, BadSweep, LuthierError, PolicyError
+from luthier.server.auth.gate import Gate
+from luthier.server.auth.guard import guard
 from luthier.server.database import connect
 from luthier.server.roster import NoSuch
 from luthier.server.routes import agents, sweeps
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NoSuch, 404),
+    (BadSweep, 422),
     (BadArgument, 422),
     (BadArgumentType, 422),
     (PolicyError, 409),
@@ -43,22 +48,35 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
     """
     engine = connect(database_url)
     migrate(engine)
+    gate = Gate(engine, required=auth)
     service = Service(engine, files, lease_s)
 
     @contextlib.asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        service.close()
+        await run_in_threadpool(service.close)
 
-    app = FastAPI(title="Luthier", version=luthier.__version__, lifespan=life)
+    app = FastAPI(
+        title="Luthier",
+        version=luthier.__version__,
+        lifespan=life,
+        dependencies=gate.everywhere,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.service = service
+    guard(app, gate)
     for part in (agents, sweeps, uploads):
-        app.include_router(part.router(service))
+        app.include_router(part.router(service, gate))
+
+    @app.get("/api/v1/health", tags=["server"], summary="Whether the server works")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "version": luthier.__version__}
 
     @app.exception_handler(LuthierError)
     async def refuse(_request: Request, error: LuthierError) -> JSONResponse:
         status = next(status for kind, status in STATUS if isinstance(error, kind))
-        headers = {"Retry-After": "1"} if status == 503 else None  # noqa: PLR2004 (unavailable)
+        headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
         return JSONResponse({"detail": str(error)}, status, headers)
 
     return app

@@ -12,6 +12,7 @@ from luthier.core.errors import BadArgument
 from luthier.server import exchange, wire
 
 if TYPE_CHECKING:
+    from luthier.server.auth.gate import Gate
     from luthier.server.service import Service
 
 
@@ -49,7 +50,7 @@ def answer(content: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
-def router(service: Service) -> APIRouter:
+def router(service: Service, _gate: Gate) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/api/v1", tags=["agents"])
 

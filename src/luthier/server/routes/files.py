@@ -17,6 +17,7 @@ from luthier.server.shelf import Shelf, checked
 from luthier.server.tables import files, runs
 
 if TYPE_CHECKING:
+    from luthier.server.auth.gate import Gate
     from luthier.server.service import Service
 
 
@@ -29,7 +30,7 @@ class File(BaseModel):
     at: float
 
 
-def router(service: Service) -> APIRouter:
+def router(service: Service, _gate: Gate) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/api/v1/runs/{run}/files", tags=["files"])
     shelf = Shelf(service.files)

@@ -5,13 +5,24 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Body, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from luthier.server import sweeping
+from luthier.server.auth.caller import Role
+from luthier.server.auth.gate import NOBODYS
+from luthier.server.database import reading
+from luthier.server.tables import projects
 from luthier.sweeps.read import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from luthier.server.auth.gate import Gate
     from luthier.server.service import Service
 
 
@@ -38,52 +49,80 @@ class State(BaseModel):
     state: str = Field(description="RUNNING, PAUSED, FINISHED (its runs go on) or CANCELED (they do not)")
 
 
-def who(request: Request) -> str:
-    """Return who asks, by the name of the key."""
-    return getattr(request.state, "who", None) or "a user"
-
-
-def router(service: Service) -> APIRouter:
+def router(service: Service, gate: Gate) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/api/v1", tags=["sweeps"])
+    roster = service.roster
+
+    def by(request: Request) -> str:
+        return gate.caller(request).name
 
     @routes.post("/sweeps", status_code=201, summary="Make a sweep")
     async def create(wish: Annotated[Wish, Body()], request: Request) -> Made:
-        spec = read(wish.config)
+        spec = await run_in_threadpool(read, wish.config)
         project = wish.project or spec.project or sweeping.UNSORTED
-        sweep = await service.write(lambda c: sweeping.create(c, service.roster, spec, project, wish.name, time.time()))
+        if gate.caller(request).project_id is not None:
+            gate.allow(request, await run_in_threadpool(_project, service, project), Role.WRITE)
+
+        def work(connection: Connection) -> str:
+            made = sweeping.create(connection, roster, spec, project, wish.name, time.time())
+            gate.note(connection, request, "sweep.create", made, {"project": project})
+            return made
+
+        sweep = await service.write(work)
         url = f"{str(request.base_url).rstrip('/')}/sweeps/{sweep}"
         return Made(sweep=sweep, project=project, url=url, warnings=list(spec.warnings))
 
     @routes.patch("/sweeps/{sweep}", status_code=204, summary="Let a sweep go on, pause, end or be cancelled")
     async def change(sweep: str, state: Annotated[State, Body()], request: Request) -> Response:
-        by = who(request)
-        await service.write(
-            lambda c: sweeping.change_state(c, service.roster, sweep, state.state, time.time(), by), sweep
-        )
-        return Response(status_code=204)
+        def work(connection: Connection) -> None:
+            sweeping.change_state(connection, roster, sweep, state.state, time.time(), by(request))
+            gate.note(connection, request, "sweep.change", sweep, {"state": state.state})
+
+        return await _done(service, work, sweep)
 
     @routes.delete("/sweeps/{sweep}", status_code=204, summary="Delete a sweep and all that it produced")
-    async def delete(sweep: str) -> Response:
-        await service.write(lambda c: sweeping.delete(c, service.roster, sweep), sweep)
-        return Response(status_code=204)
+    async def delete(sweep: str, request: Request) -> Response:
+        def work(connection: Connection) -> None:
+            sweeping.delete(connection, roster, sweep)
+            gate.note(connection, request, "sweep.delete", sweep)
+
+        return await _done(service, work, sweep)
 
     @routes.post("/runs/{run}/stop", status_code=204, summary="End a run early")
     async def stop(run: str, request: Request) -> Response:
-        by = who(request)
-        await service.write(lambda c: sweeping.stop_run(c, service.roster, run, time.time(), by))
-        return Response(status_code=204)
+        def work(connection: Connection) -> None:
+            sweeping.stop_run(connection, roster, run, time.time(), by(request))
+            gate.note(connection, request, "run.stop", run)
+
+        return await _done(service, work)
 
     @routes.post("/runs/{run}/rerun", status_code=204, summary="Try a run that has ended once more")
     async def rerun(run: str, request: Request) -> Response:
-        by = who(request)
-        await service.write(lambda c: sweeping.rerun(c, service.roster, run, time.time(), by))
-        return Response(status_code=204)
+        def work(connection: Connection) -> None:
+            sweeping.rerun(connection, roster, run, time.time(), by(request))
+            gate.note(connection, request, "run.rerun", run)
+
+        return await _done(service, work)
 
     @routes.delete("/runs/{run}", status_code=204, summary="Delete a run; another one takes its place")
     async def delete_run(run: str, request: Request) -> Response:
-        by = who(request)
-        await service.write(lambda c: sweeping.delete_run(c, service.roster, run, time.time(), by))
-        return Response(status_code=204)
+        def work(connection: Connection) -> None:
+            sweeping.delete_run(connection, roster, run, time.time(), by(request))
+            gate.note(connection, request, "run.delete", run)
+
+        return await _done(service, work)
 
     return routes
+
+
+async def _done(service: Service, work: Callable[[Connection], None], sweep: str = "") -> Response:
+    await service.write(work, sweep)
+    return Response(status_code=204)
+
+
+def _project(service: Service, name: str) -> int:
+    """Return the id of the project of that name; one that nobody has where there is none."""
+    with reading(service.engine) as connection:
+        found = connection.execute(sa.select(projects.c.id).where(projects.c.name == name)).scalar()
+    return NOBODYS if found is None else int(found)
