@@ -1,0 +1,251 @@
+"""The server over HTTP: what it answers to agents and to people."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+
+from luthier.server.app import create_app
+
+RANDOM = "method: random\nmetric: {name: loss}\nrun_cap: 2\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+
+
+@pytest.fixture
+def client(database_url, tmp_path):
+    app = create_app(database_url, files=tmp_path / "files")
+    with TestClient(app, base_url="http://127.0.0.1:8017") as found:
+        yield found
+
+
+def made(client, config=RANDOM, **more):
+    reply = client.post("/api/v1/sweeps", json={"config": config, **more})
+    assert reply.status_code == 201, reply.text
+    return reply.json()["sweep"]
+
+
+def joined(client, sweep, **more):
+    reply = client.post(f"/api/v1/sweeps/{sweep}/agents", json={"name": "w", **more})
+    assert reply.status_code == 201, reply.text
+    return reply.json()["agent"]
+
+
+def talk(client, agent, **told):
+    reply = client.post(f"/api/v1/agents/{agent}/exchange", json=told)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def test_a_sweep_from_its_making_to_its_end(client):
+    sweep = made(client, project="digits")
+    agent = joined(client, sweep)
+    (order,) = talk(client, agent)["orders"]
+    run = {"run": order["run"], "attempt": order["attempt"]}
+    rows = [{"loss": 0.5, "worst": {"$": "float", "v": "nan"}}]
+    told = [
+        {"is": "started", **run, "at": 1.0},
+        {"is": "rows", **run, "first": 0, "rows": rows},
+        {"is": "output", **run, "first": 0, "lines": [[1.0, "out", "hello\x00"]]},
+        {"is": "summary", **run, "values": {"note": "good"}},
+    ]
+    assert talk(client, agent, holding=[run], said=told)["orders"] == []
+    (second,) = talk(client, agent, said=[{"is": "exited", **run, "outcome": "finished", "code": 0}])["orders"]
+    again = {"run": second["run"], "attempt": second["attempt"]}
+    reply = talk(client, agent, said=[{"is": "exited", **again, "outcome": "failed", "code": 3, "error": "no"}])
+    assert (reply["orders"], reply["exit"]) == ([], "the sweep is at its end")
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("method: psychic\nparameters: {x: {value: 1}}\n", "method"),
+        ("parameters: {x: {min: 1, max: 0}}\nmethod: random\n", "max"),
+        ("just words", "mapping"),
+        ("a: [1, 2", "line"),
+        ("", "empty"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused_with_what_would_do(client, config, says):
+    reply = client.post("/api/v1/sweeps", json={"config": config})
+    assert reply.status_code == 422
+    assert says in reply.json()["detail"]
+
+
+def test_what_there_is_not_is_not_found(client):
+    for method, path in [
+        ("PATCH", "/api/v1/sweeps/nothere1"),
+        ("DELETE", "/api/v1/sweeps/nothere1"),
+        ("POST", "/api/v1/sweeps/nothere1/agents"),
+        ("POST", "/api/v1/agents/nobody/exchange"),
+        ("POST", "/api/v1/agents/nobody/leave"),
+        ("POST", "/api/v1/runs/none/stop"),
+        ("GET", "/api/v1/runs/none/files"),
+        ("GET", "/api/v1/runs/none/files/a"),
+        ("PUT", "/api/v1/runs/none/files/a"),
+    ]:
+        body = {"state": "PAUSED", "name": "w"} if method in {"PATCH", "POST"} else None
+        reply = client.request(method, path, json=body)
+        assert reply.status_code == 404, (method, path, reply.text)
+        assert reply.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"said": [{"is": "magic"}]}', b'{"wait_s": "long"}', b'{"said": [{"is": "rows"}]}', b"\xff"],
+)
+def test_what_is_no_exchange_is_refused(client, body):
+    agent = joined(client, made(client))
+    reply = client.post(f"/api/v1/agents/{agent}/exchange", content=body)
+    assert reply.status_code == 422 and "openapi" in reply.json()["detail"]
+    assert talk(client, agent)["orders"], "the agent still gets its run"
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        ({"count": 0}, "count"),
+        ({"resources": {"slot": 0}}, "slot"),
+        ({"resources": {"slot": 1.5}}, "slot"),
+        ({"resources": {"gpu": -1}}, "gpu"),
+    ],
+)
+def test_an_agent_that_offers_what_cannot_be_is_refused(client, wish, says):
+    reply = client.post(f"/api/v1/sweeps/{made(client)}/agents", json={"name": "w", **wish})
+    assert reply.status_code == 422 and says in reply.json()["detail"]
+
+
+def test_who_waits_is_woken_when_there_is_something_to_do(client):
+    """An idle agent gets the run of one that left, in one trip and without a tick."""
+    sweep = made(client, RANDOM.replace("run_cap: 2", "run_cap: 1"))
+    first, second = joined(client, sweep), joined(client, sweep)
+    (order,) = talk(client, first)["orders"]
+    found = {}
+
+    def wait():
+        start = time.monotonic()
+        found["reply"] = talk(client, second, wait_s=20.0)
+        found["took"] = time.monotonic() - start
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.3)
+    assert client.post(f"/api/v1/agents/{first}/leave").status_code == 204
+    waiting.join(15)
+    assert [(o["run"], o["attempt"]) for o in found["reply"]["orders"]] == [(order["run"], 2)]
+    assert 0.2 < found["took"] < 10
+
+
+def test_a_wait_that_brings_nothing_ends_after_its_time(client):
+    sweep = made(client, RANDOM.replace("run_cap: 2", "run_cap: 1"))
+    first, second = joined(client, sweep), joined(client, sweep)
+    talk(client, first)
+    start = time.monotonic()
+    assert talk(client, second, wait_s=0.4) == {"orders": [], "accepted": 0, "heartbeat_s": 1.0, "exit": None}
+    assert time.monotonic() - start >= 0.4
+
+
+def test_a_silent_agent_loses_its_run_after_its_lease(client):
+    sweep = made(client, RANDOM.replace("run_cap: 2", "run_cap: 1"))
+    silent, other = joined(client, sweep, lease_s=1.0), joined(client, sweep)
+    (order,) = talk(client, silent)["orders"]
+    (given,) = talk(client, other, wait_s=20.0)["orders"]
+    assert (given["run"], given["attempt"]) == (order["run"], 2)
+    held = [{"run": order["run"], "attempt": 1}]
+    (halt,) = talk(client, silent, holding=held)["orders"]
+    assert (halt["is"], halt["run"], halt["attempt"]) == ("halt", order["run"], 1)
+
+
+def test_a_sweep_is_paused_goes_on_and_is_deleted(client):
+    sweep = made(client)
+    assert client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "PAUSED"}).status_code == 204
+    agent = joined(client, sweep)
+    assert talk(client, agent)["orders"] == []
+    assert client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "RUNNING"}).status_code == 204
+    assert len(talk(client, agent)["orders"]) == 1
+    reply = client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "ASLEEP"})
+    assert reply.status_code == 422 and "PAUSED" in reply.json()["detail"]
+    assert client.delete(f"/api/v1/sweeps/{sweep}").status_code == 204
+    assert client.post(f"/api/v1/agents/{agent}/exchange", json={}).status_code == 404
+
+
+def test_files_are_kept_under_their_names(client):
+    sweep = made(client)
+    (order,) = talk(client, joined(client, sweep))["orders"]
+    base = f"/api/v1/runs/{order['run']}/files"
+    for content in (b"one", b"two" * 100_000):
+        reply = client.put(f"{base}/checkpoints/1-0.zip", content=content)
+        assert (reply.status_code, reply.json()["size"]) == (200, len(content))
+    assert [(f["path"], f["size"]) for f in client.get(base).json()] == [("checkpoints/1-0.zip", 300_000)]
+    assert client.get(f"{base}/checkpoints/1-0.zip").content == b"two" * 100_000
+    assert client.get(f"{base}/checkpoints/other.zip").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["..%2F..%2Fetc%2Fpasswd", "a%2F%2Fb", "a%5Cb", "%2Fetc%2Fpasswd", "a%00b", "x" * 300])
+def test_paths_that_lead_elsewhere_are_refused(client, path):
+    (order,) = talk(client, joined(client, made(client)))["orders"]
+    reply = client.put(f"/api/v1/runs/{order['run']}/files/{path}", content=b"x")
+    assert reply.status_code in {404, 422}
+    assert client.get(f"/api/v1/runs/{order['run']}/files").json() == []
+
+
+def test_a_server_that_starts_anew_knows_all_that_was(database_url, tmp_path):
+    app = create_app(database_url, files=tmp_path / "files")
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        agent = joined(client, made(client))
+        (order,) = talk(client, agent)["orders"]
+    app = create_app(database_url, files=tmp_path / "files")
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        held = {"run": order["run"], "attempt": 1}
+        assert talk(client, agent, holding=[held])["orders"] == []
+        (second,) = talk(client, agent, said=[{"is": "exited", **held, "outcome": "finished"}])["orders"]
+        assert second["run"] != order["run"]
+
+
+def test_changes_are_in_the_audit(client):
+    sweep = made(client)
+    client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "CANCELED"})
+    found = [(row["who"], row["action"], row["target"]) for row in client.get("/api/v1/audit").json()]
+    assert found[:2] == [("local", "sweep.change", sweep), ("local", "sweep.create", sweep)]
+
+
+def test_two_servers_on_one_database_give_no_run_twice(database_url, tmp_path):
+    apps = [create_app(database_url, files=tmp_path / "files") for _ in range(2)]
+    with TestClient(apps[0], base_url="http://127.0.0.1") as a, TestClient(apps[1], base_url="http://127.0.0.1") as b:
+        sweep = made(a, RANDOM.replace("run_cap: 2", "run_cap: 30"))
+        begun, lock = [], threading.Lock()
+
+        def work(client):
+            agent = joined(client, sweep)
+            held = []
+            while True:
+                reply = talk(client, agent, said=[{"is": "exited", **run, "outcome": "finished"} for run in held])
+                held = [{"run": o["run"], "attempt": o["attempt"]} for o in reply["orders"]]
+                with lock:
+                    begun.extend(run["run"] for run in held)
+                if reply["exit"]:
+                    return
+
+        threads = [threading.Thread(target=work, args=(client,)) for client in (a, b, a, b)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(begun) == len(set(begun)) == 30
+
+
+def test_bells_ring_only_for_who_waits():
+    from luthier.server.bells import Bells
+
+    async def story():
+        bells = Bells()
+        bells.ring(["a"])  # before anybody waits: nothing happens
+        bell = bells.hang("a")
+        bells.ring(["a", "b"])
+        await asyncio.wait_for(bell.wait(), 5)
+        bells.take_down("a")
+        assert bells.waiting() == []
+
+    asyncio.run(story())
