@@ -36,7 +36,7 @@ class PopulationBasedTrainingReplay(TrialScheduler):
     training.
 
     Args:
-        policy_file: ``pbt_policy_<trial_id>.txt`` of an experiment of Luthier's or Ray Tune's.
+        policy_file: ``pbt_policy_<trial_id>.txt`` of an experiment of Luthier's or Ray Tune's, or a list of its lines.
 
     Attributes:
         config: the config to begin with; None where the file is empty.
@@ -45,11 +45,11 @@ class PopulationBasedTrainingReplay(TrialScheduler):
         BadArgument: there is no such file, or it is no policy file.
     """
 
-    def __init__(self, policy_file: str | os.PathLike[str]) -> None:
+    def __init__(self, policy_file: str | os.PathLike[str] | Sequence[Any]) -> None:
         super().__init__()
-        if not isinstance(policy_file, (str, os.PathLike)):
+        if not isinstance(policy_file, (str, os.PathLike, list)):
             raise BadArgumentType("policy_file", policy_file, "the path of a pbt_policy_<trial_id>.txt")
-        self.policy_file = os.path.expanduser(os.fspath(policy_file))
+        self.policy_file = policy_file if isinstance(policy_file, list) else os.path.expanduser(os.fspath(policy_file))
         self.config, self._schedule = schedule_in(self.policy_file)
 
     def build(self, inherited: Goal | None) -> Scheduler:
@@ -111,7 +111,7 @@ class PopulationBasedTrainingReplay(TrialScheduler):
         )
 
 
-def schedule_in(policy_file: str) -> tuple[Config | None, list[tuple[float, Config]]]:
+def schedule_in(policy_file: str | list[Any]) -> tuple[Config | None, list[tuple[float, Config]]]:
     """Return the config that the schedule in *policy_file* begins with, and when which other one follows.
 
     Read from the end: a line is about the trial that the line after it went on from; where that is another one, what
@@ -135,27 +135,31 @@ def schedule_in(policy_file: str) -> tuple[Config | None, list[tuple[float, Conf
     return first, schedule
 
 
-def _lines_of(policy_file: str) -> list[_Line]:
-    try:
-        with open(policy_file, encoding="utf-8") as file:
-            texts = [text for text in file if text.strip()]
-    except FileNotFoundError:
-        raise BadArgument("policy_file", policy_file, "a pbt_policy_<trial_id>.txt that exists") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadArgument("policy_file", policy_file, "a file that can be read", str(error)) from error
+def _lines_of(policy_file: str | list[Any]) -> list[_Line]:
+    texts = policy_file if isinstance(policy_file, list) else _texts_of(policy_file)
     lines = []
     for n, text in enumerate(texts, 1):
         line = _parsed(text)
         if line is None:
             wanted = "a policy file, whose lines are JSON lists of six entries"
-            raise BadArgument("policy_file", policy_file, wanted, f"line {n} is {text.strip()[:60]!r}")
+            raise BadArgument("policy_file", policy_file, wanted, f"line {n} is {str(text).strip()[:60]!r}")
         lines.append(line)
     return lines
 
 
-def _parsed(text: str) -> _Line | None:
+def _texts_of(policy_file: str) -> list[str]:
     try:
-        target, source, step, at, old, new = json.loads(text)
+        with open(policy_file, encoding="utf-8") as file:
+            return [text for text in file if text.strip()]
+    except FileNotFoundError:
+        raise BadArgument("policy_file", policy_file, "a pbt_policy_<trial_id>.txt that exists") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadArgument("policy_file", policy_file, "a file that can be read", str(error)) from error
+
+
+def _parsed(text: object) -> _Line | None:
+    try:
+        target, source, step, at, old, new = json.loads(text) if isinstance(text, str) else text  # type: ignore[misc]
     except (ValueError, TypeError):
         return None
     time = number(at)
