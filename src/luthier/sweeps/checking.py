@@ -11,7 +11,7 @@ from luthier.core.errors import Violation, shown_shortly
 from luthier.sweeps.published import definition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from luthier.core.space import Path
     from luthier.sweeps.document import Document
@@ -27,7 +27,7 @@ _WORDS: Final = {
     "boolean": "true or false",
     "null": "nothing",
 }
-_NEAR: Final = 0.75
+_NEAR, _VERY_NEAR = 0.6, 0.8  # how alike words are of which one was meant; and where there is no doubt
 
 
 def spelled(path: Path) -> str:
@@ -40,14 +40,14 @@ def spelled(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def near(word: object, known: Iterable[object]) -> str | None:
+def near(word: object, known: Iterable[object], cutoff: float = _NEAR) -> str | None:
     """Return what *word* was probably meant to be.
 
     >>> near("paramters", ["parameters", "metric"])
     'parameters'
     """
     words = [text for text in known if isinstance(text, str)]
-    found = difflib.get_close_matches(str(word).lower(), words, n=1, cutoff=_NEAR)
+    found = difflib.get_close_matches(str(word).lower(), words, n=1, cutoff=cutoff)
     return found[0] if found else None
 
 
@@ -128,25 +128,31 @@ class Checked:
         known, others = schema.get("properties", {}), schema.get("additionalProperties", True)
         for key in schema.get("required", ()):
             if key not in value:
-                close = near(key, value.keys() - known.keys())
+                close = near(key, value.keys() - known.keys(), _VERY_NEAR)
                 self.wrong(path, f"{key!r} is missing" + (f"; is it {close!r}?" if close else ""))
         if len(value) < schema.get("minProperties", 0):
             self.wrong(path, "it is empty")
-        pattern = schema.get("propertyNames", {}).get("pattern")
-        for key, item in value.items():
+        for key in list(value):
             here = (*path, key)
+            self._name(key, schema, here)
             if key in known:
-                value[key] = item = self._number(item, known[key], here)
-                self.check(item, known[key], here)
+                value[key] = self._number(value[key], known[key], here)
+                self.check(value[key], known[key], here)
             elif others is False:
                 self._stranger(value, key, known, path)
             elif others is not True:
-                self.check(item, others, here)
-            if pattern and not re.search(pattern, key):
-                self.warn(
-                    here,
-                    "letters, digits, '_', '.' and '-' are what a name is made of; it begins with none of the latter",
-                )
+                value[key] = self._number(value[key], others, here)
+                self.check(value[key], others, here)
+
+    def _name(self, key: str, schema: Schema, path: Path) -> None:
+        pattern = schema.get("propertyNames", {}).get("pattern")
+        if pattern is None or re.search(pattern, key):
+            return
+        if path[0] == "environment":
+            self.wrong(path, "no variable has such a name: letters, digits and '_' are what it is made of")
+        else:
+            made = "letters, digits, '_', '.' and '-' are what a name is made of, and it begins with a letter or '_'"
+            self.warn(path, f"elsewhere it may be refused: {made}")
 
     def _number(self, item: Any, schema: Schema, path: Path) -> Any:
         """Return *item* as the number that it spells, where one is wanted: clients quote ``1e-3``."""
@@ -164,7 +170,7 @@ class Checked:
 
     def _stranger(self, value: dict[str, Any], key: str, known: Mapping[str, Any], path: Path) -> None:
         text = among(key, sorted(known), "such key")
-        close = near(key, known)
+        close = near(key, known, _VERY_NEAR)
         if path or (close and close not in value):
             self.wrong((*path, key), text)
         else:
@@ -261,15 +267,3 @@ def _kind_wrong(value: object, schema: Schema) -> bool:
     if kind == "integer":  # 1.0 is a float here: what is written so is meant so
         return not isinstance(value, int) or isinstance(value, bool)
     return False
-
-
-def strings_of(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield all text in *value*, with its path."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from strings_of(item, (*path, key))
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from strings_of(item, (*path, place))
-    elif isinstance(value, str):
-        yield path, value

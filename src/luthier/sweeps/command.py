@@ -13,7 +13,7 @@ from luthier.sweeps.checking import near
 from luthier.sweeps.spec import COMMAND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # What stands alone, and may be any number of arguments.
 LISTS: Final = (
@@ -58,8 +58,8 @@ def argv(
     Raises:
         BadArgument: there is no such macro, or nothing to put in its place.
 
-    >>> argv(["${interpreter}", "${program}", "${args}"], {"lr": 0.1, "amp": True}, program="t.py", interpreter="python")
-    ['python', 't.py', '--lr=0.1', '--amp=True']
+    >>> argv(["python", "${program}", "${args}"], {"lr": 0.1, "amp": True}, program="train.py")
+    ['python', 'train.py', '--lr=0.1', '--amp=True']
     >>> argv(["./t", "${args_no_boolean_flags}", "--all=${args_json}"], {"lr": 0.1, "amp": True})
     ['./t', '--lr=0.1', '--amp', '--all={"lr": 0.1, "amp": true}']
     """
@@ -147,33 +147,29 @@ class _Words:
 
 def _list(macro: str, params: Mapping[str, Any]) -> list[str]:
     """Return the arguments that *macro* stands for; values are spelled as Python's ``str`` does."""
-    match macro:
-        case "env":
-            return [] if os.name == "nt" else ["/usr/bin/env"]
-        case "args":
-            return [f"--{name}={value}" for name, value in params.items()]
-        case "args_no_hyphens":
-            return [f"{name}={value}" for name, value in params.items()]
-        case "args_no_equals":
-            return [part for name, value in params.items() for part in (f"--{name}", str(value))]
-        case "args_no_boolean_flags":
-            return [
-                f"--{name}" if value is True else f"--{name}={value}"
-                for name, value in params.items()
-                if value is not False
-            ]
-        case "args_append_hydra":
-            return [f"+{name}={value}" for name, value in params.items()]
-        case "args_override_hydra":
-            return [f"++{name}={value}" for name, value in params.items()]
-        case "args_dict":
-            return list(params)  # the names alone, as W&B's agent does
-    return [f"--{name}={value}" for name, value in _dotted(params)]
+    if macro == "env":
+        return [] if os.name == "nt" else ["/usr/bin/env"]
+    if macro == "args_dict":
+        return list(params)  # the names alone, as W&B's agent does
+    return [part for name, value in params.items() for part in _ARGUMENTS[macro](name, value)]
 
 
-def _dotted(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in params.items():
-        if isinstance(value, dict) and value:
-            yield from _dotted(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+_ARGUMENTS: Mapping[str, Callable[[str, Any], Sequence[str]]] = {
+    "args": lambda name, value: [f"--{name}={value}"],
+    "args_no_hyphens": lambda name, value: [f"{name}={value}"],
+    "args_no_equals": lambda name, value: [f"--{name}", str(value)],
+    "args_no_boolean_flags": lambda name, value: (
+        ([f"--{name}"] if value else []) if isinstance(value, bool) else [f"--{name}={value}"]
+    ),
+    "args_append_hydra": lambda name, value: [f"+{name}={value}"],
+    "args_override_hydra": lambda name, value: [f"++{name}={value}"],
+    "args_dotted": lambda name, value: [f"--{path}={inner}" for path, inner in _dotted(name, value)],
+}
+
+
+def _dotted(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict) or not value:
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _dotted(f"{name}.{key}", inner)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from luthier.core.errors import BadSweep, Violation
+from luthier.core.space import Path
 from luthier.sweeps.scalar import PREFIX, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import yaml
-
-    from luthier.core.space import Path
 
 MOST_BYTES: Final = 1 << 20
 MOST_VALUES: Final = 100_000  # once all aliases are written out
@@ -47,13 +46,13 @@ class Document(NamedTuple):
 
 
 def opened(source: str | bytes) -> Document:
-    """Return what *source*, the text of a file in YAML or JSON, holds.
+    r"""Return what *source*, the text of a file in YAML or JSON, holds.
 
     Raises:
         BadSweep: it is no YAML, has a key twice, or is larger, deeper or, its aliases written out, longer than any
             sweep; or it asks for Python objects.
 
-    >>> document = opened("method: grid\\nparameters:\\n  lr: {values: [1e-3, 1e-2]}")
+    >>> document = opened("method: grid\nparameters:\n  lr: {values: [1e-3, 1e-2]}")
     >>> document.value["parameters"]["lr"], document.lines["parameters", "lr"]
     ({'values': [0.001, 0.01]}, 3)
     """
@@ -170,7 +169,7 @@ class _Builder:
 
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
-            for event in yaml.parse(text, Loader=loader):  # type: ignore[no-untyped-call]
+            for event in yaml.parse(text, Loader=loader):
                 self._hear(event)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark

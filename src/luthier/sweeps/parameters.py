@@ -10,7 +10,6 @@ from luthier.core.errors import BadArgument
 from luthier.core.space import Beta, Categorical, Domain, Float, Grid, Integer, Normal, Rounded, Weighted, same
 from luthier.core.space.described import holds_domains
 from luthier.core.space.multiples import Multiples
-from luthier.sweeps.checking import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -138,12 +137,12 @@ class Reading:
             bounds = {"min": math.exp(low), "max": math.exp(high)}
         except OverflowError:
             bounds = {"min": 0.0, "max": math.inf}
-        if not 0 < bounds["min"] < bounds["max"] < math.inf:
-            raise BadArgument(
-                "max", found["max"], "exponents to the base e between -700 and 700", f"{kind} takes exponents"
-            )
-        text = f"{kind} takes exponents to the base e: values lie between {bounds['min']:g} and {bounds['max']:g}; {modern} takes the bounds themselves"
-        self.checked.warn((*path, "distribution"), text)
+        low, high = bounds["min"], bounds["max"]
+        if not 0 < low < high < math.inf:
+            wanted = "exponents to the base e between -700 and 700"
+            raise BadArgument("max", found["max"], wanted, f"{kind} takes exponents")
+        text = f"{kind} takes exponents to the base e, so that values lie between {low:g} and {high:g}"
+        self.checked.warn((*path, "distribution"), f"{text}; {modern} takes the bounds themselves")
         return {**found, **bounds}, modern
 
     def _rounded(self, domain: Domain, found: Mapping[str, Any], path: Path) -> Domain:
@@ -195,6 +194,3 @@ def steps(least: float, most: float, q: float) -> list[float]:
     whole = all(isinstance(number, int) for number in (least, most, q))
     values = (begin + k * step for k in range(count))
     return [int(value) if whole else float(value) for value in values]
-
-
-__all__ = ["NAME", "Reading", "spelled", "steps"]

@@ -23,7 +23,8 @@ def read(source: str | bytes | Mapping[str, Any] | os.PathLike[str]) -> SweepSpe
         source: YAML or JSON as text or bytes, a mapping, or the path of a file.  Text is never taken for a path.
 
     Raises:
-        BadSweep: it cannot be used; the text names each key, its line and what would do.
+        BadSweep: it cannot be used; the text names each key, its line and what would do.  What is odd but can be
+            used is in ``warnings`` of what is returned.
         BadArgumentType: it is none of these.
         OSError: the file cannot be read.
 
@@ -36,9 +37,12 @@ def read(source: str | bytes | Mapping[str, Any] | os.PathLike[str]) -> SweepSpe
         given = "it is empty" if document.value is None else f"it holds {shown_shortly(document.value, 60)}"
         raise BadSweep([Violation("", None, f"{given}: give a mapping with method and parameters{_path(source)}")])
     if "tune" in document.value:
-        from luthier.sweeps import tune_form
+        import msgspec
 
-        return tune_form.read(document.value)
+        from luthier.sweeps import tune_form  # type: ignore[attr-defined]  # comes with the config builder
+
+        spec: SweepSpec = tune_form.read(document.value)
+        return msgspec.structs.replace(spec, text=document.text)
     from luthier.sweeps import yaml_form
 
     return yaml_form.read(document)
@@ -51,9 +55,9 @@ def _document(source: object) -> Document:
         with open(source, "rb") as file:
             return opened(file.read(MOST_BYTES + 1))
     if isinstance(source, Mapping):
-        import yaml
+        from luthier.sweeps.written import written
 
-        return opened(yaml.safe_dump(dict(source), sort_keys=False))
+        return written(source)
     raise BadArgumentType("source", source, "YAML as text, a dict, or the path of a file")
 
 

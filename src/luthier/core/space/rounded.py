@@ -79,7 +79,7 @@ class Rounded(Domain):
         k = self._multiples.index(x)
         if self._first is not None and self._last is not None:
             return self._first <= k <= self._last
-        return x in self.inner or self._value(self._index(self.inner.from_unit(0.0))) == x
+        return bool(x in self.inner or self._value(self._index(self.inner.from_unit(0.0))) == x)
 
     def _index(self, value: float) -> int:
         k = self._multiples.index(value)
