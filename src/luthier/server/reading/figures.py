@@ -125,6 +125,6 @@ def _axes(chronicle: Chronicle, metric: str | None, mode: str | None) -> dict[st
     values = np.array(chronicle.values(goal.metric), dtype=np.float64)
     goals = [goal.metric, *(each.metric for each in chronicle.goals if each.metric != goal.metric)][:3]
     axes = [{"column": f"summary/{name}", "kind": "linear", "options": []} for name in goals]
-    for each in chosen_columns(chronicle, values, None, MOST_AXES):
-        axes.append({"column": f"config/{each.name}", "kind": each.kind, "options": each.options})
+    chosen = chosen_columns(chronicle, values, None, MOST_AXES)
+    axes += [{"column": f"config/{each.name}", "kind": each.kind, "options": each.options} for each in chosen]
     return {"axes": axes}

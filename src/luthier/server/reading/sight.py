@@ -18,7 +18,7 @@ Visible = Callable[["Request"], Collection[int] | None]
 
 
 def visible(request: Request) -> Collection[int] | None:
-    """Return the ids of the projects that *request* may see, None for all: as its key says that the gate has checked."""
+    """Return the ids of the projects that *request* may see, None for all: as the key says that was checked."""
     caller = getattr(request.state, "caller", None)
     return None if caller is None or caller.project_id is None else {caller.project_id}
 

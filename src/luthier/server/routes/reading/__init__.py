@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 
 from luthier.server.reading.figures import Figures
-from luthier.server.reading.pulse import Pulse
 from luthier.server.reading.lineup import Lineups
+from luthier.server.reading.pulse import Pulse
 from luthier.server.reading.sight import Sight, visible
 from luthier.server.routes.reading import projects, runs, sweeps
 

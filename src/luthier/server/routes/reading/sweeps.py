@@ -10,8 +10,8 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from luthier.server.reading.export import as_csv, as_json
 from luthier.server.reading.figures import Figures
-from luthier.server.reading.pulse import Pulse
 from luthier.server.reading.lineup import Lineups
+from luthier.server.reading.pulse import Pulse
 from luthier.server.reading.shapes import Agent, RunTable, Sweep
 from luthier.server.reading.sweeps import read_agents, read_sweep
 from luthier.server.reading.table import MOST, Wish, chosen, shown_columns, table
