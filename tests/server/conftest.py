@@ -6,10 +6,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from luthier.server.database import connect
+from luthier.server.routes import reading
 from luthier.server.schema import migrate
 from tests.server.postgres import Cluster
+from tests.server.seeded import Seeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +80,21 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
     found = connect(database_url)
     yield found
     found.dispose()
+
+
+@pytest.fixture
+def seeded(engine: sa.Engine) -> Seeded:
+    """The same, to be filled."""
+    return Seeded(engine)
+
+
+@pytest.fixture
+def client(seeded: Seeded) -> Iterator[TestClient]:
+    """Who asks an application that only reads."""
+    app = FastAPI()
+    app.include_router(reading.router(seeded.database))
+    with TestClient(app) as found:
+        yield found
 
 
 def _migrated(url: str) -> None:

@@ -173,7 +173,7 @@ def chronicle(
         again: returns the records once more, for the lineage of a population; where it is None, they are all kept in
             memory meanwhile if *records* is no sequence.
     """
-    reading = _Reading(tuple(goals), metrics)
+    reading = Reading(tuple(goals), metrics)
     if again is None:
         kept = list(records)
         records, again = kept, lambda: kept
@@ -185,10 +185,24 @@ def chronicle(
     return found
 
 
-class _Reading:
-    """Folds records."""
+class Reading:
+    """Folds records as they come: a log that grows is read once.
 
-    def __init__(self, goals: tuple[Goal, ...], metrics: Iterable[str]) -> None:
+    Args:
+        goals: what is optimised; curves of these metrics are kept.
+        metrics: of which further metrics curves are kept.
+
+    Attributes:
+        handed: whether any trial went on from another one, so that there is a lineage to be told.
+
+    >>> from luthier.store.base import Record
+    >>> reading = Reading(())
+    >>> reading.take(Record(0, 7.0, (ev.Proposed("t0", 0, {"lr": 0.1}, {}),)))
+    >>> reading.told("mine").trials[0].status
+    'waiting'
+    """
+
+    def __init__(self, goals: tuple[Goal, ...], metrics: Iterable[str] = ()) -> None:
         self._goals, self._row, self.handed = goals, ExperimentRow(), False
         self._tracked = dict.fromkeys([*(goal.metric for goal in goals), *metrics])
         self._curves: dict[str, dict[int, Curve]] = {metric: {} for metric in self._tracked}
@@ -200,6 +214,7 @@ class _Reading:
         self._reports = 0
 
     def take(self, record: Record) -> None:
+        """Fold the next record in."""
         rows = self._row.trials
         for event in record.events:
             if event.__class__ is ev.Reported:
@@ -264,6 +279,7 @@ class _Reading:
             self._judgements.append(Judgement(row.number, what, math.nan if step is None else step, why))
 
     def told(self, name: str) -> Chronicle:
+        """Return what was read so far; its curves and spans grow along with what is read later."""
         row = self._row
         return Chronicle(
             trials=[_trial(t) for t in row.trials.values()],

@@ -1,0 +1,1 @@
+"""What the server's database says, for pages and for REST: questions that change nothing."""

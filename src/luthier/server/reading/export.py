@@ -1,0 +1,64 @@
+"""Rows as CSV and as JSON, some at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_AT_ONCE = 1000
+_FIRST = ("_attempt", "_row", "_at")
+
+
+def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    r"""Yield *rows* as CSV with a column for each of *names*; values that are lists or dicts are JSON.
+
+    >>> "".join(as_csv(["a", "b"], [{"a": 1, "b": [2]}, {"a": "x,y"}]))
+    'a,b\r\n1,[2]\r\n"x,y",\r\n'
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(names)
+    for count, row in enumerate(rows, 1):
+        writer.writerow([_cell(row.get(name)) for name in names])
+        if count % _AT_ONCE == 0:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def batches_csv(names: Sequence[str], batches: Iterator[list[dict[str, Any]]]) -> Iterator[str]:
+    """Yield rows of history as CSV: columns are *names* and those that the first rows have."""
+    first = next(batches, [])
+    columns = dict.fromkeys([*_FIRST, *(name for row in first for name in row), *names])
+    yield from as_csv(list(columns), first)
+    for batch in batches:
+        text = "".join(as_csv(list(columns), batch))
+        yield text.partition("\r\n")[2]
+
+
+def as_json(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    r"""Yield *rows* as a list in JSON.
+
+    >>> b"".join(as_json([{"a": 1}, {"b": 2}]))
+    b'[{"a":1},\n{"b":2}]'
+    """
+    buffer = bytearray(b"[")
+    for count, row in enumerate(rows):
+        if count:
+            buffer += b",\n"
+        buffer += msgspec.json.encode(row)
+        if len(buffer) > 1 << 16:
+            yield bytes(buffer)
+            buffer.clear()
+    yield bytes(buffer + b"]")
+
+
+def _cell(value: Any) -> Any:
+    return msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value

@@ -1,0 +1,51 @@
+"""``GET /projects`` and one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.requests import Request
+
+from luthier.server.reading.projects import list_projects, read_project
+from luthier.server.reading.shapes import Project, SweepLine
+from luthier.server.reading.sweeps import MOST, list_sweeps
+from luthier.server.routes.reading.answering import ANSWERS, Answering
+
+if TYPE_CHECKING:
+    from luthier.server.reading.sight import Sight
+
+Offset = Annotated[int, Query(ge=0, le=10**9)]
+
+
+def router(sight: Sight) -> APIRouter:
+    """Return the routes of projects and of lists of sweeps."""
+    routes = APIRouter(route_class=Answering, tags=["reading"])
+
+    @routes.get("/projects", operation_id="list_projects")
+    def projects(request: Request) -> list[Project]:
+        """All projects, the one where something happened last first."""
+        with sight.database.connect() as connection:
+            return list_projects(connection, sight.visible(request))
+
+    @routes.get("/projects/{project}", operation_id="read_project", responses=ANSWERS)
+    def one(request: Request, project: str) -> Project:
+        """One project."""
+        sight.project(request, project)
+        with sight.database.connect() as connection:
+            return read_project(connection, project)
+
+    @routes.get("/sweeps", operation_id="list_sweeps", responses=ANSWERS)
+    def sweeps(
+        request: Request,
+        project: str | None = None,
+        offset: Offset = 0,
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+    ) -> list[SweepLine]:
+        """Sweeps, the newest first; those of one project, if it is named."""
+        if project is not None:
+            sight.project(request, project)
+        with sight.database.connect() as connection:
+            return list_sweeps(connection, project, sight.visible(request), offset, limit)
+
+    return routes
