@@ -15,6 +15,7 @@ from luthier.core.errors import BadArgument, BadArgumentType, BadSweep, LuthierE
 from luthier.server.auth.gate import Gate
 from luthier.server.auth.guard import guard
 from luthier.server.database import connect
+from luthier.server.reading.missing import NotThere
 from luthier.server.roster import NoSuch
 from luthier.server.routes import agents, sweeps
 from luthier.server.routes import files as uploads
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NoSuch, 404),
+    (NotThere, 404),
     (BadSweep, 422),
     (BadArgument, 422),
     (BadArgumentType, 422),
@@ -68,6 +70,7 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
     guard(app, gate)
     for part in (agents, sweeps, uploads):
         app.include_router(part.router(service, gate))
+    app.include_router(reading.router(engine))
 
     @app.get("/api/v1/health", tags=["server"], summary="Whether the server works")
     async def health() -> dict[str, str]:
