@@ -17,7 +17,7 @@ from luthier.server.auth.guard import guard
 from luthier.server.database import connect
 from luthier.server.reading.missing import NotThere
 from luthier.server.roster import NoSuch
-from luthier.server.routes import agents, sweeps
+from luthier.server.routes import agents, reading, sweeps
 from luthier.server.routes import files as uploads
 from luthier.server.schema import migrate
 from luthier.server.service import Service
