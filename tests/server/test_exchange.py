@@ -312,3 +312,48 @@ def test_nothing_is_lost_or_doubled_whatever_breaks(world, seed):
     assert w.state().state == "FINISHED"
     assert Counter(row.state for row in w.runs()) == {"finished": 12}
     w.check()
+
+
+class Raising:
+    """A scheduler that raises on the second report of all."""
+
+    def __init__(self):
+        self.reports = 0
+
+    def decide(self, news, experiment, rng):
+        if type(news).__name__ == "Reported":
+            self.reports += 1
+            if self.reports == 2:
+                raise ZeroDivisionError("of mine")
+        return ()
+
+    def pick(self, waiting, experiment):
+        return next(iter(waiting), None)
+
+
+def test_a_sweep_whose_scheduler_raises_fails_and_lets_its_agents_go(database_url, tmp_path, monkeypatch):
+    from fastapi.testclient import TestClient
+
+    from luthier.server import planning
+    from luthier.server.app import create_app
+
+    monkeypatch.setattr(planning.Plan, "_judge", lambda self: Raising())
+    with TestClient(create_app(database_url, files=tmp_path / "files"), base_url="http://127.0.0.1") as client:
+        sweep = client.post("/api/v1/sweeps", json={"config": RANDOM}).json()["sweep"]
+        agent = client.post(f"/api/v1/sweeps/{sweep}/agents", json={"name": "w"}).json()["agent"]
+
+        def talk(**told):
+            return client.post(f"/api/v1/agents/{agent}/exchange", json=told)
+
+        (order,) = talk().json()["orders"]
+        held = {"run": order["run"], "attempt": 1}
+        rows = [{"is": "rows", **held, "first": 0, "rows": [{"loss": 1.0}]}]
+        assert talk(holding=[held], said=rows).status_code == 200
+        rows = [{"is": "rows", **held, "first": 1, "rows": [{"loss": 0.5}]}]
+        refused = talk(holding=[held], said=rows)
+        assert refused.status_code == 409 and "of mine" in refused.json()["detail"]
+        found = client.get(f"/api/v1/sweeps/{sweep}").json()
+        assert found["state"] == "FAILED" and "ZeroDivisionError" in found["reason"]
+        (halt,) = talk(holding=[held], said=rows).json()["orders"]
+        assert halt["is"] == "halt"
+        assert talk().json()["exit"] == "the sweep failed"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from sqlalchemy import exc as sa_errors
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 import luthier
 from luthier.core.errors import BadArgument, BadArgumentType, BadSweep, LuthierError, PolicyError
 from luthier.server.auth.gate import Gate
 from luthier.server.auth.guard import guard
-from luthier.server.database import connect
+from luthier.server.database import connect, why
 from luthier.server.reading.missing import NotThere
 from luthier.server.roster import NoSuch
 from luthier.server.routes import agents, reading, sweeps
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+log = logging.getLogger("luthier.server")
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NoSuch, 404),
     (NotThere, 404),
@@ -81,5 +85,12 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
         status = next(status for kind, status in STATUS if isinstance(error, kind))
         headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
         return JSONResponse({"detail": str(error)}, status, headers)
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(sa_errors.TimeoutError)
+    async def wait(_request: Request, error: Exception) -> JSONResponse:
+        log.error("the database: %s", why(error))
+        return JSONResponse({"detail": f"the database: {why(error)}"}, 503, {"Retry-After": "1"})
 
     return app

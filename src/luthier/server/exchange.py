@@ -11,7 +11,7 @@ from luthier.core import events as ev
 from luthier.core.errors import BadArgument
 from luthier.core.terms import Outcome, Status, WorkerId
 from luthier.server import ingest
-from luthier.server.folding import ENDED
+from luthier.server.folding import ENDED, FAILED
 from luthier.server.hosted import SLOT, Hosted, Offer
 from luthier.server.roster import NoSuch, Roster
 from luthier.server.tables import agents, projects, sweeps
@@ -85,6 +85,8 @@ def exchange(connection: Connection, roster: Roster, agent: str, told: Exchange,
     row = connection.execute(chosen).one_or_none()
     if row is None:
         raise NoSuch(f"there is no agent {agent!r} here")
+    if connection.execute(sa.select(sweeps.c.state).where(sweeps.c.id == row.sweep_id)).scalar_one() == FAILED:
+        return _parting(told, row.lease_s)
     hosted = roster.of(connection, row.sweep_id)
     if agent not in hosted.offers:
         _recall(connection, hosted, agent)
@@ -110,6 +112,13 @@ def exchange(connection: Connection, roster: Roster, agent: str, told: Exchange,
         changed.update(state=state, ended_at=None if state == HERE else now)
     connection.execute(sa.update(agents).where(agents.c.id == agent).values(**changed))
     return Reply(orders, len(told.said), heartbeat_s(row.lease_s), reason)
+
+
+def _parting(told: Exchange, lease_s: float) -> Reply:
+    """Return what an agent of a sweep hears whose policies raise: nothing can be decided there any more."""
+    reason = "the sweep failed"
+    halts = [_halt(held.run, held.attempt, reason, save=False) for held in told.holding]
+    return Reply(halts, len(told.said), heartbeat_s(lease_s), None if halts else reason)
 
 
 def leave(connection: Connection, roster: Roster, agent: str, now: float) -> None:

@@ -31,7 +31,8 @@ STATES = {
     Status.FAILED: "failed",
 }
 DELETED = "deleted"  # by a user: the run is over, and no longer shown
-ENDED = ("FINISHED", "CANCELED", "FAILED")  # states of a sweep in which nothing more happens
+FAILED = "FAILED"  # a policy raised, twice on the same stimulus
+ENDED = ("FINISHED", "CANCELED", FAILED)  # states of a sweep in which nothing more happens
 _UPDATE = sa.update(runs).where(runs.c.id == sa.bindparam("run"))
 
 
@@ -51,6 +52,8 @@ def fold(connection: Connection, hosted: Hosted, events: Sequence[ev.Event], now
         if isinstance(event, ev.Launched):
             change.update(agent_id=event.worker, rows=0, lines=0, exit_code=None, error="", reason="", why=None)
             change.update(ended_at=None, config=text(event.config))
+            if event.restore is None:
+                change["summary"] = "{}"
             change.setdefault("started_at", sa.func.coalesce(runs.c.started_at, now))
         elif isinstance(event, (ev.Halted, ev.Requeued, ev.Ended)):
             change.update(_reasons(event, found))
@@ -70,7 +73,7 @@ def write_sweep(connection: Connection, hosted: Hosted, now: float) -> bool:
     best, goals = hosted.best, hosted.plan.goals
     before = connection.execute(sa.select(sweeps.c.state).where(sweeps.c.id == hosted.id)).scalar_one()
     state = state_of(hosted)
-    if before == "FAILED":
+    if before == FAILED:
         state = before
     ended = state in ENDED
     connection.execute(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from luthier.core import events as ev
-from luthier.core.errors import LuthierError
+from luthier.core.errors import BadArgument, LuthierError
 from luthier.server import folding, log
 from luthier.server.hosted import Hosted, Offer
 from luthier.server.planning import Plan
@@ -55,6 +55,8 @@ class Roster:
         if row is None:
             self._kept.pop(sweep, None)
             raise NoSuch(f"there is no sweep {sweep!r} here")
+        if row.kind != "sweep":
+            raise BadArgument("sweep", sweep, "a sweep: this is an experiment, which the process that made it runs")
         hosted = self._kept.get(sweep)
         if hosted is None:
             hosted = Hosted(sweep, row.project_id, Plan(read(row.config), sweep, row.seed))

@@ -15,7 +15,7 @@ from luthier.core.errors import PolicyError
 from luthier.server import exchange
 from luthier.server.bells import Bells
 from luthier.server.database import reading
-from luthier.server.folding import ENDED
+from luthier.server.folding import ENDED, FAILED
 from luthier.server.roster import NoSuch, Roster
 from luthier.server.tables import agents, sweeps
 from luthier.server.writer import Closed, Writer
@@ -176,5 +176,5 @@ class Service:
 
 def _fail(connection: Connection, sweep: str, reason: str) -> None:
     now = time.time()
-    values = {"state": "FAILED", "reason": reason, "ended_at": now, "updated_at": now}
+    values = {"state": FAILED, "reason": reason, "ended_at": now, "updated_at": now}
     connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(**values))
