@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import sqlalchemy as sa
 
 from luthier.core import events as ev
-from luthier.core.goal import lookup, number
+from luthier.core.goal import Goal, lookup, number
+from luthier.core.state import ExperimentState
 from luthier.core.terms import Status, TrialId
 from luthier.server.tables import runs, sweeps
 from luthier.server.texts import text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from sqlalchemy import Connection
 
     from luthier.core.state import TrialState
     from luthier.server.hosted import Hosted
+    from luthier.store.base import Record
 
 STATES = {
     Status.PENDING: "waiting",
@@ -36,34 +39,53 @@ ENDED = ("FINISHED", "CANCELED", FAILED)  # states of a sweep in which nothing m
 _UPDATE = sa.update(runs).where(runs.c.id == sa.bindparam("run"))
 
 
-def fold(connection: Connection, hosted: Hosted, events: Sequence[ev.Event], now: float) -> None:
-    """Write the runs that *events* are about as they stand now."""
-    trials = hosted.engine.experiment.trials
-    born = [event for event in events if isinstance(event, ev.Proposed)]
-    if born:
-        connection.execute(sa.insert(runs), [_row(hosted, trials[event.trial], event, now) for event in born])
+class Told(msgspec.Struct):
+    """A sweep or an experiment, as far as its events tell: what :func:`fold` needs to know of it.
+
+    Attributes:
+        sweep: its id.
+        project: the id of its project.
+        state: what the events led to.
+        goals: what is optimised.
+    """
+
+    sweep: str
+    project: int
+    state: ExperimentState
+    goals: tuple[Goal, ...]
+
+
+def fold(connection: Connection, told: Told, records: Iterable[Record]) -> None:
+    """Write the runs that *records* are about as they stand after them."""
+    trials, born = told.state.trials, []
     changes: dict[TrialId, dict[str, Any]] = {}
-    for event in events:
-        trial = getattr(event, "trial", None)
-        if trial is None:
-            continue
-        found = trials[trial]
-        change = changes.setdefault(trial, {})
-        if isinstance(event, ev.Launched):
-            change.update(agent_id=event.worker, rows=0, lines=0, exit_code=None, error="", reason="", why=None)
-            change.update(ended_at=None, config=text(event.config))
-            if event.restore is None:
-                change["summary"] = "{}"
-            change.setdefault("started_at", sa.func.coalesce(runs.c.started_at, now))
-        elif isinstance(event, (ev.Halted, ev.Requeued, ev.Ended)):
-            change.update(_reasons(event, found))
-            if isinstance(event, ev.Ended):
-                change["ended_at"] = now
-        elif isinstance(event, ev.Exited) and event.error:
-            change["error"] = event.error
+    for record in records:
+        for event in record.events:
+            trial = getattr(event, "trial", None)
+            if trial is None:
+                continue
+            found = trials[trial]
+            change = changes.setdefault(trial, {})
+            match event:
+                case ev.Proposed():
+                    born.append(_row(told, found, event, record.at))
+                case ev.Launched():
+                    change.update(agent_id=event.worker, rows=0, lines=0, exit_code=None, error="", reason="", why=None)
+                    change.update(ended_at=None, config=text(event.config))
+                    if event.restore is None:
+                        change["summary"] = "{}"
+                    change.setdefault("started_at", sa.func.coalesce(runs.c.started_at, record.at))
+                case ev.Halted() | ev.Requeued() | ev.Ended():
+                    change.update(_reasons(event, found))
+                    if isinstance(event, ev.Ended):
+                        change["ended_at"] = record.at
+                case ev.Exited() if event.error:
+                    change["error"] = event.error
+    if born:
+        connection.execute(sa.insert(runs), born)
     for trial, change in changes.items():
         found = trials[trial]
-        change.update(state=_unless_deleted(STATES[found.status]), attempt=found.attempt, value=_value(hosted, found))
+        change.update(state=_unless_deleted(STATES[found.status]), attempt=found.attempt, value=_value(told, found))
         connection.execute(_UPDATE.values(**change), {"run": trial})
 
 
@@ -110,11 +132,11 @@ def _expected(hosted: Hosted) -> int | None:
     return planned if experiment.num_trials == hosted.plan.limits.num_trials else experiment.num_trials
 
 
-def _row(hosted: Hosted, trial: TrialState, event: ev.Proposed, now: float) -> dict[str, Any]:
+def _row(told: Told, trial: TrialState, event: ev.Proposed, now: float) -> dict[str, Any]:
     return {
         "id": trial.id,
-        "sweep_id": hosted.id,
-        "project_id": hosted.project,
+        "sweep_id": told.sweep,
+        "project_id": told.project,
         "number": trial.number,
         "name": trial.label.name,
         "state": STATES[Status.PENDING],
@@ -136,8 +158,8 @@ def _reasons(event: ev.Halted | ev.Requeued | ev.Ended, trial: TrialState) -> di
     return found
 
 
-def _value(hosted: Hosted, trial: TrialState) -> float | None:
-    if not hosted.plan.goals:
+def _value(told: Told, trial: TrialState) -> float | None:
+    if not told.goals:
         return None
-    found = number(lookup(trial.metrics, hosted.plan.goals[0].metric))
+    found = number(lookup(trial.metrics, told.goals[0].metric))
     return found if found is not None and found - found == 0.0 else None  # NULL sorts last, wherever it is written

@@ -15,6 +15,7 @@ from luthier.server.hosted import Hosted, Offer
 from luthier.server.planning import Plan
 from luthier.server.tables import agents, sweeps
 from luthier.server.texts import value
+from luthier.store.base import Record
 from luthier.sweeps.read import read
 
 if TYPE_CHECKING:
@@ -77,13 +78,19 @@ class Roster:
         """Take in a sweep that was just made; its row is written in this transaction."""
         self._kept[hosted.id] = self._touched[hosted.id] = hosted
 
+    def forget(self, sweep: str) -> None:
+        """Let go of a sweep that is deleted in this transaction."""
+        self._kept.pop(sweep, None)
+        self._touched.pop(sweep, None)
+
     def save(self, connection: Connection, hosted: Hosted, now: float | None = None) -> None:
         """Append what *hosted* decided to its log, and write its views."""
         now = time.time() if now is None else now
         batches, hosted.unsaved = hosted.unsaved, []
         if batches:
             hosted.length = log.append(connection, hosted.id, batches, hosted.length, now)
-            folding.fold(connection, hosted, [event for batch in batches for event in batch], now)
+            told = folding.Told(hosted.id, hosted.project, hosted.engine.experiment, hosted.plan.goals)
+            folding.fold(connection, told, [Record(0, now, batch) for batch in batches])
         finished = folding.write_sweep(connection, hosted, now)
         for batch in batches:
             for event in batch:

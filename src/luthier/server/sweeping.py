@@ -117,9 +117,11 @@ def delete(connection: Connection, roster: Roster, sweep: str) -> None:
     Raises:
         NoSuch: there is no such sweep.
     """
-    hosted = roster.of(connection, sweep)
-    connection.execute(sa.delete(sweeps).where(sweeps.c.id == sweep))
-    roster.ring(hosted.offers)
+    here = connection.execute(sa.select(agents.c.id).where(agents.c.sweep_id == sweep)).scalars().all()
+    if connection.execute(sa.delete(sweeps).where(sweeps.c.id == sweep)).rowcount == 0:
+        raise NoSuch(f"there is no sweep {sweep!r} here")
+    roster.forget(sweep)
+    roster.ring(here)
 
 
 def stop_run(connection: Connection, roster: Roster, run: str, now: float, by: str) -> None:

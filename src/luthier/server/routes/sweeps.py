@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Body, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from luthier.server import sweeping
 from luthier.server.auth.caller import Role
-from luthier.server.auth.gate import NOBODYS
-from luthier.server.database import reading
-from luthier.server.tables import projects
+from luthier.server.routes.experiments import project_of
 from luthier.sweeps.read import read
 
 if TYPE_CHECKING:
@@ -62,7 +59,7 @@ def router(service: Service, gate: Gate) -> APIRouter:
         spec = await run_in_threadpool(read, wish.config)
         project = wish.project or spec.project or sweeping.UNSORTED
         if gate.caller(request).project_id is not None:
-            gate.allow(request, await run_in_threadpool(_project, service, project), Role.WRITE)
+            gate.allow(request, await run_in_threadpool(project_of, service.engine, project), Role.WRITE)
 
         def work(connection: Connection) -> str:
             made = sweeping.create(connection, roster, spec, project, wish.name, time.time())
@@ -119,10 +116,3 @@ def router(service: Service, gate: Gate) -> APIRouter:
 async def _done(service: Service, work: Callable[[Connection], None], sweep: str = "") -> Response:
     await service.write(work, sweep)
     return Response(status_code=204)
-
-
-def _project(service: Service, name: str) -> int:
-    """Return the id of the project of that name; one that nobody has where there is none."""
-    with reading(service.engine) as connection:
-        found = connection.execute(sa.select(projects.c.id).where(projects.c.name == name)).scalar()
-    return NOBODYS if found is None else int(found)
