@@ -89,7 +89,7 @@ def _encoded(value: Any, where: str, known: Callable[[Any], Any] | None, depth: 
         raise BadArgument(where, value, f"at most {DEEPEST} levels", why)
 
     def inner(item: Any, place: str) -> Any:
-        return _encoded(item, f"{where}{place}", known, depth + 1)
+        return _encoded(item, f"{where}{place}".lstrip("."), known, depth + 1)
 
     if known is not None:
         value = known(value)
