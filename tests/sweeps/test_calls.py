@@ -136,6 +136,14 @@ def test_what_holds_itself_is_refused():
         decode(deep, "config")
 
 
+def test_what_names_its_parts_over_and_over_is_refused():
+    part: object = ["x"] * 10
+    for _ in range(9):
+        part = [part] * 10
+    with pytest.raises(BadArgument, match="too much in it"):
+        decode(part, "config")
+
+
 def test_calls_are_compared_by_what_they_say():
     assert Call("a", 1) == Call("a", 1) != Call("a", 2)
     assert len({Call("a", 1), Call("a", 1)}) == 1
