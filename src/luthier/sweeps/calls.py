@@ -13,15 +13,16 @@ All else stands for itself.  A constant that looks like a call is written as one
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument, BadArgumentType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 DICT = "luthier.dict"  # ``{luthier.dict: {os.name: [posix]}}`` is the constant ``{"os.name": ["posix"]}``
-DEEPEST = 60  # levels of a file
+DEEPEST, LARGEST = 60, 200_000  # levels of a file, and parts: one that names a part often may say more than it holds
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _MOST = 10_000  # options of a range that is written out
 _WANTED = "what a file can say: text, numbers, True, False, None, and lists and dicts of these"
@@ -89,7 +90,7 @@ def _encoded(value: Any, where: str, known: Callable[[Any], Any] | None, depth: 
         raise BadArgument(where, value, f"at most {DEEPEST} levels", why)
 
     def inner(item: Any, place: str) -> Any:
-        return _encoded(item, f"{where}{place}", known, depth + 1)
+        return _encoded(item, f"{where}{place}".lstrip("."), known, depth + 1)
 
     if known is not None:
         value = known(value)
@@ -135,20 +136,22 @@ def decode(value: Any, where: str, make: Callable[[Call, str], Any] = lambda cal
     """Return *value*, as a file says it, with ``make(call, where)`` in place of each call; the innermost come first.
 
     Raises:
-        BadArgument: it is nested too deeply, or what *make* raises.
+        BadArgument: it is nested too deeply, or too large, or what *make* raises.
 
     >>> decode({"x": {"tune.choice": [[{"tune.uniform": [0, 1]}, 3]]}, "on": {"luthier.dict": {"a.b": [1]}}}, "config")
     {'x': tune.choice([tune.uniform(0, 1), 3]), 'on': {'a.b': [1]}}
     """
-    return _decoded(value, where, make, 0)
+    return _decoded(value, where, make, 0, count())
 
 
-def _decoded(value: Any, where: str, make: Callable[[Call, str], Any], depth: int) -> Any:
+def _decoded(value: Any, where: str, make: Callable[[Call, str], Any], depth: int, parts: Iterator[int]) -> Any:
     if depth > DEEPEST:
-        raise BadArgument(where.partition("[")[0], value, f"at most {DEEPEST} levels", "it is nested too deeply")
+        raise BadArgument(where[:100], "...", f"at most {DEEPEST} levels", "it is nested too deeply")
+    if next(parts) > LARGEST:
+        raise BadArgument(where[:100], "...", f"at most {LARGEST} parts", "there is too much in it")
 
     def inner(item: Any, place: str) -> Any:
-        return _decoded(item, f"{where}{place}", make, depth + 1)
+        return _decoded(item, f"{where}{place}", make, depth + 1, parts)
 
     if isinstance(value, (list, tuple)):
         return [inner(item, f"[{k}]") for k, item in enumerate(value)]

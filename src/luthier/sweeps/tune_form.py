@@ -14,7 +14,7 @@ from luthier.core.resources import checked
 from luthier.core.space import Space, holds_domains
 from luthier.core.space.domain import number
 from luthier.search.hp import Hp, HpChoice
-from luthier.sweeps.calls import decode
+from luthier.sweeps.calls import Call, decode
 from luthier.sweeps.domains import domain_of
 from luthier.sweeps.policy_form import ROOT, goals_in, scheduler_in, search_in
 from luthier.sweeps.signatures import meant
@@ -85,6 +85,9 @@ def read(mapping: Mapping[str, Any], text: str | None = None) -> SweepSpec:
         raise BadArgument("tune.metric", run.get("metric"), wanted, "the search algorithm has others")
     goals = goals or search.goals
     scheduler, judged_by, odd = scheduler_in(run.get("scheduler"), goals, "tune.scheduler")
+    if run.get("metric") is not None and judged_by and judged_by[0] not in goals:
+        wanted = "metric and mode in one of the two places"
+        raise BadArgument("tune.metric", run["metric"], wanted, f"the scheduler says {judged_by[0].metric!r}")
     parameters = _parameters(run.get("config"), search)
     if text is None:
         from luthier.sweeps.yaml_text import dumped
@@ -229,7 +232,11 @@ def _mapping(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = mapping.get(key)
     if value is not None and not isinstance(value, dict):
         raise BadArgumentType(key, value, "a mapping")
-    return dict(value or {})
+    return {name: decode(item, f"{key}.{name}", _refused) for name, item in (value or {}).items()}
+
+
+def _refused(call: Call, where: str) -> None:
+    raise BadArgument(where, call, "a constant; one of this form is written {luthier.dict: ...}")
 
 
 def _flag(given: Any) -> bool:

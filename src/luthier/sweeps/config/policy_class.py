@@ -47,7 +47,7 @@ class Written(Call):
             if name in given:
                 given[name] = policy_written(f"{policy.title}.{name}", given[name])
         super().__init__(policy.written, **given)
-        said = encode(self, policy.title, call_of)
+        said = encode(self, "", call_of)
         search_in(said) if policy in SEARCHERS else scheduler_in(said, ())
 
 

@@ -18,5 +18,5 @@ def written(name: str, *args: Any) -> Call:
     tune.uniform(0, 1)
     """
     found = Call(name, *args)
-    decode(encode(found, name, call_of), "", domain_of)
+    decode(encode(found, "", call_of), "", domain_of)
     return found
