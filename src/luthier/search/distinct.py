@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgument
 from luthier.core.policy import Nothing
 from luthier.core.rng import rng_at
-from luthier.core.space import Categorical, Float, Integer
+from luthier.core.space import Categorical, Float, Integer, Rounded
 from luthier.search.hp import Hp
 from luthier.search.stepped import Stepped
 from luthier.search.study import Suggestion
@@ -109,6 +109,4 @@ def size(domain: Domain) -> float:
         return len(domain.options)
     if isinstance(domain, Float) and domain.q is not None:
         return round((domain.upper - domain.lower) / domain.q) + 1
-    if isinstance(domain, Hp):
-        return domain.count
-    return domain.count if isinstance(domain, (Integer, Stepped)) else math.inf
+    return domain.count if isinstance(domain, (Hp, Integer, Rounded, Stepped)) else math.inf

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from luthier.core.errors import BadArgument
-from luthier.core.space import Axis, Categorical, Normal
+from luthier.core.space import Axis, Categorical
 from luthier.search.distinct import size
 from luthier.search.grids import refuse_grids
 
@@ -37,7 +37,7 @@ class Part(NamedTuple):
         domain = self.axis.domain
         if isinstance(domain, Categorical):
             return 0 if math.isnan(u) else domain.pick(u)
-        if isinstance(domain, Normal):
+        if domain.endless:
             u = (u - _EDGE) / (1 - 2 * _EDGE)
         return 0.5 if math.isnan(u) else min(max(u, 0.0), 1.0)
 
@@ -47,7 +47,7 @@ class Part(NamedTuple):
         if isinstance(domain, Categorical):
             return domain.middle(min(max(int(value), 0), len(domain.options) - 1))
         u = min(max(float(value), 0.0), 1.0)
-        return _EDGE + u * (1 - 2 * _EDGE) if isinstance(domain, Normal) else u
+        return _EDGE + u * (1 - 2 * _EDGE) if domain.endless else u
 
 
 class Points(Protocol):
@@ -69,9 +69,9 @@ class Points(Protocol):
 class FlatAxes:
     """All axes of *space*, also those that are not alive, which are then passed over.
 
-    Numbers are places in [0, 1], which our domains map: bounds, scales, rounding and distributions stay exact.  (Normal
-    ones end at about three standard deviations: optimisers like corners, and 0 would be eight away.)  Options go by
-    their numbers.  An axis with one value is nobody's to choose.
+    Numbers are places in [0, 1], which our domains map: bounds, scales, rounding and distributions stay exact.  (Those
+    without an end do so at about three standard deviations: optimisers like corners, and 0 would be eight away.)
+    Options go by their numbers.  An axis with one value is nobody's to choose.
 
     Args:
         space: what is searched.

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument
-from luthier.core.space import Categorical, Domain, Float, Integer, Normal, Space, described
+from luthier.core.space import Categorical, Domain, Float, Integer, Normal, Space, Weighted, described
 from luthier.search.grids import refuse_grids
 from luthier.search.hp import KINDS, Hp, HpChoice
 
@@ -139,6 +139,8 @@ def _distribution(domain: Any) -> tuple[str, tuple[Any, ...]]:
             return domain.kind, tuple(map(int, domain.arguments)) if domain.kind == "randint" else domain.arguments
         case HpChoice(weights=tuple(weights)):
             return "categorical", (weights,)
+        case Weighted(weights=weights):
+            return "categorical", (tuple(weight / sum(weights) for weight in weights),)
         case Categorical():
             return "randint", (len(domain.options),)
         case Float(log=log, q=q):
@@ -148,8 +150,9 @@ def _distribution(domain: Any) -> tuple[str, tuple[Any, ...]]:
         case Integer(log=False, q=q):
             low, high = -(-domain.lower // q) * q, domain.upper // q * q
             return "quniform", (low - q / 2, high + q / 2, float(q))  # half a step more, or the ends were drawn less
-        case Normal(q=q):
-            return ("normal", (domain.mean, domain.sd)) if q is None else ("qnormal", (domain.mean, domain.sd, q))
+        case Normal(log=log, q=q):
+            kind = "lognormal" if log else "normal"
+            return (kind, (domain.mean, domain.sd)) if q is None else (f"q{kind}", (domain.mean, domain.sd, q))
     return "uniform", (0.0, 1.0)
 
 

@@ -16,7 +16,20 @@ from scipy import stats
 
 from luthier.core.errors import BadArgument
 from luthier.core.rng import rng_at
-from luthier.core.space import Categorical, Domain, Float, Grid, Integer, Normal, fresh, same
+from luthier.core.space import (
+    Beta,
+    Categorical,
+    Domain,
+    Float,
+    Grid,
+    Integer,
+    Normal,
+    Rounded,
+    Space,
+    Weighted,
+    fresh,
+    same,
+)
 from luthier.core.space.normal import quantile
 
 UNITS = st.one_of(st.floats(0.0, 1.0), st.sampled_from([0.0, 1.0, 0.5, 5e-324, 1 - 2**-53]))
@@ -54,7 +67,31 @@ SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-2, 2), st.floats(), s
 OPTIONS = st.recursive(SCALARS, lambda x: st.lists(x, max_size=2) | st.dictionaries(st.text(max_size=1), x, max_size=2))
 categoricals = st.lists(OPTIONS, min_size=1, max_size=8).map(Categorical)
 normals = st.builds(Normal, st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.none() | st.just(0.5))
-DOMAINS = st.one_of(floats(), quantised(), integers(), categoricals, normals)
+lognormals = st.builds(Normal, st.floats(-9, 9), st.floats(1e-3, 9), st.none() | st.just(0.5), st.just(True))
+betas = st.builds(Beta, st.floats(0.1, 50), st.floats(0.1, 50))
+
+
+@st.composite
+def weighted(draw):
+    weights = draw(st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(any))
+    return Weighted(range(len(weights)), [weight / sum(weights) for weight in weights])
+
+
+@st.composite
+def rounded(draw):
+    inner = draw(
+        st.one_of(floats(), normals, lognormals, betas).filter(lambda domain: getattr(domain, "q", None) is None)
+    )
+    if inner.endless:
+        q = draw(st.sampled_from([1.0, 0.5, 3.0]))
+    else:
+        low, high = inner.from_unit(0.0), inner.from_unit(1.0)
+        q = (high - low) / draw(st.integers(2, 1000))
+        assume(q > 1e-9 * max(abs(low), abs(high)))
+    return Rounded(inner, q, whole=q.is_integer() and draw(st.booleans()))
+
+
+DOMAINS = st.one_of(floats(), quantised(), integers(), categoricals, normals, lognormals, betas, weighted(), rounded())
 
 
 @given(DOMAINS, UNITS)
@@ -67,7 +104,7 @@ def test_way_back(domain: Domain, u: float):
     assert 0.0 <= domain.to_unit(domain.from_unit(u)) <= 1.0
 
 
-@given(st.one_of(quantised(), integers(), categoricals), UNITS)
+@given(st.one_of(quantised(), integers(), categoricals, weighted()), UNITS)
 def test_there_and_back_is_exact(domain: Domain, u: float):
     value = domain.from_unit(u)
     assert same(domain.from_unit(domain.to_unit(value)), value)
@@ -88,6 +125,39 @@ def test_there_and_back_of_normals(mean, sd, z):
     assert domain.from_unit(domain.to_unit(value)) == pytest.approx(value, rel=1e-9, abs=sd * 1e-9)
 
 
+@given(rounded(), st.floats(0.01, 0.99))
+def test_there_and_back_of_what_is_rounded(domain: Rounded, u: float):
+    value = domain.from_unit(u)
+    assert domain.from_unit(domain.to_unit(value)) == value
+    assert domain.whole is (type(value) is int)
+
+
+@given(st.floats(-9, 9), st.floats(1e-2, 9), st.floats(-5, 5))
+def test_there_and_back_of_lognormals(mean, sd, z):
+    domain = Normal(mean, sd, log=True)
+    value = math.exp(mean + z * sd)
+    assert domain.from_unit(domain.to_unit(value)) == pytest.approx(value, rel=1e-8)
+
+
+@given(st.floats(0.5, 50), st.floats(0.5, 50), st.floats(1e-3, 1 - 1e-3))
+def test_there_and_back_of_shares(a, b, u):
+    domain = Beta(a, b)
+    value = domain.from_unit(u)
+    assert domain.from_unit(domain.to_unit(value)) == pytest.approx(value, abs=1e-9)
+
+
+@given(DOMAINS, UNITS)
+def test_a_place_is_a_place(domain: Domain, u: float):
+    assert 0.0 <= domain.place(u) <= 1.0
+    if not isinstance(domain, Weighted):
+        assert domain.place(u) == u
+
+
+@given(weighted(), UNITS)
+def test_what_weighs_nothing_is_not_drawn(domain: Weighted, u: float):
+    assert domain.weights[domain.from_unit(domain.place(u))] > 0
+
+
 @given(DOMAINS, UNITS, UNITS)
 def test_order_is_kept(domain: Domain, u: float, v: float):
     if not isinstance(domain, Categorical):
@@ -106,9 +176,25 @@ def test_equal_by_value_and_picklable(domain: Domain, seed: int):
 def test_domains_differ():
     assert Float(0, 1) != Float(0, 2) and Float(0, 1) != Integer(0, 1) and Categorical([1]) != Grid([1])
     assert Categorical([1]) == Categorical([1]) != Categorical([2])
+    assert Weighted([1, 2], [0.5, 0.5]) != Categorical([1, 2]) and Categorical([1, 2]) != Weighted([1, 2], [0.5, 0.5])
+    assert Weighted([1, 2], [0.5, 0.5]) != Weighted([1, 2], [0.4, 0.6]) and Normal() != Normal(log=True)
+    assert Rounded(Normal(), 1) != Rounded(Normal(), 1, whole=True) and Beta(1, 2) != Beta(2, 1)
 
 
-@pytest.mark.parametrize("domain", [Float(0, 1), Float(1, 2, log=True), Float(0, 1, q=0.5), Integer(0, 4), Normal()])
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Float(0, 1),
+        Float(1, 2, log=True),
+        Float(0, 1, q=0.5),
+        Integer(0, 4),
+        Normal(),
+        Normal(log=True),
+        Beta(2, 2),
+        Rounded(Float(0, 9), 2),
+        Rounded(Normal(), 2),
+    ],
+)
 @pytest.mark.parametrize("value", [None, "1", b"1", True, math.nan, [1], np.ones(2)])
 def test_not_a_number(domain, value):
     assert value not in domain
@@ -169,6 +255,9 @@ def drawn(domain: Domain, n: int = 4_000) -> list[Any]:
         (Float(-3, 5), stats.uniform(-3, 8).cdf),
         (Float(1e-5, 1e-1, log=True), stats.loguniform(1e-5, 1e-1).cdf),
         (Normal(3, 2), stats.norm(3, 2).cdf),
+        (Normal(1, 0.5, log=True), stats.lognorm(0.5, scale=math.e).cdf),
+        (Beta(2, 5), stats.beta(2, 5).cdf),
+        (Beta(0.5, 0.5), stats.beta(0.5, 0.5).cdf),
     ],
 )
 def test_continuous(domain, cdf):
@@ -186,15 +275,47 @@ def test_continuous(domain, cdf):
         (Float(0, 1, q=0.25), {0.0: 0.5, 0.25: 1, 0.5: 1, 0.75: 1, 1.0: 0.5}),
         (Float(1, 3, log=True, q=1.0), {1.0: math.log(1.5), 2.0: math.log(2.5 / 1.5), 3.0: math.log(3 / 2.5)}),
         (Normal(0, 1, q=10.0), {0.0: 1}),
+        (Weighted(["x", "y", "z"], [0.7, 0.0, 0.3]), {"x": 7, "z": 3}),
+        (Rounded(Float(0, 4), 1, whole=True), {0: 0.5, 1: 1, 2: 1, 3: 1, 4: 0.5}),
+        (Rounded(Float(1, 29), 10, whole=True), {10: 14, 20: 14}),
+        (Rounded(Beta(1, 1), 0.5), {0.0: 1, 0.5: 2, 1.0: 1}),
+        (
+            Rounded(Normal(0, 1, log=True), 4, whole=True),
+            dict(zip((0, 4, 8, 12), np.diff(stats.lognorm(1).cdf([0, 2, 6, 10, 1e9])), strict=True)),
+        ),
     ],
 )
 def test_discrete(domain, weights):
     counts = Counter(drawn(domain))
+    if isinstance(domain, Rounded) and domain.endless:  # the tail together
+        counts = Counter({k: sum(n for v, n in counts.items() if min(v, max(weights)) == k) for k in weights})
     assert counts.keys() == weights.keys()
     total = sum(weights.values())
     expected = [4_000 * weight / total for weight in weights.values()]
     if len(weights) > 1:
         assert stats.chisquare([counts[k] for k in weights], expected).pvalue > 1e-3
+
+
+def test_weights_hold_in_a_space_also_where_options_have_axes_of_their_own():
+    option = {"kind": "b", "x": Float(0, 1)}
+    space = Space({"w": Weighted(["a", option], [0.2, 0.8]), "y": Float(0, 1), "g": Grid([1, 2])})
+    configs = [space.variant(i % 2, rng_at(5, i)) for i in range(2_000)]
+    share = sum(config["w"] == "a" for config in configs) / len(configs)
+    assert share == pytest.approx(0.2, abs=0.03)
+    assert all(config in space and space.decode(space.encode(config)) == config for config in configs[:50])
+    assert {config["g"] for config in configs} == {1, 2}
+    anew = [space.decode([math.nan] * 4, rng_at(6, i))["w"] == "a" for i in range(1_000)]
+    assert sum(anew) / len(anew) == pytest.approx(0.2, abs=0.04)
+
+
+def test_weights_leave_the_other_axes_as_they_are():
+    plain, weighted = Space({"x": Float(0, 1)}), Space({"x": Float(0, 1), "w": Weighted([1, 2], [0.1, 0.9])})
+    assert all(weighted.sample(rng_at(3, i))["x"] == plain.sample(rng_at(3, i))["x"] for i in range(50))
+
+
+def test_how_many_are_rounded_to():
+    assert Rounded(Float(0, 10), 2.5).count == 5 and Rounded(Float(1, 100), 10).count == 10
+    assert Rounded(Normal(), 1).count == math.inf
 
 
 @given(st.floats(1e-300, 1 - 1e-15))
@@ -306,6 +427,16 @@ THREE: Any = 3
         (lambda: Normal(0, 0), "sd", "above 0"),
         (lambda: Normal(WORD), "mean", "a number"),
         (lambda: Normal(0, 1, q=0), "q", "above 0"),
+        (lambda: Normal(600, 100, log=True), "mean", "less"),
+        (lambda: Beta(0, 1), "a", "above 0"),
+        (lambda: Beta(1, WORD), "b", "a number"),
+        (lambda: Rounded(Float(0, 1), 0), "q", "above 0"),
+        (lambda: Rounded(Float(0, 1), 0.5, whole=True), "q", "whole number"),
+        (lambda: Rounded(Float(1, 4), 5), "q", "less"),
+        (lambda: Weighted([1, 2], [1.0]), "probabilities", "2 numbers"),
+        (lambda: Weighted([1, 2], [0.5, 0.4]), "probabilities", "sum up to 1"),
+        (lambda: Weighted([1, 2], [1.5, -0.5]), "probabilities", "0 or more"),
+        (lambda: Weighted([1, 2], [WORD, 1]), "probabilities[0]", "a number"),
         (lambda: Categorical([]), "categories", "at least one"),
         (lambda: Categorical("abc"), "categories", "a list"),
         (lambda: Categorical({"a": 1}), "categories", "a list"),

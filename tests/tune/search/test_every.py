@@ -15,7 +15,7 @@ import pytest
 
 from luthier import tune
 from luthier.core.errors import BadArgument, MissingLibrary
-from luthier.core.space import Space
+from luthier.core.space import Beta, Float, Normal, Rounded, Space, Weighted
 from luthier.tune.schedulers import ASHAScheduler
 from tests.tune.restoring import inline
 from tests.tune.search.algorithms import ALGORITHMS, HERE, PATHS, SPACE, class_of, made
@@ -24,6 +24,13 @@ SUGGESTING = [name for name in HERE if name != "BasicVariantGenerator"]  # which
 LATTICE = {"q": tune.quniform(0, 1, 0.25), "kind": tune.choice(["a", "b"])}
 PARTLY = {"model": tune.choice(["a", {"x": tune.uniform(0, 1)}])}
 WIDE = {f"x{k}": tune.uniform(0, 1) if k % 2 else tune.randint(0, 9) for k in range(200)}
+OF_SWEEPS = {
+    "share": Beta(2, 5),
+    "size": Normal(1, 0.5, log=True),
+    "batch": Rounded(Float(1, 100), 10, whole=True),
+    "step": Rounded(Normal(0, 3, log=False), 2, whole=True),
+    "kind": Weighted(["a", {"x": Float(0, 1)}], [0.25, 0.75]),
+}
 SEEDS = {"HyperOptSearch": "random_state_seed", "BayesOptSearch": "random_state"}  # what Ray Tune calls it there
 
 
@@ -76,6 +83,13 @@ def test_spaces_of_any_size(name, space):
     searcher = search(name, space, **({} if space is not WIDE else _drawn(name)))
     configs = driven(searcher, 6, lambda c, k: float(k))
     assert all(config in Space(space) for config in configs)
+
+
+@pytest.mark.parametrize("name", SUGGESTING)
+def test_what_only_sweep_files_have_is_searched_as_well(name):
+    configs = driven(search(name, OF_SWEEPS), 8, lambda c, k: c["share"] + c["batch"] / 100)
+    assert all(config in Space(OF_SWEEPS) for config in configs)
+    assert all(type(config["batch"]) is int for config in configs)
 
 
 def _drawn(name: str) -> Any:

@@ -9,8 +9,6 @@ from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space.domain import Domain, is_number
 from luthier.core.space.multiples import Multiples
 
-_LEAST, _MOST = 0.0, 1.0
-
 
 class Rounded(Domain):
     """What *inner* draws, rounded to the nearest multiple of *q* (ties to even) that lies between its bounds.
@@ -37,10 +35,11 @@ class Rounded(Domain):
         self.q = self._multiples.q
         if whole and not self.q.is_integer():
             raise BadArgument("q", q, "a whole number")
-        self._first = self._last = None
+        self._first: int | None = None
+        self._last: int | None = None
         if inner.endless:
             return
-        low, high = inner.from_unit(_LEAST), inner.from_unit(_MOST)
+        low, high = float(inner.from_unit(0.0)), float(inner.from_unit(1.0))
         first, last = self._multiples.index(low), self._multiples.index(high)
         self._first = first + (self._multiples.value(first) < low)
         self._last = last - (self._multiples.value(last) > high)
