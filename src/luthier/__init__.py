@@ -1,8 +1,29 @@
 """Luthier: hyperparameter tuning with Ray Tune's interface, on an event-sourced core.
 
-Nothing is imported here, so that ``import luthier`` costs nothing; start from :mod:`luthier.tune`.
+Nothing is imported here, so that ``import luthier`` costs nothing; start from :mod:`luthier.tune`, or for sweeps from
+``luthier.sweep``, ``luthier.agent``, ``luthier.init`` and ``luthier.log``.
 """
 
 from __future__ import annotations
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Api": "luthier.sweeps.api",
+    "init": "luthier.sweeps.run",
+    "log": "luthier.sweeps.run",
+    "sweep": "luthier.sweeps.launch",
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name == "agent":  # a package that can be called
+        return import_module("luthier.agent")
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    found: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from luthier import __version__
+from luthier.cli.agent import agent
 from luthier.cli.demo import demo
 from luthier.cli.export import export
 from luthier.cli.log import log
@@ -37,5 +38,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (demo, ls, show, plot, log, export, resume, sync):
+for verb in (agent, demo, ls, show, plot, log, export, resume, sync):
     luthier.add_command(verb)

@@ -169,3 +169,25 @@ class NoPicture(LuthierError, RuntimeError):
 
 class DatabaseFailed(LuthierError):
     """The server's database cannot be reached or used; the text says why, and holds no password."""
+
+
+class ServerError(LuthierError):
+    """The server of sweeps refused, or could not do, what it was asked.
+
+    Attributes:
+        status: the HTTP status; 0 where there was no answer at all.
+
+    >>> ServerError("http://localhost:8470 says 404: there is no sweep 'x'", 404).status
+    404
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(text)
+
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:
+        return type(self), (str(self), self.status)
+
+
+class ServerAway(ServerError):
+    """The server of sweeps does not answer."""

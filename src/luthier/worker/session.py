@@ -17,6 +17,7 @@ from luthier.core.errors import BadArgument, BadArgumentType, LuthierError
 from luthier.core.events import Reported
 from luthier.core.terms import Verdict
 from luthier.worker.halting import Halted
+from luthier.worker.line import line
 from luthier.worker.metrics import is_scalar, plain
 from luthier.worker.notices import deprecated, warn_once
 from luthier.worker.progress import Progress
@@ -228,7 +229,7 @@ def report(metrics: Mapping[str, Any] | None = None, *, checkpoint: Checkpoint |
         metrics = _as_dict(metrics, named)
     session = current()
     if session is None:
-        warn_once("report outside", "report() was called outside of a trial: it does nothing there")
+        _tell_agent(metrics, checkpoint)
     elif session.passive:
         warn_once("report in class", "report() does nothing in a class trainable: return the results from step()")
     else:
@@ -241,7 +242,10 @@ def get_checkpoint() -> Checkpoint | None:
     None at the beginning, and outside of a trial.
     """
     session = current()
-    return None if session is None else session.checkpoint
+    if session is None:
+        restore = os.environ.get("LUTHIER_RESTORE")
+        return Checkpoint(restore) if restore else None
+    return session.checkpoint
 
 
 @contextlib.contextmanager
@@ -262,6 +266,21 @@ def checkpoint_dir(step: int | None = None) -> Iterator[str]:  # noqa: ARG001 (t
         shutil.rmtree(folder, ignore_errors=True)
         raise
     session.offer(folder)
+
+
+def _tell_agent(metrics: Mapping[str, Any], checkpoint: Checkpoint | None) -> None:
+    """Report from a program that an agent runs for a sweep."""
+    agent = line()
+    if agent is None:
+        warn_once("report outside", "report() was called outside of a trial: it does nothing there")
+        return
+    if checkpoint is None:
+        agent.log(plain(metrics))
+        return
+    if not isinstance(checkpoint, Checkpoint):
+        raise BadArgumentType("checkpoint", checkpoint, "a Checkpoint, e.g. Checkpoint.from_directory(folder)")
+    with checkpoint.as_directory() as folder:
+        agent.log(plain(metrics), folder)
 
 
 def _as_dict(metrics: object, named: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""Ctrl-C for an agent: once to halt its runs and leave, twice to leave at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+    from typing import Self
+
+
+class Signals:
+    """While it is open, remembers SIGINT, SIGTERM and SIGHUP; in a thread other than the main one, none of them.
+
+    Args:
+        wake: called when one comes (must be safe in a signal handler).
+
+    Attributes:
+        number: the first signal that came; 0 before.
+        insisted: whether there was another.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._before: dict[int, Any] = {}
+        self.number, self.insisted = 0, False
+
+    @property
+    def reason(self) -> str:
+        """Why the agent is to leave; empty where no signal came."""
+        return {0: "", signal.SIGINT: "interrupted"}.get(self.number, "terminated")
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                    self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.number:
+            self.insisted = True
+        else:
+            self.number = number
+        self._wake()

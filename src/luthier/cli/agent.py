@@ -1,0 +1,60 @@
+"""``luthier agent``: run trials of a sweep on this machine."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from luthier.cli.opened import Refused
+from luthier.core.errors import LuthierError
+
+
+@click.command(short_help="Run trials of a sweep on this machine.")
+@click.argument("sweep")
+@click.option("--count", type=click.IntRange(min=1), default=None, help="How many runs to start at most.")
+@click.option("--server", default=None, help="URL of the server. [default: LUTHIER_SERVER, or this machine's own]")
+@click.option("--concurrency", type=click.IntRange(min=1), default=1, show_default=True, help="How many runs at once.")
+@click.option("--gpus", default="auto", show_default=True, help="Which GPUs to use: auto, none, or ids such as 0,2.")
+@click.option("--name", default="", help="What to call this agent. [default: the machine's name]")
+@click.option("--workdir", type=click.Path(), default=None, help="Where programs run. [default: here]")
+@click.option(
+    "--lease", type=click.FloatRange(min=1), default=None, help="Seconds without contact until its runs go to others."
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="Seconds that a run has to end when asked to.",
+)
+@click.option("--echo", is_flag=True, help="Show what runs print.")
+@click.option("--quiet", is_flag=True, help="Show only what is wrong.")
+def agent(
+    sweep: str,
+    count: int | None,
+    server: str | None,
+    concurrency: int,
+    gpus: str,
+    name: str,
+    workdir: str | None,
+    lease: float | None,
+    grace: float,
+    echo: bool,
+    quiet: bool,
+) -> None:
+    """Run trials of SWEEP (its id, or the URL of its page) until it is over.
+
+    Ctrl-C gives back what runs here and leaves; once more, and it leaves at once. Several agents on one machine share
+    its GPUs: each run gets those that no other has.
+    """
+    from luthier.agent.entry import agent as start
+
+    try:
+        ended = start(
+            sweep, None, count, server=server, name=name, concurrency=concurrency, gpus=gpus, workdir=workdir,
+            lease_s=lease, grace_s=grace, echo=echo, quiet=quiet,
+        )  # fmt: skip
+    except LuthierError as error:
+        raise Refused(str(error)) from error
+    sys.exit(ended.code)
