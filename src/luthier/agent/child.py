@@ -100,7 +100,11 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Wait for the guard and let the pipes go; only once it is :attr:`gone`, or killed."""
+        """Let the pipes go; only once it is :attr:`gone`."""
+        self.hear()
+        if self.code is None:  # somebody has killed the guard: nobody else clears up
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
         self.line.close()
         for pipe in self._pipes:
             pipe.close()

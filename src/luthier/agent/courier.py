@@ -112,7 +112,9 @@ class Courier:
                 said, body, wait_s = self._message()
             last = clock()
             try:
-                reply = self._client.exchange(self._agent, body, timeout_s=wait_s + _SLACK_S)
+                reply = self._client.exchange(
+                    self._agent, body, timeout_s=wait_s + min(_SLACK_S, self._lease.lease_s / 4)
+                )
             except ServerError as error:
                 self._failed(error, len(said))
             else:
@@ -169,7 +171,7 @@ class Courier:
 
     def _failed(self, error: ServerError, parts: int) -> None:
         self._failures += 1
-        self._delay = _BACKOFF.delay(self._failures, random.random())  # noqa: S311
+        self._delay = min(_BACKOFF.delay(self._failures, random.random()), self._lease.lease_s / 10)  # noqa: S311
         if error.status == _TOO_LARGE and parts:
             self._room = max(_SMALLEST, self._room // 2)
         if error.status == _UNKNOWN or error.status in _REFUSED:

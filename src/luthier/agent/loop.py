@@ -125,7 +125,7 @@ class Loop:
                 courier.close()
                 uploads.close()
                 self._kill_all()
-        if not courier.refused:
+        if not courier.exit:
             with contextlib.suppress(ServerError):
                 self._client.leave(str(registration["agent"]))
         for place_left in (folder, folder.parent):

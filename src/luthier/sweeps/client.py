@@ -53,8 +53,8 @@ class Client:
     ) -> None:
         self.server = server_address(server)
         key = key or os.environ.get("LUTHIER_API_KEY") or credentials.key_for(self.server)
-        if key is not None and (not isinstance(key, str) or not key.isascii() or not key.isprintable()):
-            raise BadArgument("key", "...", "the key as the server has shown it", "it has odd characters")
+        if key is not None:
+            credentials.check(key)
         self._key, self.timeout_s, self.patience_s = key, timeout_s, patience_s
         self._http: httpx.Client | None = None
 
