@@ -56,6 +56,7 @@ class Protocol:
         self.deaf = 0  # how many exchanges are heard and not answered
         self.accept: int | None = None  # how many parts are taken at a time
         self.refuse: tuple[int, str] | None = None
+        self.refuse_files: tuple[int, str] | None = None
         self.largest = 10 << 20
         self.port = 0
         self._http: ThreadingHTTPServer | None = None
@@ -237,8 +238,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.protocol.refuse is not None:
-            self._answer(self.protocol.refuse[0], {"detail": self.protocol.refuse[1]})
+        refuse = self.protocol.refuse or self.protocol.refuse_files
+        if refuse is not None:
+            self._answer(refuse[0], {"detail": refuse[1]})
             return
         self.protocol.files[self.path.removeprefix("/api/v1/")] = data
         self._answer(200, {})
