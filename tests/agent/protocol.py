@@ -131,6 +131,13 @@ class Protocol:
                 self.bell.wait(wait)
             return {"orders": orders, "accepted": len(parts), "exit": leave, "heartbeat_s": self.heartbeat_s}
 
+    def leave(self, agent: str) -> None:
+        with self.bell:
+            self.left.append(agent)
+            for known in self.runs.values():
+                if known.agent == agent and known.state == "running":
+                    known.state = "left"
+
     def _take(self, part: dict[str, Any]) -> None:
         known = self.runs.get(part["run"])
         if known is None or known.order["attempt"] != part["attempt"]:
@@ -231,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
                 else:
                     self._answer(200, reply)
             case ["agents", agent, "leave"] if agent in protocol.agents:
-                protocol.left.append(agent)
+                protocol.leave(agent)
                 self._answer(200, {})
             case _:
                 self._answer(404, {"detail": "there is no such thing"})

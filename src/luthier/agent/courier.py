@@ -140,8 +140,11 @@ class Courier:
         said: list[Said] = []
         holding = []
         left = self._room
-        for outbox in list(self.outboxes.values()):
-            parts = outbox.parts(max(_SMALLEST, left)) if left > 0 or not said else []
+        for key, outbox in list(self.outboxes.items()):
+            if self._leaving and outbox.withdraw():  # else the server would have another run for us
+                del self.outboxes[key]
+                continue
+            parts = outbox.parts(max(_SMALLEST, left), leaving=self._leaving) if left > 0 or not said else []
             left -= sum(part.size for part in parts)
             said += parts
             if not any(part.told["is"] == "exited" for part in parts):
@@ -174,6 +177,7 @@ class Courier:
         self._delay = min(_BACKOFF.delay(self._failures, random.random()), self._lease.lease_s / 10)  # noqa: S311
         if error.status == _TOO_LARGE and parts:
             self._room = max(_SMALLEST, self._room // 2)
+            self._delay = 0.0 if self._room > _SMALLEST else self._delay
         if error.status == _UNKNOWN or error.status in _REFUSED:
             with self._bell:
                 self.exit, self.refused = str(error), True

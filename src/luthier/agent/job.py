@@ -250,6 +250,7 @@ class Job:
         while not child.gone:
             child.kill()
             time.sleep(0.005)
+        child.hear()
         child.close()
 
     def _read(self, descriptor: int, stream: str, lines: Lines) -> bool:

@@ -172,9 +172,9 @@ class Client:
         path = f"/agents/{_part(agent)}/exchange"
         return _as_dict(self.call("POST", path, body=body, timeout_s=timeout_s, patience_s=0.0))
 
-    def leave(self, agent: str) -> None:
-        """Give an agent's runs back at once.  It is tried once."""
-        self.call("POST", f"/agents/{_part(agent)}/leave", {}, patience_s=0.0)
+    def leave(self, agent: str, *, patience_s: float = 0.0) -> None:
+        """Give an agent's runs back at once."""
+        self.call("POST", f"/agents/{_part(agent)}/leave", {}, patience_s=patience_s)
 
     # -- requests ------------------------------------------------------------------------------------------------------
     def call(  # noqa: PLR0913 (of which each caller needs two or three)
