@@ -56,6 +56,7 @@ class Protocol:
         self.deaf = 0  # how many exchanges are heard and not answered
         self.accept: int | None = None  # how many parts are taken at a time
         self.refuse: tuple[int, str] | None = None
+        self.refuse_files: tuple[int, str] | None = None
         self.largest = 10 << 20
         self.port = 0
         self._http: ThreadingHTTPServer | None = None
@@ -129,6 +130,13 @@ class Protocol:
                     break
                 self.bell.wait(wait)
             return {"orders": orders, "accepted": len(parts), "exit": leave, "heartbeat_s": self.heartbeat_s}
+
+    def leave(self, agent: str) -> None:
+        with self.bell:
+            self.left.append(agent)
+            for known in self.runs.values():
+                if known.agent == agent and known.state == "running":
+                    known.state = "left"
 
     def _take(self, part: dict[str, Any]) -> None:
         known = self.runs.get(part["run"])
@@ -230,15 +238,16 @@ class _Handler(BaseHTTPRequestHandler):
                 else:
                     self._answer(200, reply)
             case ["agents", agent, "leave"] if agent in protocol.agents:
-                protocol.left.append(agent)
+                protocol.leave(agent)
                 self._answer(200, {})
             case _:
                 self._answer(404, {"detail": "there is no such thing"})
 
     def do_PUT(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.protocol.refuse is not None:
-            self._answer(self.protocol.refuse[0], {"detail": self.protocol.refuse[1]})
+        refuse = self.protocol.refuse or self.protocol.refuse_files
+        if refuse is not None:
+            self._answer(refuse[0], {"detail": refuse[1]})
             return
         self.protocol.files[self.path.removeprefix("/api/v1/")] = data
         self._answer(200, {})

@@ -81,12 +81,13 @@ class Child:
         self._said += data
         if self.code is None and self._said.endswith(b"\n"):
             self.code = int(msgspec.json.decode(self._said)["code"])
+        if not data and self.code is None:  # somebody has killed the guard: nobody else clears up
+            self._signal(signal.SIGKILL)
         return not data
 
     def ask(self) -> None:
         """Ask the program, and what it has started, to end (SIGTERM)."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGTERM)
+        self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill it, with all that it has started; to be called again until it is gone."""
@@ -96,11 +97,14 @@ class Child:
             with contextlib.suppress(OSError):
                 self.line.shutdown(socket.SHUT_WR)  # the guard kills those, too, that left the group
         elif now - self._killed_at > _CLEARING_S and not self.gone:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
 
     def close(self) -> None:
-        """Wait for the guard and let the pipes go; only once it is :attr:`gone`, or killed."""
+        """Let the pipes go; only once it is :attr:`gone`."""
         self.line.close()
         for pipe in self._pipes:
             pipe.close()

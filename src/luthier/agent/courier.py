@@ -112,7 +112,9 @@ class Courier:
                 said, body, wait_s = self._message()
             last = clock()
             try:
-                reply = self._client.exchange(self._agent, body, timeout_s=wait_s + _SLACK_S)
+                reply = self._client.exchange(
+                    self._agent, body, timeout_s=wait_s + min(_SLACK_S, self._lease.lease_s / 4)
+                )
             except ServerError as error:
                 self._failed(error, len(said))
             else:
@@ -138,8 +140,11 @@ class Courier:
         said: list[Said] = []
         holding = []
         left = self._room
-        for outbox in list(self.outboxes.values()):
-            parts = outbox.parts(max(_SMALLEST, left)) if left > 0 or not said else []
+        for key, outbox in list(self.outboxes.items()):
+            if self._leaving and outbox.withdraw():  # else the server would have another run for us
+                del self.outboxes[key]
+                continue
+            parts = outbox.parts(max(_SMALLEST, left), leaving=self._leaving) if left > 0 or not said else []
             left -= sum(part.size for part in parts)
             said += parts
             if not any(part.told["is"] == "exited" for part in parts):
@@ -169,9 +174,10 @@ class Courier:
 
     def _failed(self, error: ServerError, parts: int) -> None:
         self._failures += 1
-        self._delay = _BACKOFF.delay(self._failures, random.random())  # noqa: S311
+        self._delay = min(_BACKOFF.delay(self._failures, random.random()), self._lease.lease_s / 10)  # noqa: S311
         if error.status == _TOO_LARGE and parts:
             self._room = max(_SMALLEST, self._room // 2)
+            self._delay = 0.0 if self._room > _SMALLEST else self._delay
         if error.status == _UNKNOWN or error.status in _REFUSED:
             with self._bell:
                 self.exit, self.refused = str(error), True

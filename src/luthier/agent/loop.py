@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 10.0
 _LOOK_S = 0.5
-_LAST_WORDS_S = 5.0  # for a server that is away, when the agent is to end
+_LAST_WORDS_S = 3.0  # for a server that is away, when the agent is to end
 
 
 class Ended(NamedTuple):
@@ -125,9 +125,9 @@ class Loop:
                 courier.close()
                 uploads.close()
                 self._kill_all()
-        if not courier.refused:
+        if not courier.exit:
             with contextlib.suppress(ServerError):
-                self._client.leave(str(registration["agent"]))
+                self._client.leave(str(registration["agent"]), patience_s=0.0 if courier.away else _LAST_WORDS_S)
         for place_left in (folder, folder.parent):
             with contextlib.suppress(OSError):
                 place_left.rmdir()

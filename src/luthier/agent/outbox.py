@@ -130,8 +130,8 @@ class Outbox:
                 self._started or self._summary or len(self._lines) or self._rows_ready() or self._exit_ready()
             )  # fmt: skip
 
-    def parts(self, room: int) -> list[Said]:
-        """Return what is to be told next, about *room* bytes."""
+    def parts(self, room: int, *, leaving: bool = False) -> list[Said]:
+        """Return what is to be told next, about *room* bytes; with *leaving*, not that the run was given back."""
         with self._lock:
             parts = []
             if self._started is not None:
@@ -149,7 +149,7 @@ class Outbox:
                 size = sum(len(text) for _, text in found)
                 parts.append(self._part("output", {"first": self._lines.first, "lines": lines}, len(found), size))
             complete = (rows.count if rows else 0) == len(self._rows) and len(found) == len(self._lines)
-            if self._exited is not None and complete:
+            if self._exited is not None and complete and not (leaving and self._exited["outcome"] == "left"):
                 parts.append(self._part("exited", self._exited, 1, len(self._exited["error"])))
             return parts
 
@@ -169,6 +169,14 @@ class Outbox:
                     self._lines.drop(part.told["first"] + part.count - self._lines.first)
                 case "exited":
                     self.told = True
+
+    def withdraw(self) -> bool:
+        """Leave the end of a run unsaid that is given back by the agent's leaving; return whether that was all."""
+        with self._lock:
+            left = self._exited is not None and self._exited["outcome"] == "left"
+            if left and not (len(self._rows) or len(self._lines) or self._summary):
+                self.told = True
+            return self.told
 
     def forget(self) -> None:
         """Drop all that was not told, and the files with it."""

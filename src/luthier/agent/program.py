@@ -25,13 +25,7 @@ def write_params(folder: Path, params: Mapping[str, Any]) -> Path:
 
 def command_line(sweep: Mapping[str, Any], params: Mapping[str, Any], json_file: Path) -> list[str]:
     """Return the program and its arguments, as the sweep's ``command`` says."""
-    try:
-        from luthier.sweeps.command import argv
-    except ImportError:  # until it is there
-        args = [f"--{name}={value}" for name, value in params.items()]
-        words = {"${interpreter}": [sys.executable], "${program}": [str(sweep.get("program"))], "${args}": args}
-        words["${env}"] = ["/usr/bin/env"]
-        return [word for item in sweep["command"] for word in words.get(item, [item])]
+    from luthier.sweeps.command import argv
 
     environ = {**os.environ, **(sweep.get("environment") or {})}
     return argv(sweep.get("command"), params, program=sweep.get("program"), json_file=json_file, environment=environ)

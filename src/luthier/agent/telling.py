@@ -40,13 +40,15 @@ class Telling:
     def started(self, job: Job) -> None:
         """A run begins."""
         again = f", attempt {job.order.attempt}" if job.order.attempt > 1 else ""
-        self._say(f"{_name(job)} starts{again}: {_shown(job.order.params)}")
+        given = f": {_shown(job.order.params)}" if job.order.params else ""
+        self._say(f"{_name(job)} starts{again}{given}")
 
     def finished(self, job: Job) -> None:
         """A run has ended."""
         metrics = {k: v for k, v in job.outbox.last.items() if not k.startswith("_") and isinstance(v, int | float)}
         seconds = time.monotonic() - job.began
-        self._say(f"{_name(job)} {_WORDS[job.outcome]} after {seconds:.1f} s: {_shown(metrics)}", job.outcome)
+        end = f": {_shown(metrics)}" if metrics else ""
+        self._say(f"{_name(job)} {_WORDS[job.outcome]} after {seconds:.1f} s{end}", job.outcome)
         if job.outcome == "failed":
             self._write("".join(f"    {text}\n" for text in job.error.splitlines()))
 
@@ -88,7 +90,7 @@ def _shown(values: Mapping[str, Any]) -> str:
     """Return values in a line, the first few of them."""
     shown = [f"{name}={_value(value)}" for name, value in list(values.items())[:_MOST]]
     more = len(values) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "") or "nothing"
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _value(value: Any) -> str:

@@ -30,7 +30,7 @@ from luthier.core.errors import LuthierError
 )
 @click.option("--echo", is_flag=True, help="Show what runs print.")
 @click.option("--quiet", is_flag=True, help="Show only what is wrong.")
-def agent(
+def agent(  # noqa: PLR0917 (click hands them over by keyword)
     sweep: str,
     count: int | None,
     server: str | None,

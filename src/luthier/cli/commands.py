@@ -9,10 +9,12 @@ from luthier.cli.agent import agent
 from luthier.cli.demo import demo
 from luthier.cli.export import export
 from luthier.cli.log import log
+from luthier.cli.login import login
 from luthier.cli.ls import ls
 from luthier.cli.plot import plot
 from luthier.cli.resume import resume
 from luthier.cli.show import show
+from luthier.cli.sweep import sweep
 from luthier.cli.sync import sync
 
 _EPILOG = """\b
@@ -27,6 +29,8 @@ Examples:
   luthier log NAME                          what happened, in order
   luthier resume NAME                       go on with it after a crash or Ctrl-C
   luthier sync DIRECTORY                    finish an upload
+  luthier sweep FILE                        make a sweep on a server; --pause, --resume, --stop, --cancel ID
+  luthier agent SWEEP                       run trials of a sweep on this machine
 
 An experiment may be given by its URL, too. ls, show, plot, log and export only read, and may be used while it runs.
 """
@@ -38,5 +42,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (agent, demo, ls, show, plot, log, export, resume, sync):
+for verb in (agent, demo, ls, show, plot, log, login, export, resume, sweep, sync):
     luthier.add_command(verb)

@@ -28,6 +28,7 @@ _BASE = "/api/v1"
 _AGAIN = frozenset({429, 502, 503, 504})
 _BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
 _BLOCK = 1 << 20
+_PAGE = 500
 _SHOWN = 300  # characters of a server's answer that an error repeats
 
 
@@ -52,8 +53,8 @@ class Client:
     ) -> None:
         self.server = server_address(server)
         key = key or os.environ.get("LUTHIER_API_KEY") or credentials.key_for(self.server)
-        if key is not None and (not isinstance(key, str) or not key.isascii() or not key.isprintable()):
-            raise BadArgument("key", "...", "the key as the server has shown it", "it has odd characters")
+        if key is not None:
+            credentials.check(key)
         self._key, self.timeout_s, self.patience_s = key, timeout_s, patience_s
         self._http: httpx.Client | None = None
 
@@ -80,13 +81,19 @@ class Client:
 
     def sweeps(self, project: str | None = None) -> list[dict[str, Any]]:
         """Return the sweeps, of one project or of all."""
-        return _listed(self.call("GET", "/sweeps", params={} if project is None else {"project": project}), "sweeps")
+        found: list[dict[str, Any]] = []
+        while True:
+            params = {"offset": len(found), "limit": _PAGE} | ({} if project is None else {"project": project})
+            page = _listed(self.call("GET", "/sweeps", params=params), "sweeps")
+            found += page
+            if len(page) < _PAGE:
+                return found
 
     def sweep(self, sweep: str) -> dict[str, Any]:
         """Return what the server knows of a sweep."""
         return self._dict("GET", f"/sweeps/{_part(sweep)}")
 
-    def set_sweep(self, sweep: str, state: State) -> dict[str, Any]:
+    def set_sweep(self, sweep: str, state: State) -> None:
         """Pause a sweep, let it go on, finish it (its runs come to their ends) or cancel it (they are stopped).
 
         Raises:
@@ -94,34 +101,42 @@ class Client:
         """
         if state not in STATES:
             raise BadArgument("state", state, "one of " + ", ".join(STATES))
-        return self._dict("PATCH", f"/sweeps/{_part(sweep)}", {"state": state})
+        self.call("PATCH", f"/sweeps/{_part(sweep)}", {"state": state})
 
     def delete_sweep(self, sweep: str) -> None:
         """Delete a sweep with its runs."""
         self.call("DELETE", f"/sweeps/{_part(sweep)}")
 
     # -- runs ----------------------------------------------------------------------------------------------------------
-    def runs(self, sweep: str, *, offset: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
-        """Return some of the runs of a sweep, in the order of their numbers."""
-        found = self.call("GET", f"/sweeps/{_part(sweep)}/runs", params={"offset": offset, "limit": limit})
-        return _listed(found, "runs")
+    def runs(self, sweep: str, *, offset: int = 0, limit: int = _PAGE, columns: Iterable[str] = ()) -> dict[str, Any]:
+        """Return a page of the table of runs: ``{"total", "rows", ...}``, as the page of the sweep shows it."""
+        params = {"offset": offset, "limit": limit, "sort": "number", "descending": False, "columns": list(columns)}
+        return _as_dict(self.call("GET", f"/sweeps/{_part(sweep)}/runs", params=params))
 
     def run(self, run: str) -> dict[str, Any]:
         """Return what the server knows of a run."""
         return self._dict("GET", f"/runs/{_part(run)}")
 
-    def history(self, run: str, *, keys: Iterable[str] | None = None, points: int | None = None) -> Any:
-        """Return what a run has logged: some metrics or all, thinned out to so many points where that is given."""
-        params: dict[str, Any] = {}
-        if keys is not None:
-            params["keys"] = ",".join(keys)
-        if points is not None:
-            params["points"] = points
-        return self.call("GET", f"/runs/{_part(run)}/history", params=params)
+    def history(self, run: str) -> Iterator[dict[str, Any]]:
+        """Give the rows that a run has logged, in all its attempts, fetched a page at a time."""
+        offset = 0
+        while True:
+            params = {"offset": offset, "limit": _PAGE}
+            page = _as_dict(self.call("GET", f"/runs/{_part(run)}/history", params=params))
+            yield from page["items"]
+            offset += len(page["items"])
+            if not page["items"] or offset >= page["rows"]:
+                return
 
-    def output(self, run: str) -> Any:
-        """Return what a run has printed."""
-        return self.call("GET", f"/runs/{_part(run)}/output")
+    def curves(self, run: str, metrics: Iterable[str] = (), *, points: int = 1000) -> dict[str, Any]:
+        """Return curves of metrics (of all, where none is named), thinned out to about so many points."""
+        params = {"metric": list(metrics), "points": points}
+        return _as_dict(self.call("GET", f"/runs/{_part(run)}/curves", params=params))
+
+    def output(self, run: str, *, first: int | None = None, limit: int = _PAGE) -> dict[str, Any]:
+        """Return lines that a run has printed in its latest attempt: from *first* on, or the last ones."""
+        params = {"limit": limit} if first is None else {"limit": limit, "first": first}
+        return _as_dict(self.call("GET", f"/runs/{_part(run)}/output", params=params))
 
     def files(self, run: str) -> list[dict[str, Any]]:
         """Return which files a run has."""
@@ -157,9 +172,9 @@ class Client:
         path = f"/agents/{_part(agent)}/exchange"
         return _as_dict(self.call("POST", path, body=body, timeout_s=timeout_s, patience_s=0.0))
 
-    def leave(self, agent: str) -> None:
-        """Give an agent's runs back at once.  It is tried once."""
-        self.call("POST", f"/agents/{_part(agent)}/leave", {}, patience_s=0.0)
+    def leave(self, agent: str, *, patience_s: float = 0.0) -> None:
+        """Give an agent's runs back at once."""
+        self.call("POST", f"/agents/{_part(agent)}/leave", {}, patience_s=patience_s)
 
     # -- requests ------------------------------------------------------------------------------------------------------
     def call(  # noqa: PLR0913 (of which each caller needs two or three)

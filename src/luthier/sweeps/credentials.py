@@ -36,8 +36,7 @@ def keep(server: str, key: str) -> Path:
     Raises:
         BadArgument: the key is empty, or has white space or control characters in it.
     """
-    if not key or any(c.isspace() or not c.isprintable() for c in key) or not key.isascii():
-        raise BadArgument("key", "...", "the key as the server has shown it", "it is empty or has odd characters")
+    check(key)
     try:
         kept = _read()
     except json.JSONDecodeError:
@@ -51,6 +50,23 @@ def keep(server: str, key: str) -> Path:
         json.dump(kept, file, indent=1)
     draft.replace(place)
     return place
+
+
+def check(key: object) -> None:
+    """See that *key* can be one.
+
+    Raises:
+        BadArgument: it is empty, or has white space or odd characters in it; it is not repeated.
+
+    >>> check("a b")
+    Traceback (most recent call last):
+        ...
+    luthier.core.errors.BadArgument: key='...' cannot be used: it is empty, or has white space or odd characters ...
+    """
+    fine = isinstance(key, str) and key.isascii() and key.isprintable() and key and " " not in key
+    if not fine:
+        why = "it is empty, or has white space or odd characters in it"
+        raise BadArgument("key", "...", "the key as the server has shown it", why)
 
 
 def _read() -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgument, BadArgumentType, LuthierError
 from luthier.sweeps.attributes import Parameters, merged
 from luthier.sweeps.wire import encode
-from luthier.worker.line import line
+from luthier.worker.line import line, rank
 from luthier.worker.metrics import plain
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def init(config: Any = None, *, all_ranks: bool = False) -> Run:
                 _now.config[name] = value
             return _now
         agent = line()
-        silent = not all_ranks and _rank() > 0
+        silent = not all_ranks and rank() > 0
         _now = Run(merged(defaults, _given()), agent, silent=silent)
         return _now
 
@@ -229,10 +229,3 @@ def _folder(checkpoint: Any) -> str | None:
     if not os.path.isdir(path):
         raise BadArgument("checkpoint", os.fspath(path), "a directory that exists")
     return os.fspath(path)
-
-
-def _rank() -> int:
-    try:
-        return int(os.environ.get("RANK") or 0)
-    except ValueError:
-        return 0

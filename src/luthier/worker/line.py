@@ -135,6 +135,14 @@ def line() -> Line | None:
     return _lines[path]
 
 
+def rank() -> int:
+    """Return which of the processes of a distributed training this is, as ``RANK`` says; 0 where there is one."""
+    try:
+        return int(os.environ.get("RANK") or 0)
+    except ValueError:
+        return 0
+
+
 def end_quietly_on_sigterm() -> None:
     """Let SIGTERM end the program as ``sys.exit`` does, with ``finally`` blocks, unless it has a way of its own."""
     if threading.current_thread() is not threading.main_thread():

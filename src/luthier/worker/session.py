@@ -17,7 +17,7 @@ from luthier.core.errors import BadArgument, BadArgumentType, LuthierError
 from luthier.core.events import Reported
 from luthier.core.terms import Verdict
 from luthier.worker.halting import Halted
-from luthier.worker.line import line
+from luthier.worker.line import line, rank
 from luthier.worker.metrics import is_scalar, plain
 from luthier.worker.notices import deprecated, warn_once
 from luthier.worker.progress import Progress
@@ -273,6 +273,8 @@ def _tell_agent(metrics: Mapping[str, Any], checkpoint: Checkpoint | None) -> No
     agent = line()
     if agent is None:
         warn_once("report outside", "report() was called outside of a trial: it does nothing there")
+        return
+    if rank() > 0:  # one process of a run speaks for all
         return
     if checkpoint is None:
         agent.log(plain(metrics))
