@@ -12,6 +12,7 @@ from luthier.cli.log import log
 from luthier.cli.ls import ls
 from luthier.cli.plot import plot
 from luthier.cli.resume import resume
+from luthier.cli.server import server
 from luthier.cli.show import show
 from luthier.cli.sync import sync
 
@@ -27,6 +28,7 @@ Examples:
   luthier log NAME                          what happened, in order
   luthier resume NAME                       go on with it after a crash or Ctrl-C
   luthier sync DIRECTORY                    finish an upload
+  luthier server                            sweeps for agents on any machine
 
 An experiment may be given by its URL, too. ls, show, plot, log and export only read, and may be used while it runs.
 """
@@ -38,5 +40,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (agent, demo, ls, show, plot, log, export, resume, sync):
+for verb in (agent, demo, ls, show, plot, log, export, resume, server, sync):
     luthier.add_command(verb)

@@ -21,18 +21,18 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from luthier.core.errors import BadBackup, DatabaseFailed
-from luthier.server.database import connect, reading, shown, why, writing
+from luthier.server.database import connect, reading, shown, snapshot, why, writing
 from luthier.server.schema import migrate, newest, version
-from luthier.server.shelf import Shelf
 from luthier.server.tables import METADATA, files, keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from luthier.server.shelf import Shelf
+
 _DATABASE = "server.db"
 _BYTES = re.compile(r"files/([0-9a-f]{64})")
 _AT_ONCE = 2000  # rows
-_PAGES = 2000  # of SQLite's, between which others may write
 _CHUNK = 1 << 20
 
 
@@ -103,26 +103,24 @@ def _copy(engine: sa.Engine, path: Path) -> None:
     if engine.dialect.name == "sqlite":
         with reading(engine) as connection, contextlib.closing(sqlite3.connect(path)) as target:
             driver: Any = connection.connection.driver_connection
-            driver.backup(target, pages=_PAGES, sleep=0.01)
+            driver.backup(target)  # in one go: in parts it would begin anew whenever somebody has written
         return
     copy = connect(str(path))
     try:
         migrate(copy)
-        with engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as source:
-            source.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            with writing(copy) as target:
-                for table in METADATA.sorted_tables:
-                    for rows in _rows(source, table):
-                        target.execute(table.insert(), [dict(row) for row in rows])
+        with snapshot(engine) as source, writing(copy) as target:
+            for table in METADATA.sorted_tables:
+                for rows in _rows(source, table):
+                    target.execute(table.insert(), [dict(row) for row in rows])
     finally:
         copy.dispose()
 
 
 def _rows(source: sa.Connection, table: sa.Table) -> Iterator[list[sa.RowMapping]]:
-    """Yield all rows in bundles; those that others refer to come first."""
+    """Yield all rows in bundles, but for sessions of browsers."""
     query = sa.select(table)
     if table is keys:
-        query = query.where(keys.c.parent_id.is_(None))  # sessions
+        query = query.where(keys.c.parent_id.is_(None))
     with source.execution_options(stream_results=True, yield_per=_AT_ONCE).execute(query) as result:
         for bundle in result.mappings().partitions():
             yield list(bundle)
@@ -208,8 +206,8 @@ def _put(source: sa.Engine, engine: sa.Engine, *, replace: bool) -> dict[str, in
         full = [name for name, table in METADATA.tables.items() if new.execute(sa.select(table).limit(1)).first()]
         if full and not replace:
             raise DatabaseFailed(
-                f"the database {shown(engine.url)} is not empty ({', '.join(full)}): restore into a new one, or say that "
-                "what is there may go (--replace)."
+                f"the database {shown(engine.url)} is not empty ({', '.join(full)}): restore into a new one, or say "
+                "that what is there may go (--replace)."
             )
         for table in reversed(METADATA.sorted_tables):
             new.execute(table.delete())
