@@ -13,6 +13,7 @@ from luthier.cli.login import login
 from luthier.cli.ls import ls
 from luthier.cli.plot import plot
 from luthier.cli.resume import resume
+from luthier.cli.server import server
 from luthier.cli.show import show
 from luthier.cli.sweep import sweep
 from luthier.cli.sync import sync
@@ -31,6 +32,7 @@ Examples:
   luthier sync DIRECTORY                    finish an upload
   luthier sweep FILE                        make a sweep on a server; --pause, --resume, --stop, --cancel ID
   luthier agent SWEEP                       run trials of a sweep on this machine
+  luthier server                            sweeps for agents on any machine
 
 An experiment may be given by its URL, too. ls, show, plot, log and export only read, and may be used while it runs.
 """
@@ -42,5 +44,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (agent, demo, ls, show, plot, log, login, export, resume, sweep, sync):
+for verb in (agent, demo, ls, show, plot, log, login, export, resume, server, sweep, sync):
     luthier.add_command(verb)

@@ -191,3 +191,7 @@ class ServerError(LuthierError):
 
 class ServerAway(ServerError):
     """The server of sweeps does not answer."""
+
+
+class BadBackup(LuthierError, ValueError):
+    """A file that is no backup of the server's, or one that is damaged."""

@@ -109,7 +109,7 @@ def shown(url: str | sa.URL) -> str:
     'postgresql://ann:***@db/luthier'
     """
     parsed = make_url(url).difference_update_query(["password", "sslpassword"])
-    return parsed.render_as_string(hide_password=True)
+    return parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
 
 
 def connect(url: str) -> sa.Engine:
@@ -197,6 +197,16 @@ def _begin(connection: sa.Connection) -> None:
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Give a connection to read from: what others write in the meantime keeps nobody waiting."""
     with engine.connect() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Give a connection whose statements all see the same moment, however long it takes to read."""
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":  # there it is always so
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         yield connection
 
 

@@ -54,10 +54,14 @@ class Service:
         self._watch = threading.Thread(target=self._watching, name="luthier-leases", daemon=True)
         self._watch.start()
 
-    def close(self) -> None:
-        """Finish what was begun, and let go of the database."""
+    def hasten(self) -> None:
+        """Have those go who wait here: the server is about to close."""
         self._closing.set()
         self.bells.ring(self.bells.waiting())
+
+    def close(self) -> None:
+        """Finish what was begun, and let go of the database."""
+        self.hasten()
         self._watch.join()
         self.writer.close()
         self.engine.dispose()
