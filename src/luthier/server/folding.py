@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from luthier.server.tables import runs, sweeps
 from luthier.server.texts import text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -32,60 +33,98 @@ STATES = {
 }
 DELETED = "deleted"  # by a user: the run is over, and no longer shown
 ENDED = ("FINISHED", "CANCELED", "FAILED")  # states of a sweep in which nothing more happens
-_UPDATE = sa.update(runs).where(runs.c.id == sa.bindparam("run"))
+_INSERT = sa.insert(runs)
+_WRITE = (
+    sa.update(sweeps)
+    .where(sweeps.c.id == sa.bindparam("sweep"))
+    .values(
+        state=sa.bindparam("new_state"),
+        length=sa.bindparam("new_length"),
+        updated_at=sa.bindparam("now"),
+        ended_at=sa.case(
+            (sa.bindparam("over", type_=sa.Boolean), sa.func.coalesce(sweeps.c.ended_at, sa.bindparam("now"))),
+            else_=None,
+        ),
+        expected=sa.bindparam("new_expected"),
+        best_run=sa.bindparam("new_run"),
+        best_value=sa.bindparam("new_value"),
+    )
+)
+_STATE = sa.select(sweeps.c.state).where(sweeps.c.id == sa.bindparam("sweep"))
 
 
-def fold(connection: Connection, hosted: Hosted, events: Sequence[ev.Event], now: float) -> None:
-    """Write the runs that *events* are about as they stand now."""
+def fold(
+    connection: Connection, hosted: Hosted, events: Sequence[ev.Event], told: Mapping[str, dict[str, Any]], now: float
+) -> None:
+    """Write the runs that *events* are about as they stand now, and what agents *told* of runs, by their ids."""
     trials = hosted.engine.experiment.trials
     born = [event for event in events if isinstance(event, ev.Proposed)]
     if born:
-        connection.execute(sa.insert(runs), [_row(hosted, trials[event.trial], event, now) for event in born])
-    changes: dict[TrialId, dict[str, Any]] = {}
+        connection.execute(_INSERT, [_row(hosted, trials[event.trial], event, now) for event in born])
+    changes: dict[str, dict[str, Any]] = {**told}  # before what was decided: that a run begins anew, perhaps
+    decided = set()
     for event in events:
         trial = getattr(event, "trial", None)
         if trial is None:
             continue
         found = trials[trial]
+        decided.add(trial)
         change = changes.setdefault(trial, {})
         if isinstance(event, ev.Launched):
             change.update(agent_id=event.worker, rows=0, lines=0, exit_code=None, error="", reason="", why=None)
             change.update(ended_at=None, config=text(event.config))
-            change.setdefault("started_at", sa.func.coalesce(runs.c.started_at, now))
+            change["started_at"] = now  # unless it has one
         elif isinstance(event, (ev.Halted, ev.Requeued, ev.Ended)):
             change.update(_reasons(event, found))
             if isinstance(event, ev.Ended):
                 change["ended_at"] = now
         elif isinstance(event, ev.Exited) and event.error:
             change["error"] = event.error
-    for trial, change in changes.items():
+    for trial in decided:
         found = trials[trial]
-        change.update(state=_unless_deleted(STATES[found.status]), attempt=found.attempt, value=_value(hosted, found))
-        connection.execute(_UPDATE.values(**change), {"run": trial})
+        changes[trial].update(state=STATES[found.status], attempt=found.attempt, value=_value(hosted, found))
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for run, change in sorted(changes.items()):
+        row = {f"new_{column}": new for column, new in change.items()}
+        alike.setdefault(tuple(sorted(change)), []).append({"run": run, **row})
+    for columns, rows in alike.items():
+        connection.execute(_update(columns), rows)
+
+
+@functools.lru_cache(64)
+def _update(columns: tuple[str, ...]) -> sa.Update:
+    """Return the statement that changes *columns* of a run."""
+    values: dict[str, Any] = {column: sa.bindparam(f"new_{column}") for column in columns}
+    if "state" in values:
+        values["state"] = sa.case((runs.c.state == DELETED, DELETED), else_=values["state"])
+    if "started_at" in values:
+        values["started_at"] = sa.func.coalesce(runs.c.started_at, values["started_at"])
+    return sa.update(runs).where(runs.c.id == sa.bindparam("run")).values(values)
 
 
 def write_sweep(connection: Connection, hosted: Hosted, now: float) -> bool:
     """Write how the sweep stands; return whether it has just come to its end."""
     experiment = hosted.engine.experiment
     best, goals = hosted.best, hosted.plan.goals
-    before = connection.execute(sa.select(sweeps.c.state).where(sweeps.c.id == hosted.id)).scalar_one()
+    before = connection.execute(_STATE, {"sweep": hosted.id}).scalar_one()
     state = state_of(hosted)
     if before == "FAILED":
         state = before
     ended = state in ENDED
     connection.execute(
-        sa.update(sweeps)
-        .where(sweeps.c.id == hosted.id)
-        .values(
-            state=state,
-            length=hosted.length,
-            updated_at=now,
-            ended_at=(sa.func.coalesce(sweeps.c.ended_at, now) if ended else None),
-            expected=len(experiment) if ended else _expected(hosted),
-            best_run=None if best is None else best[1],
-            best_value=None if best is None or not goals else (-best[0] if goals[0].mode == "max" else best[0]),
-        )
+        _WRITE,
+        {
+            "sweep": hosted.id,
+            "new_state": state,
+            "new_length": hosted.length,
+            "now": now,
+            "over": ended,
+            "new_expected": len(experiment) if ended else _expected(hosted),
+            "new_run": None if best is None else best[1],
+            "new_value": None if best is None or not goals else (-best[0] if goals[0].mode == "max" else best[0]),
+        },
     )
+    hosted.state = state
     return ended and before not in ENDED
 
 
@@ -96,10 +135,6 @@ def state_of(hosted: Hosted) -> str:
     if hosted.wanted == "PAUSED":
         return "PAUSED"
     return "RUNNING" if hosted.engine.experiment.trials or hosted.offers else "PENDING"
-
-
-def _unless_deleted(state: str) -> sa.ColumnElement[str]:
-    return sa.case((runs.c.state == DELETED, DELETED), else_=state)
 
 
 def _expected(hosted: Hosted) -> int | None:
