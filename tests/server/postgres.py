@@ -9,8 +9,12 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Durable it need not be: it lives as long as the tests do.
 SETTINGS = {
@@ -42,7 +46,8 @@ def binaries() -> Path:
 
 
 class Cluster:
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = SETTINGS) -> None:
+        self.settings = settings
         self.bin = binaries()
         # Not below pytest's own directory: another user must come here, and a socket's path may have 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="luthier-pg-"))
@@ -57,7 +62,7 @@ class Cluster:
         subprocess.run(
             [*initdb, "--no-sync", "-E", "UTF8", "--locale", "C"], check=True, stdout=subprocess.DEVNULL, cwd="/"
         )
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [

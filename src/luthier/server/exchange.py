@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+_FIND = sa.select(agents.c.sweep_id, agents.c.state, agents.c.lease_s).where(agents.c.id == sa.bindparam("agent"))
+_HEARD = (
+    sa.update(agents)
+    .where(agents.c.id == sa.bindparam("agent"))
+    .values(heartbeat_at=sa.bindparam("now"), launched=sa.bindparam("started"))
+)
 HEARTBEAT_S = 1.0
 LONGEST_LEASE_S = 7 * 24 * 3600.0
 SHORTEST_LEASE_S = 1.0
@@ -62,7 +68,7 @@ def register(
         )
     )
     hosted.offers[agent] = offer
-    if not _over(connection, hosted):
+    if hosted.state not in ENDED:
         hosted.join(agent)
     roster.save(connection, hosted, now)
     return {
@@ -81,8 +87,7 @@ def exchange(connection: Connection, roster: Roster, agent: str, told: Exchange,
         BadArgument: what it tells cannot be read.
         PolicyError: a policy raised; nothing of it counts.
     """
-    chosen = sa.select(agents.c.sweep_id, agents.c.state, agents.c.lease_s).where(agents.c.id == agent)
-    row = connection.execute(chosen).one_or_none()
+    row = connection.execute(_FIND, {"agent": agent}).one_or_none()
     if row is None:
         raise NoSuch(f"there is no agent {agent!r} here")
     if connection.execute(sa.select(sweeps.c.state).where(sweeps.c.id == row.sweep_id)).scalar_one() == FAILED:
@@ -90,10 +95,12 @@ def exchange(connection: Connection, roster: Roster, agent: str, told: Exchange,
     hosted = roster.of(connection, row.sweep_id)
     if agent not in hosted.offers:
         _recall(connection, hosted, agent)
+    if hosted.launches(agent):  # what is known of its runs lies in the database
+        roster.save(connection, hosted, now)
     for stimulus in ingest.take(connection, hosted, agent, told.said, now):
         hosted.handle(stimulus)
     holding = {(held.run, held.attempt) for held in told.holding}
-    over = _over(connection, hosted)
+    over = hosted.state in ENDED
     state = row.state
     if state == LOST and not holding and not over:  # it is back, and free
         state = HERE
@@ -105,12 +112,13 @@ def exchange(connection: Connection, roster: Roster, agent: str, told: Exchange,
         if reason is not None:
             state = LEFT
             hosted.handle(ev.WorkerLost(WorkerId(agent), on_purpose=True))
-    if hosted.unsaved:
-        roster.save(connection, hosted, now)
-    changed: dict[str, Any] = {"heartbeat_at": now, "launched": hosted.launched.get(agent, 0)}
+    if hosted.unsaved or hosted.tails:
+        roster.save_later(hosted, now)
+    seen = {"agent": agent, "now": now, "started": hosted.launched.get(agent, 0)}
+    connection.execute(_HEARD, seen)
     if state != row.state:
-        changed.update(state=state, ended_at=None if state == HERE else now)
-    connection.execute(sa.update(agents).where(agents.c.id == agent).values(**changed))
+        changed = {"state": state, "ended_at": None if state == HERE else now}
+        connection.execute(sa.update(agents).where(agents.c.id == agent).values(**changed))
     return Reply(orders, len(told.said), heartbeat_s(row.lease_s), reason)
 
 
@@ -204,11 +212,6 @@ def _reason_to_go(hosted: Hosted, agent: str, *, over: bool, left: bool) -> str 
     if hosted.wanted == "FINISHED" and not hosted.engine.experiment.waiting:
         return "the sweep gets no further runs"
     return None
-
-
-def _over(connection: Connection, hosted: Hosted) -> bool:
-    state = connection.execute(sa.select(sweeps.c.state).where(sweeps.c.id == hosted.id)).scalar_one()
-    return state in ENDED
 
 
 def _recall(connection: Connection, hosted: Hosted, agent: str) -> None:

@@ -15,7 +15,7 @@ from luthier.core.errors import BadArgument, CorruptLog, DamagedRecord, IllegalE
 from luthier.core.goal import Goal
 from luthier.core.state import ExperimentState, evolve
 from luthier.core.terms import AUTOMATIC
-from luthier.server.folding import Told, fold
+from luthier.server.folding import About, fold
 from luthier.server.roster import NoSuch
 from luthier.server.sweeping import LETTERS, UNSORTED, project_id
 from luthier.server.tables import events as log
@@ -168,7 +168,7 @@ class Experiments:
             raise BadArgument("lines", taken, "an experiment that is not here yet", f"there is a run {taken!r} already")
         stored = [{"sweep_id": row.id, "first": record.first, "line": line} for line, record in fresh]
         connection.execute(sa.insert(log), stored)
-        fold(connection, Told(row.id, row.project_id, folded.state, folded.state.goals), records)
+        fold(connection, About(row.id, row.project_id, folded.state, folded.state.goals), records)
         _write_history(connection, records)
 
 

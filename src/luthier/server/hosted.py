@@ -42,6 +42,11 @@ class Hosted:
         offers: the agents that were here, and what they have.
         launched: how many runs each agent started.
         best: the best value that any run reported, with that run's id.
+        state: as the database has it.
+        unsaved: what was decided in this transaction, and not written yet.
+        tails: how far the runs go of which agents told something in this transaction.
+        rows: history of theirs that is not written yet.
+        lines: output, likewise.
     """
 
     def __init__(self, sweep: str, project: int, plan: Plan) -> None:
@@ -52,7 +57,11 @@ class Hosted:
         self.offers: dict[str, Offer] = {}
         self.launched: dict[str, int] = {}
         self.best: tuple[float, str] | None = None
+        self.state = "PENDING"
         self.unsaved: list[tuple[ev.Event, ...]] = []
+        self.tails: dict[str, Any] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.lines: list[dict[str, Any]] = []
 
     def catch_up(self, connection: Connection) -> None:
         """Learn what others have appended to the log."""
@@ -90,6 +99,12 @@ class Hosted:
         """Return the runs that *agent* holds, by what was decided."""
         worker = self.engine.experiment.workers.get(WorkerId(agent))
         return {} if worker is None else worker.held
+
+    def launches(self, agent: str) -> bool:
+        """Return whether a run that is not written yet was given to *agent*."""
+        return any(
+            isinstance(event, ev.Launched) and event.worker == agent for batch in self.unsaved for event in batch
+        )
 
     def used_up(self, agent: str) -> bool:
         """Return whether *agent* has started all the runs that it wants to."""

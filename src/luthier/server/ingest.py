@@ -32,9 +32,12 @@ OUTCOMES = {
 CHECKPOINT = "_checkpoint"  # in a row: the path of a file that the agent uploaded
 LONGEST = 1_000_000  # characters of an error or of a line that are kept
 _ROWS, _LINES = sa.insert(history), sa.insert(output)
+_FIND = sa.select(runs.c.id, runs.c.attempt, runs.c.rows, runs.c.lines, runs.c.summary, runs.c.started_at).where(
+    runs.c.id.in_(sa.bindparam("wanted", expanding=True))
+)
 
 
-class _Tail(msgspec.Struct):
+class Tail(msgspec.Struct):
     """How far a run's history and output go, in its current attempt."""
 
     attempt: int
@@ -49,7 +52,7 @@ class _Tail(msgspec.Struct):
 def take(
     connection: Connection, hosted: Hosted, agent: str, said: Sequence[wire.Said], now: float
 ) -> Iterator[ev.Reported | ev.Exited]:
-    """Store what *agent* said, and yield in order what the engine is to hear.
+    """Take what *agent* said, for :func:`write`, and yield in order what the engine is to hear.
 
     What is known already, and what belongs to an attempt that is not the agent's, is passed over.
 
@@ -65,59 +68,71 @@ def take(
             case wire.Started():
                 tail.changes["heartbeat_at"] = now
             case wire.Rows():
-                yield from _rows(connection, hosted, item, tail, now)
+                yield from _rows(hosted, item, tail, now)
             case wire.Summary():
                 tail.summary.update(_read(item.values))
-                tail.changes["summary"] = text(tail.summary)
+                tail.changes["summary"] = ""  # is told when it is written
             case wire.Output():
-                _lines(connection, item, tail)
+                _lines(hosted, item, tail)
             case wire.Exited():
                 if item.outcome not in OUTCOMES:
                     raise BadArgument("outcome", item.outcome, f"one of {', '.join(OUTCOMES)}")
                 tail.changes["exit_code"] = item.code
                 yield ev.Exited(TrialId(item.run), item.attempt, OUTCOMES[item.outcome], item.error[:LONGEST])
                 del tails[item.run]
-                _write(connection, item.run, tail)
-    for run, tail in tails.items():
-        _write(connection, run, tail)
 
 
-def _tails(connection: Connection, hosted: Hosted, agent: str, said: Iterable[wire.Said]) -> dict[str, _Tail]:
+def write(connection: Connection, hosted: Hosted) -> dict[str, dict[str, Any]]:
+    """Store history and output; return what is to change in the rows of ``runs``, by their ids."""
+    if hosted.rows:
+        connection.execute(_ROWS, hosted.rows)
+    if hosted.lines:
+        connection.execute(_LINES, hosted.lines)
+    for tail in hosted.tails.values():
+        if "summary" in tail.changes:
+            tail.changes["summary"] = text(tail.summary)
+    changed = {run: tail.changes for run, tail in hosted.tails.items() if tail.changes}
+    hosted.tails, hosted.rows, hosted.lines = {}, [], []
+    return changed
+
+
+def _tails(connection: Connection, hosted: Hosted, agent: str, said: Iterable[wire.Said]) -> dict[str, Tail]:
     held = hosted.held(agent)
-    wanted = sorted({item.run for item in said} & held.keys())
+    wanted = {item.run for item in said} & held.keys()
+    found = {run: hosted.tails[run] for run in wanted if run in hosted.tails}
+    wanted -= found.keys()
     if not wanted:
-        return {}
-    columns = (runs.c.id, runs.c.attempt, runs.c.rows, runs.c.lines, runs.c.summary, runs.c.started_at)
-    found = {}
-    for row in connection.execute(sa.select(*columns).where(runs.c.id.in_(wanted))):
+        return found
+    for row in connection.execute(_FIND, {"wanted": sorted(wanted)}):
         trial = hosted.engine.experiment.trials[row.id]
         iteration = (
             _whole(trial.metrics.get("training_iteration")) if trial.seq >= 0 else iteration_of(trial.checkpoint)
         )
         summary = from_json(msgspec.json.decode(row.summary), unpickle=False)
         assert isinstance(summary, dict)  # noqa: S101 (we wrote it)
-        found[row.id] = _Tail(row.attempt, row.rows, row.lines, summary, row.started_at or 0.0, iteration, {})
+        found[row.id] = Tail(row.attempt, row.rows, row.lines, summary, row.started_at or 0.0, iteration, {})
+    hosted.tails.update(found)
     return found
 
 
-def _rows(connection: Connection, hosted: Hosted, item: wire.Rows, tail: _Tail, now: float) -> Iterator[ev.Reported]:
+def _rows(hosted: Hosted, item: wire.Rows, tail: Tail, now: float) -> Iterator[ev.Reported]:
     fresh = range(max(tail.rows - item.first, 0), len(item.rows))
     if not fresh:
         return
-    stored, heard = [], []
+    heard = []
     for i in fresh:
         row, place = item.rows[i], item.first + i
         at = item.at[i] if i < len(item.at) else now
         values = _read(row)
-        stored.append({"run_id": item.run, "attempt": item.attempt, "row": place, "at": at, "metrics": text(values)})
+        told = {"run_id": item.run, "attempt": item.attempt, "row": place, "at": at, "metrics": text(values)}
+        hosted.rows.append(told)
         checkpoint = values.pop(CHECKPOINT, None)
         tail.summary.update(values)
         news = hosted.plan.news(values)
         if news or checkpoint is not None:
             heard.append(_report(item, place, values, news, checkpoint, tail, at))
     tail.rows = item.first + len(item.rows)
-    tail.changes.update(rows=tail.rows, summary=text(tail.summary), heartbeat_at=now)
-    connection.execute(_ROWS, stored)
+    tail.changes.update(rows=tail.rows, summary="", heartbeat_at=now)
     yield from heard
 
 
@@ -127,7 +142,7 @@ def _report(
     values: dict[str, Any],
     news: dict[str, Any],
     checkpoint: object,
-    tail: _Tail,
+    tail: Tail,
     at: float,
 ) -> ev.Reported:
     tail.iteration = _whole(values.get("training_iteration"), tail.iteration + 1)
@@ -140,14 +155,13 @@ def _report(
     return ev.Reported(TrialId(item.run), item.attempt, place, metrics, ref)
 
 
-def _lines(connection: Connection, item: wire.Output, tail: _Tail) -> None:
+def _lines(hosted: Hosted, item: wire.Output, tail: Tail) -> None:
     fresh = range(max(tail.lines - item.first, 0), len(item.lines))
     if not fresh:
         return
-    stored = []
     for i in fresh:
         at, stream, line = item.lines[i]
-        stored.append(
+        hosted.lines.append(
             {
                 "run_id": item.run,
                 "attempt": item.attempt,
@@ -159,12 +173,6 @@ def _lines(connection: Connection, item: wire.Output, tail: _Tail) -> None:
         )
     tail.lines = item.first + len(item.lines)
     tail.changes["lines"] = tail.lines
-    connection.execute(_LINES, stored)
-
-
-def _write(connection: Connection, run: str, tail: _Tail) -> None:
-    if tail.changes:
-        connection.execute(sa.update(runs).where(runs.c.id == run).values(**tail.changes))
 
 
 def _read(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from luthier.core import events as ev
@@ -87,7 +88,7 @@ class Plan:
         """What is optimised: as the sweep says, else as its search or scheduler does."""
         return self._blueprint.goals
 
-    @property
+    @functools.cached_property
     def expected(self) -> int | None:
         """How many runs there will be, if that is known."""
         totals = [n for n in (self.limits.num_trials, self._blueprint.total()) if n is not None]

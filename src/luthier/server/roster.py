@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from luthier.core import events as ev
 from luthier.core.errors import BadArgument, LuthierError
-from luthier.server import folding, log
+from luthier.server import folding, ingest, log
 from luthier.server.hosted import Hosted, Offer
 from luthier.server.planning import Plan
 from luthier.server.tables import agents, sweeps
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+_FIND = sa.select(sweeps).where(sweeps.c.id == sa.bindparam("sweep")).with_for_update()
 KEPT = 200  # sweeps in memory at most; those not asked for longest go first
 
 
@@ -41,6 +42,7 @@ class Roster:
         self._wake = wake
         self._kept: OrderedDict[str, Hosted] = OrderedDict()
         self._touched: dict[str, Hosted] = {}  # in this transaction: they hold their sweep's row
+        self._due: dict[str, tuple[Hosted, float]] = {}
         self._rung: set[str] = set()
 
     def of(self, connection: Connection, sweep: str) -> Hosted:
@@ -51,8 +53,7 @@ class Roster:
         """
         if sweep in self._touched:
             return self._touched[sweep]
-        chosen = sa.select(sweeps).where(sweeps.c.id == sweep).with_for_update()
-        row = connection.execute(chosen).one_or_none()
+        row = connection.execute(_FIND, {"sweep": sweep}).one_or_none()
         if row is None:
             self._kept.pop(sweep, None)
             raise NoSuch(f"there is no sweep {sweep!r} here")
@@ -67,7 +68,7 @@ class Roster:
             for agent in connection.execute(known):
                 hosted.offers[agent.id] = Offer(value(agent.resources), agent.most)
         self._touched[sweep] = hosted
-        hosted.wanted = row.wanted
+        hosted.wanted, hosted.state = row.wanted, row.state
         if hosted.length != row.length:
             hosted.catch_up(connection)
         self._kept[sweep] = hosted
@@ -83,14 +84,25 @@ class Roster:
         self._kept.pop(sweep, None)
         self._touched.pop(sweep, None)
 
+    def save_later(self, hosted: Hosted, now: float) -> None:
+        """Have *hosted* saved at the end of the transaction, once for all that happens to it until then."""
+        self._due[hosted.id] = hosted, now
+
+    def committing(self, connection: Connection) -> None:
+        """Save what is to be saved in this transaction."""
+        for hosted, now in list(self._due.values()):
+            self.save(connection, hosted, now)
+
     def save(self, connection: Connection, hosted: Hosted, now: float | None = None) -> None:
         """Append what *hosted* decided to its log, and write its views."""
         now = time.time() if now is None else now
+        self._due.pop(hosted.id, None)
         batches, hosted.unsaved = hosted.unsaved, []
         if batches:
             hosted.length = log.append(connection, hosted.id, batches, hosted.length, now)
-            told = folding.Told(hosted.id, hosted.project, hosted.engine.experiment, hosted.plan.goals)
-            folding.fold(connection, told, [Record(0, now, batch) for batch in batches])
+        told = ingest.write(connection, hosted)
+        about = folding.About(hosted.id, hosted.project, hosted.engine.experiment, hosted.plan.goals)
+        folding.fold(connection, about, [Record(0, now, batch) for batch in batches], told)
         finished = folding.write_sweep(connection, hosted, now)
         for batch in batches:
             for event in batch:
@@ -115,6 +127,7 @@ class Roster:
     def committed(self) -> None:
         """Hear that all is safe: agents may be told."""
         self._touched.clear()
+        self._due.clear()
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         rung, self._rung = self._rung, set()
@@ -126,4 +139,5 @@ class Roster:
         for sweep in self._touched:
             self._kept.pop(sweep, None)
         self._touched.clear()
+        self._due.clear()
         self._rung.clear()

@@ -27,6 +27,9 @@ class Closed(LuthierError):
 class Keeper(Protocol):
     """Who keeps in memory what the work changes, and hears what became of it."""
 
+    def committing(self, connection: Connection) -> None:
+        """Write what was put off to the end of the transaction."""
+
     def committed(self) -> None:
         """Hear that all since the last commit is safe."""
 
@@ -131,6 +134,7 @@ class Writer:
         try:
             with writing(self._engine) as connection:
                 results = [piece.work(connection) for piece in pieces]
+                self._keeper.committing(connection)
         except BaseException:
             self._keeper.rolled_back()
             raise

@@ -39,7 +39,7 @@ def read(source: str | bytes | Mapping[str, Any] | os.PathLike[str]) -> SweepSpe
     if "tune" in document.value:
         import msgspec
 
-        from luthier.sweeps import tune_form  # type: ignore[attr-defined]  # comes with the config builder
+        from luthier.sweeps import tune_form  # comes with the config builder
 
         spec: SweepSpec = tune_form.read(document.value)
         return msgspec.structs.replace(spec, text=document.text)
