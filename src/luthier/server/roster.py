@@ -83,6 +83,7 @@ class Roster:
         """Let go of a sweep that is deleted in this transaction."""
         self._kept.pop(sweep, None)
         self._touched.pop(sweep, None)
+        self._due.pop(sweep, None)
 
     def save_later(self, hosted: Hosted, now: float) -> None:
         """Have *hosted* saved at the end of the transaction, once for all that happens to it until then."""
