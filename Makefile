@@ -32,7 +32,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo test tested pinned lint format types imports docs simulate bench quality differential mutants laws crash soak outage coverage clean
+.PHONY: help demo demo-sweep test tested pinned lint format types imports docs simulate bench quality differential mutants laws crash soak outage coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ $(READY): pyproject.toml | $(BIN)/python
 
 demo: $(READY)  ## tune a classifier of handwritten digits, a few seconds
 	$(BIN)/luthier demo
+
+demo-sweep: $(READY)  ## a sweep from end to end: server, three agents, a training script, pages as pictures
+	$(BIN)/python examples/sweep/demo.py sweep-demo
 
 test: tested pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
 

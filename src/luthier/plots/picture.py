@@ -50,9 +50,14 @@ def write_picture(
     else:
         target.write_bytes(drawn)
         return
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = found_browser()
     if target.suffix.lower() != ".png" or browser is None or not _shot(figure, target, browser, width, high, scale):
         raise NoPicture(f"{target.name} cannot be drawn here ({failure.rstrip('.')}): {_CURE}.")
+
+
+def found_browser() -> str | None:
+    """Return the path of a browser that takes pictures without a screen, if there is one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def _shot(figure: Any, target: Path, browser: str, width: int, height: int, scale: float) -> bool:
