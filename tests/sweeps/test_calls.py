@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.sweeps.calls import DEEPEST, DICT, Call, decode, encode, looks_like_call, said_with
+from luthier.sweeps.document import opened
 from luthier.sweeps.yaml_text import dumped
 
 NAMES = st.sampled_from(["tune.uniform", "hyperopt.hp.choice", "os.system", DICT])
-KEYS = st.one_of(st.sampled_from(["lr", "args", "kwargs", "tune.uniform", "a.b"]), st.text(max_size=3), st.integers())
+KEYS = st.one_of(st.sampled_from(["lr", "args", "kwargs", "tune.uniform", "a.b"]), st.text(max_size=3))
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False),
     st.text(st.characters(codec="utf-8"), max_size=6),
@@ -42,8 +43,9 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_written_is_read_as_it_was(value):
     said = encode({"value": value})
-    again = yaml.safe_load(dumped(said))
-    assert decode(again, "x") == {"value": value}
+    text = dumped(said)
+    assert decode(yaml.safe_load(text), "x") == {"value": value}
+    assert decode(opened(text).value, "x") == {"value": value}
 
 
 def test_numbers_that_are_text_stay_text_for_every_reader():
@@ -119,9 +121,10 @@ def test_what_no_file_can_say(value, why):
         encode({"x": [0, value]}, "config")
 
 
-def test_keys_are_text_or_numbers():
+@pytest.mark.parametrize("key", [("a", "b"), 1, None])
+def test_keys_are_text(key):
     with pytest.raises(BadArgument, match="keys that are text"):
-        encode({("a", "b"): 1})
+        encode({key: 1})
 
 
 def test_what_holds_itself_is_refused():

@@ -14,6 +14,7 @@ from luthier.core.goal import Goal
 from luthier.core.space import Categorical, Float, Grid, Space, described
 from luthier.search.hp import Hp, HpChoice
 from luthier.sweeps.config.sweep_config import SweepConfig
+from luthier.sweeps.read import read as read_any
 from luthier.sweeps.spec import COMMAND, Named
 from luthier.sweeps.tune_form import read
 
@@ -178,6 +179,14 @@ def test_limits_and_repeats():
     assert search("hebo.HEBOSearch", max_concurrent=4).search == Named("hebo", {"max_concurrent": 4})
 
 
+def test_samples_count_repeats_as_tune_counts_them():
+    repeated = {"Repeater": {"searcher": {"tpe.TPESearch": [{"x": X}]}, "repeat": 3}}
+    assert spec(search_alg=repeated, num_samples=15).num_samples == 5
+    odd = spec(search_alg=repeated, num_samples=16)
+    assert odd.num_samples == 5
+    assert "the Repeater makes 3 of each config" in odd.warnings[0]
+
+
 def test_the_space_of_a_search_with_constants_beside_it():
     found = spec(config={"epochs": 3, "opt": {"a": 1}}, search_alg={"tpe.TPESearch": [{"x": X}]})
     assert found.parameters == {"epochs": 3, "opt": {"a": 1}, "x": Float(0.0, 1.0)}
@@ -186,8 +195,9 @@ def test_the_space_of_a_search_with_constants_beside_it():
 def test_one_choice_as_a_space():
     options = [{"k": "a", "c": {"hp.uniform": ["c", 0, 1]}}, {"k": "b"}]
     found = spec(config={"n": 3}, search_alg={"HyperOptSearch": {"space": {"hp.choice": ["root", options]}}})
-    meant = [{"n": 3, "k": "a", "c": Hp("c", "uniform", (0, 1))}, {"n": 3, "k": "b"}]
-    assert found.parameters == {"": HpChoice("root", meant)}
+    meant = [{"k": "a", "c": Hp("c", "uniform", (0, 1))}, {"k": "b"}]
+    assert found.parameters == {"n": 3}
+    assert found.search == Named("hyperopt", {"space": {"": HpChoice("root", meant)}})
 
 
 def test_spaces_in_a_librarys_own_words():
@@ -326,3 +336,11 @@ def test_a_metric_without_a_mode_was_maximised():
     found = search("hyperopt.HyperOptSearch", metric="acc")
     assert found.goals == (Goal("acc", "max"),)
     assert "mode is missing" in found.warnings[0]
+
+
+def test_a_file_is_read_by_its_words():
+    text = "program: t.py\ntune:\n  config:\n    x: {tune.loguniform: [1e-4, 1e-1]}\n    on: yes\n"
+    found = read_any(text)
+    assert found.parameters == {"x": Float(1e-4, 0.1, log=True), "on": True}
+    assert found.text == text
+    assert "line 5: yes stands for true" in found.warnings[0]

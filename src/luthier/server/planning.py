@@ -13,6 +13,7 @@ from luthier.core.limits import Limits
 from luthier.core.policy import Finish
 from luthier.core.terms import Config, Label, TrialId
 from luthier.schedulers.deferred import deferred, makings
+from luthier.sweeps.spec import Named
 from luthier.tune.blueprint import Blueprint
 from luthier.tune.configs import RunConfig, TuneConfig
 from luthier.tune.schedulers import create_scheduler
@@ -63,7 +64,7 @@ class Plan:
                 metric=_said([goal.metric for goal in spec.goals]),
                 mode=_said([goal.mode for goal in spec.goals]),
                 search_alg=_search(spec),
-                scheduler=_scheduler(spec),
+                scheduler=_scheduler(spec.scheduler),
                 num_samples=-1 if samples is None else samples,
                 seed=seed,
             ),
@@ -175,5 +176,9 @@ def _search(spec: SweepSpec) -> Any:
     return made if spec.repeats == 1 else Repeater(made, repeat=spec.repeats)
 
 
-def _scheduler(spec: SweepSpec) -> Any:
-    return None if spec.scheduler is None else create_scheduler(spec.scheduler.name, **spec.scheduler.arguments)
+def _scheduler(named: Named | None) -> Any:
+    """Return the scheduler; one that stands around another one has it among its arguments."""
+    if named is None:
+        return None
+    made = {name: _scheduler(given) if isinstance(given, Named) else given for name, given in named.arguments.items()}
+    return create_scheduler(named.name, **made)

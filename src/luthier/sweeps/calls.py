@@ -116,11 +116,11 @@ def _encoded(value: Any, where: str, known: Callable[[Any], Any] | None, depth: 
     raise BadArgumentType(where, value, _WANTED, function)
 
 
-def _mapping(value: dict[Any, Any], where: str, inner: Callable[[Any, str], Any]) -> dict[Any, Any]:
+def _mapping(value: dict[Any, Any], where: str, inner: Callable[[Any, str], Any]) -> dict[str, Any]:
     for key in value:
-        if not isinstance(key, (str, int, float)):
-            raise BadArgumentType(where, value, "keys that are text or numbers", f"{key!r} is one of them")
-    found = {key: inner(item, f"[{key!r}]") for key, item in value.items()}
+        if not isinstance(key, str):
+            raise BadArgumentType(where, value, "keys that are text", f"{key!r} is one of them")
+    found = {str.__str__(key): inner(item, f"[{key!r}]") for key, item in value.items()}
     return {DICT: found} if looks_like_call(found) else found
 
 

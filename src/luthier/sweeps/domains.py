@@ -173,6 +173,7 @@ _MAKERS: Mapping[str, Callable[..., Domain]] = {
     "hyperopt.loguniform": _older_loguniform,
     "hyperopt.pyll.scope.int": _int,
 }
+_WRITTEN = {Function, Float, Integer, Normal, Categorical, Grid, Hp, HpChoice}
 _OLDER = {"min_bound": "lower", "max_bound": "upper"}  # what tune.loguniform's bounds were called
 
 
@@ -227,9 +228,12 @@ def call_of(value: Any) -> Any:  # noqa: PLR0911 (one for each kind)
     """
     if isinstance(value, (Call, dict, str, int, float, list, tuple)) or value is None:
         return value
-    match described(value):
-        case None:
-            return value
+    found = described(value)
+    if found is None:
+        return value
+    if type(found) not in _WRITTEN:
+        raise BadArgument("space", value, f"one of {', '.join(_MAKERS)}", "no function of a file says it")
+    match found:
         case Function():
             wanted = "a constant or a domain, and the computation in the program"
             raise BadArgument("sample_from", value, wanted, "a function cannot be written into a file")
@@ -248,9 +252,8 @@ def call_of(value: Any) -> Any:  # noqa: PLR0911 (one for each kind)
             return Call("hyperopt.hp.pchoice", c.label, [list(p) for p in zip(weights, c.options, strict=True)])
         case Categorical() as c:
             return Call("tune.grid_search" if isinstance(c, Grid) else "tune.choice", c.options)
-        case Hp() as hp:
-            return _hp_call(hp)
-    raise BadArgument("space", value, f"one of {', '.join(_MAKERS)}", "no function of a file says it")
+    assert isinstance(found, Hp)  # noqa: S101 (what is left)
+    return _hp_call(found)
 
 
 def _hp_call(hp: Hp) -> Call:

@@ -206,6 +206,13 @@ SCHEDULERS: tuple[Policy, ...] = (
         "reward_attr=None",
     ),
     Policy(
+        "HyperBandStopping",
+        "hyperband_stopping",
+        "hyperband_stopping",
+        f"{_GOAL}, min_iter=None, max_iter=None, s=None, eta=3, strict=True",
+        "Stops runs that are behind at Hyperband's bands, as early_terminate of W&B's sweeps does.",
+    ),
+    Policy(
         "HyperBandForBOHB",
         "hb_bohb",
         "hb_bohb",

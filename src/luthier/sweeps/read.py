@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from luthier.core.errors import BadArgumentType, BadSweep, Violation, shown_shortly
+from luthier.core.errors import BadArgument, BadArgumentType, BadSweep, Violation, shown_shortly
 from luthier.sweeps.document import MOST_BYTES, Document, opened
 
 if TYPE_CHECKING:
@@ -37,15 +37,25 @@ def read(source: str | bytes | Mapping[str, Any] | os.PathLike[str]) -> SweepSpe
         given = "it is empty" if document.value is None else f"it holds {shown_shortly(document.value, 60)}"
         raise BadSweep([Violation("", None, f"{given}: give a mapping with method and parameters{_path(source)}")])
     if "tune" in document.value:
-        import msgspec
-
-        from luthier.sweeps import tune_form  # comes with the config builder
-
-        spec: SweepSpec = tune_form.read(document.value)
-        return msgspec.structs.replace(spec, text=document.text)
+        return _built(document)
     from luthier.sweeps import yaml_form
 
     return yaml_form.read(document)
+
+
+def _built(document: Document) -> SweepSpec:
+    """Return the sweep that :mod:`luthier.sweeps.config` wrote."""
+    import msgspec
+
+    from luthier.sweeps import tune_form
+    from luthier.sweeps.whereabouts import path_to
+
+    try:
+        spec = tune_form.read(document.value, document.text)
+    except BadArgument as error:
+        line = document.line(path_to(document.value, error.argument))
+        raise BadSweep([Violation("", line, str(error))]) from error
+    return msgspec.structs.replace(spec, warnings=(*document.oddities, *spec.warnings))
 
 
 def _document(source: object) -> Document:

@@ -106,7 +106,7 @@ def read(mapping: Mapping[str, Any], text: str | None = None) -> SweepSpec:
         search=search.named,
         scheduler=scheduler,
         stop=_stop(run.get("stop")),
-        num_samples=_num_samples(run.get("num_samples"), search, parameters),
+        num_samples=_num_samples(run.get("num_samples"), search, parameters, warnings),
         run_cap=None if mapping.get("run_cap") is None else whole("run_cap", mapping["run_cap"], 1),
         repeats=search.repeats,
         max_failures=0 if run.get("max_failures") is None else whole("tune.max_failures", run["max_failures"], -1),
@@ -135,27 +135,28 @@ def _parameters(config: Any, search: Search) -> dict[str, Any]:
     if own is not None:
         if found and holds_domains(found, "tune.config"):
             raise BadArgument("tune.config", config, "constants only", "the search algorithm has a space of its own")
-        if list(own) == [ROOT]:
-            choice = own[ROOT]
-            options = [{**found, **option} for option in choice.options]
-            found = {ROOT: HpChoice(choice.label, options, choice.weights)}
+        if list(own) == [ROOT]:  # the search algorithm alone can say such configs
+            search.arguments["space"] = own
         else:
             found |= own
     labels: dict[str, Any] = {}
-    for axis in Space(found).axes:
+    for axis in (*Space(found).axes, *Space(search.arguments.get("space")).axes):
         if isinstance(axis.domain, (Hp, HpChoice)) and labels.setdefault(axis.domain.label, axis.domain) != axis.domain:
             wanted = "a label of its own for each hp.*"
             raise BadArgument(f"the label at {axis.name}", axis.domain.label, wanted, "another one has this label")
     return found
 
 
-def _num_samples(given: Any, search: Search, parameters: dict[str, Any]) -> int | None:
+def _num_samples(given: Any, search: Search, parameters: dict[str, Any], odd: list[str]) -> int | None:
     if given is None:  # a grid that nobody searches otherwise is walked once
         walked = search.named.name == "random" and Space(parameters).grids
         return 1 if walked else None
     if given == -1:
         return None
-    return whole("tune.num_samples", given, 1)
+    runs = whole("tune.num_samples", given, 1)
+    if runs % search.repeats:
+        odd.append(f"tune.num_samples={runs} counts repeats too: the Repeater makes {search.repeats} of each config")
+    return max(1, runs // search.repeats)
 
 
 def _max_concurrent(given: Any, search: Search) -> int | None:

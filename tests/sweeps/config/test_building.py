@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import luthier.tune
-from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.errors import BadArgument, BadArgumentType, BadSweep
 from luthier.core.goal import Goal
 from luthier.core.rng import rng_at
 from luthier.core.space import Float, Space
@@ -105,10 +105,22 @@ def test_what_was_spoilt_by_hand_is_not_saved(tmp_path):
     assert not (tmp_path / "x.yaml").exists()
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "\x00", "tune: 3"])
-def test_what_is_no_sweep_is_not_loaded(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[1, 2]", "it holds"),
+        ("a: [", "no YAML"),
+        ("tune: 3", "line 1: tune=3"),
+        ("program: t.py\ntune:\n  num_sampels: 3\n", "line 3: .*'num_samples'"),
+        ("tune:\n  config:\n    x:\n      tune.unifrom: [0, 1]\n", "line 4: tune.config.x.tune.unifrom"),
+        ("tune:\n  search_alg:\n    tpe.TPESearch:\n      mode: min\n      gama: 1\n", "line 5: .*'gamma'"),
+        ("tune:\n  config:\n    x:\n    - hp.uniform: {args: [x], kwargs: {low: 1, high: 0}}\n", "line 4: .*high"),
+        ("method: grid\nparameters: {a: {values: [1]}}\n", "not in the words of tune.run"),
+    ],
+)
+def test_what_is_no_sweep_is_not_loaded(tmp_path, text, complaint):
     (tmp_path / "x.yaml").write_text(text, "utf-8")
-    with pytest.raises(BadArgument, match=r"filename|tune"):
+    with pytest.raises((BadArgument, BadSweep), match=complaint):
         SweepConfig.load(tmp_path / "x.yaml")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from hyperopt import hp as theirs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +15,7 @@ from luthier.search.hyperopt_space import converted
 from luthier.sweeps.config import tune
 from luthier.sweeps.config.hyperopt import hp
 from luthier.sweeps.config.tune.suggest.hyperopt import HyperOptSearch
-from luthier.sweeps.tune_form import read
+from luthier.sweeps.read import read
 
 BOUNDS = st.tuples(st.integers(-50, 50), st.integers(1, 50)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 ABOVE_0 = st.tuples(st.integers(1, 50), st.integers(1, 50)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -90,7 +89,7 @@ def assert_same(found: Space, meant: Space) -> None:
 
 
 def through_a_file(sweep: Any) -> Space:
-    return Space(read(yaml.safe_load(str(sweep))).parameters)
+    return Space(read(str(sweep)).parameters)
 
 
 @settings(max_examples=60, deadline=None)

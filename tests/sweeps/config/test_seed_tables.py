@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
+from luthier.core import events as ev
 from luthier.core.goal import Goal
-from luthier.core.rng import rng_at
 from luthier.core.space import Space
+from luthier.core.terms import WorkerId
+from luthier.server.planning import Plan
 from luthier.sweeps.config import tune
 from luthier.sweeps.config.hyperopt import hp
 from luthier.sweeps.config.sweep_config import SweepConfig
 from luthier.sweeps.config.tune import schedulers, search
-from luthier.tune import create_scheduler, create_searcher
+from luthier.tune import create_scheduler
 
 SPACE = {"width": tune.uniform(0, 20), "height": tune.uniform(-100, 100)}
-GOAL = {"metric": "mean_loss", "mode": "min"}
+GOAL: dict[str, Any] = {"metric": "mean_loss", "mode": "min"}
 
 SEARCH_ALGORITHMS: dict[str, Any] = {
     "HyperOpt": lambda: search.HyperOptSearch(SPACE, **GOAL),
@@ -61,6 +63,13 @@ def saved(sweep: SweepConfig, tmp_path) -> Any:
     return SweepConfig.load(tmp_path / "sweep.yaml").spec
 
 
+def first(spec: Any) -> Any:
+    """Return the config of the first run that a server makes of *spec*."""
+    events = Plan(spec, "abcd1234", 3).engine().handle(ev.WorkerJoined(WorkerId("agent"), {"slot": 1.0}))
+    (config,) = [event.config for event in events if isinstance(event, ev.Launched)]
+    return config
+
+
 @pytest.mark.parametrize("row", SEARCH_ALGORITHMS)
 def test_search_algorithms(row, tmp_path):
     made = SEARCH_ALGORITHMS[row]()
@@ -70,21 +79,15 @@ def test_search_algorithms(row, tmp_path):
     if row in ELSEWHERE:
         assert spec.search.arguments == {"optimizer": "OnePlusOne", "optimizer_kwargs": {"budget": 20}}
         return
-    described = create_searcher(spec.search.name, **spec.search.arguments)
-    if spec.search.name == "random":
-        searcher = described.build(Space(spec.parameters), spec.num_samples, 3)
-    else:
-        assert spec.goals == (Goal("mean_loss", "min"),)
-        searcher = described.build(Space(spec.parameters), spec.goals, 3)
-    assert searcher.ask(0, rng_at(3)) in Space(spec.parameters)
+    assert spec.goals == (() if spec.search.name == "random" else (Goal("mean_loss", "min"),))
+    assert first(spec) in Space(spec.parameters)
 
 
 @pytest.mark.parametrize("row", HYPEROPT)
 def test_functions_of_hyperopt(row, tmp_path):
     made = search.HyperOptSearch({"h": HYPEROPT[row]()}, **GOAL)
     spec = saved(tune.run("train.py", search_alg=made, num_samples=4), tmp_path)
-    searcher = create_searcher(spec.search.name).build(Space(spec.parameters), spec.goals, 3)
-    config = searcher.ask(0, rng_at(3))
+    config = first(spec)
     assert config in Space(spec.parameters)
     assert config.keys() == {"h"}
 
@@ -94,9 +97,8 @@ def test_schedulers(row, tmp_path):
     made = SCHEDULERS[row]()
     spec = saved(tune.run("train.py", config=SPACE, scheduler=made, num_samples=4), tmp_path)
     assert spec.goals == (Goal("mean_loss", "min"),)
-    described = create_scheduler(spec.scheduler.name, **spec.scheduler.arguments)
-    assert type(described).__name__ == type(made).__name__
-    assert described.build(spec.goals[0]).decide is not None
+    assert type(create_scheduler(spec.scheduler.name, **spec.scheduler.arguments)).__name__ == type(made).__name__
+    assert first(spec) in Space(spec.parameters)
 
 
 SCRIPT = """
@@ -132,8 +134,47 @@ def test_the_script(tmp_path, monkeypatch):
     saved_spec = SweepConfig.load("sweep-hyperopt.yaml").spec
     assert created[0].spec == saved_spec
     assert saved_spec.num_samples == 10
-    searcher = create_searcher(saved_spec.search.name).build(
-        Space(saved_spec.parameters), saved_spec.goals, saved_spec.seed
-    )
-    configs = [searcher.ask(k, rng_at(1)) for k in range(2)]
-    assert all(config.keys() == {"width", "height", "activation"} for config in configs)
+    assert first(saved_spec).keys() == {"width", "height", "activation"}
+
+
+OTHERS: dict[str, Any] = {
+    "tpe": lambda: search.TPESearch(SPACE, **GOAL, points_to_evaluate=[{"width": 3.5, "height": 7.5}]),
+    "optuna": lambda: search.OptunaSearch(SPACE, **GOAL),
+    "zoopt": lambda: search.ZOOptSearch(budget=9, dim_dict=SPACE, **GOAL),
+    "gp": lambda: search.GPSearch(SPACE, **GOAL),
+    "cmaes": lambda: search.CMAESSearch(SPACE, **GOAL),
+    "evolution": lambda: search.EvolutionSearch(SPACE, **GOAL),
+    "quasirandom": lambda: search.QuasiRandomSearch(SPACE, **GOAL),
+    "auto": lambda: search.AutoSearch(SPACE, **GOAL),
+    "limited": lambda: search.ConcurrencyLimiter(search.TPESearch(SPACE, **GOAL), 2),
+    "repeated": lambda: search.Repeater(search.TPESearch(SPACE, **GOAL), 2),
+    "one choice": lambda: search.HyperOptSearch(
+        hp.choice("root", [{"width": hp.uniform("w", 0, 1), "height": 1}, {"width": 2, "height": 2}]), **GOAL
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_search_algorithms_that_the_page_does_not_have(name, tmp_path):
+    spec = saved(tune.run("train.py", search_alg=OTHERS[name](), num_samples=4, config={"epochs": 3}), tmp_path)
+    config = first(spec)
+    assert config.keys() - {"__trial_index__"} == {"width", "height", "epochs"}
+    if name == "tpe":
+        assert config == {"width": 3.5, "height": 7.5, "epochs": 3}
+
+
+MORE_SCHEDULERS: dict[str, Any] = {
+    "FIFO": schedulers.FIFOScheduler,
+    "ASHA": lambda: schedulers.ASHAScheduler(max_t=9),
+    "promotion": lambda: schedulers.ASHAPromotionScheduler(max_t=9),
+    "PASHA": lambda: schedulers.PASHAScheduler(max_t=9),
+    "PB2": lambda: schedulers.PB2("training_iteration", hyperparam_bounds={"width": [0, 20], "height": [-100, 100]}),
+    "W&B's": lambda: schedulers.HyperBandStopping(min_iter=3),
+    "growing": lambda: schedulers.ResourceChangingScheduler(schedulers.ASHAScheduler(max_t=9)),
+}
+
+
+@pytest.mark.parametrize("name", MORE_SCHEDULERS)
+def test_schedulers_that_the_page_does_not_have(name, tmp_path):
+    made = tune.run("train.py", config=SPACE, scheduler=MORE_SCHEDULERS[name](), num_samples=4, **GOAL)
+    assert first(saved(made, tmp_path)) in Space(made.spec.parameters)

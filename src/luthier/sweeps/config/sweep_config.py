@@ -61,19 +61,19 @@ class SweepConfig(Entries):
         """Return the sweep in a file that :meth:`save` wrote, or the first client that had such.
 
         Raises:
+            BadSweep: something of it cannot be used; the text names the line.
             BadArgument: it is no such file.
         """
-        import yaml
+        from luthier.sweeps.document import opened
+        from luthier.sweeps.read import read as checked
 
-        try:
-            found = yaml.safe_load(Path(filename).read_text("utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise BadArgument("filename", str(filename), "a file of YAML", str(error).replace("\n", " ")) from error
-        if not isinstance(found, dict):
-            raise BadArgument("filename", str(filename), "the file of a sweep, with a mapping in it")
-        made = cls(found)
-        _ = made.spec
-        return made
+        given = Path(filename).read_bytes()
+        checked(given)
+        found = opened(given).value
+        if "tune" not in found:
+            why = "it is not in the words of tune.run"
+            raise BadArgument("filename", str(filename), "luthier.sweep(filename) for a file of this kind", why)
+        return cls(found)
 
     def set(
         self, *, local: bool | None = None, name: str | None = None, settings: Mapping[str, Any] | None = None
