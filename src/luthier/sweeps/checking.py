@@ -157,7 +157,7 @@ class Checked:
     def _number(self, item: Any, schema: Schema, path: Path) -> Any:
         """Return *item* as the number that it spells, where one is wanted: clients quote ``1e-3``."""
         kind = schema.get("type")
-        if kind not in {"number", "integer"}:
+        if kind not in ("number", "integer"):
             return item
         found = item
         if isinstance(item, str):
@@ -197,7 +197,8 @@ def _is(value: object, kind: str) -> bool:
 
 def _instead(value: object, kinds: Iterable[str], path: Path) -> str:
     """Return what the user may have meant by a *value* of another kind."""
-    if "object" in kinds and len(path) > 1 and path[-2] in {"parameters", "choice"}:
+    named = path[-2:-1] in [("parameters",), ("choice",)] or path[-3:-2] == ("choice",)
+    if "object" in kinds and "null" not in kinds and named:
         if isinstance(value, list):
             return f", such as {{values: {shown_shortly(value, 60)}}}"
         return f", such as {{value: {shown_shortly(value, 60)}}}"

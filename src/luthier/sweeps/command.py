@@ -99,6 +99,8 @@ def flaws(command: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 def _instead(name: str) -> str:
+    if name.startswith("envvar:"):
+        return "${envvar:NAME}, with a name of letters, digits and '_'"
     close = near(name, (*LISTS, *WORDS))
     if close:
         return f"${{{close}}}, which is a macro"

@@ -15,7 +15,9 @@ _NO = frozenset({"no", "No", "NO", "off", "Off", "OFF"})
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _HEX, _BINARY = re.compile(r"[-+]?0x[0-9a-fA-F_]+"), re.compile(r"[-+]?0b[01_]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
+_POINT = r"(?:\.[0-9][0-9_]*|[0-9][0-9_]*\.[0-9_]*)(?:[eE][-+]?[0-9]+)?"
+_FLOAT = re.compile(rf"[-+]?(?:{_POINT}|[0-9][0-9_]*[eE][-+]?[0-9]+)")
+_DIGITS = re.compile(r"[-+]?[0-9_.]+(?:[eE][-+]?[0-9]+)?")
 _ENDLESS, _NAN = re.compile(r"([-+]?)\.(?:inf|Inf|INF)"), re.compile(r"\.(?:nan|NaN|NAN)")
 _LONGEST = 400  # digits
 
@@ -48,7 +50,7 @@ def resolved(text: str, odd: Callable[[str], None]) -> object:
 
 
 def _number(text: str, odd: Callable[[str], None]) -> object:
-    if len(text) > _LONGEST and _FLOAT.fullmatch(text):
+    if len(text) > _LONGEST and _DIGITS.fullmatch(text):
         msg = f"a number of {len(text)} digits is too long"
         raise ValueError(msg)
     bare = text.replace("_", "")

@@ -66,6 +66,8 @@ def _dumped(value: Any) -> str:
 
     def text(dumper: yaml.SafeDumper, given: str) -> yaml.ScalarNode:
         quote = "'" if "\n" not in given and resolved(given, lambda _: None) is not given else None
+        if not given.replace("\n", "").isprintable():
+            quote = '"'  # and escapes
         return dumper.represent_scalar("tag:yaml.org,2002:str", given, style=quote)
 
     Dumper.add_representer(str, text)

@@ -101,6 +101,8 @@ class _Form:
             return search
         if method == "custom":
             return self._custom()
+        if self.engine and given["scheduler"]["engine"] != "wandb":
+            self.checked.warn(("scheduler", "engine"), f"it has no effect: method is {method}, not custom")
         return Named(BAYES) if method == "bayes" else Named(str(method))
 
     def _custom(self) -> Named:
