@@ -104,7 +104,9 @@ def test_kill_9_leaves_nothing_behind(serve, start):
 
 
 def test_who_kills_the_guard_ends_the_run(serve, start):
-    code = "import os, subprocess, time\na = subprocess.Popen(['sleep', '60'])\nprint(os.getppid(), a.pid)\ntime.sleep(60)"
+    code = (
+        "import os, subprocess, time\na = subprocess.Popen(['sleep', '60'])\nprint(os.getppid(), a.pid)\ntime.sleep(60)"
+    )
     server = serve(*python(code))
     known = server.add("r1")
     agent = start()

@@ -129,7 +129,8 @@ class Gpus:
         for gpu in sorted(self._all(), key=lambda gpu: -gpu.holders()):
             if gpu.name in taken:
                 continue
-            for start in range(0, _PARTS - size + 1, size):
+            last = _PARTS - size
+            for start in (*range(0, last + 1, size), *range(last + 1)):
                 if gpu.take(start, size):
                     self._held[holder] = [*mine, (gpu, start, size)]
                     return True

@@ -95,7 +95,7 @@ class Outbox:
             if self._over:
                 return
             for at, stream, text in lines:
-                self._lines.add(at, msgspec.json.encode([round(at, 3), stream, text]))
+                self._lines.add(at, msgspec.json.encode([round(at, 3), stream, _sound(text)]))
         self._ring(False)  # noqa: FBT003 (as above)
 
     def note(self, text: str) -> None:
@@ -113,7 +113,7 @@ class Outbox:
         """Say how it has ended; nothing comes after that."""
         with self._lock:
             self._over = True
-            self._exited = {"at": time.time(), "outcome": outcome, "code": code, "error": error}
+            self._exited = {"at": time.time(), "outcome": outcome, "code": code, "error": _sound(error)}
         self._ring(True)  # noqa: FBT003 (as above)
 
     # -- what goes out -------------------------------------------------------------------------------------------------
@@ -212,6 +212,11 @@ class Outbox:
             "rows": [msgspec.Raw(text) for _, text in found],
         }
         return self._part("rows", told, len(found), sum(len(text) for _, text in found))
+
+
+def _sound(text: str) -> str:
+    """Return *text* without what UTF-8 cannot say."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _without_checkpoint(text: bytes) -> bytes:

@@ -46,9 +46,11 @@ class Lines:
 
     def _begin(self, text: bytes) -> None:
         """Keep the beginning of a line, no more of it than can be shown."""
-        at = text.rfind(b"\r", 0, len(text) - 1)
+        shown = text.rstrip(b"\r")
+        at = shown.rfind(b"\r")
         if at >= 0:
-            text, self._cut = text[at + 1 :], 0
+            self._cut = 0
+        text = shown[at + 1 :] + text[len(shown) : len(shown) + 1]
         if len(text) > _LONGEST:
             self._cut += len(text) - _LONGEST
             text = text[:_LONGEST]

@@ -44,7 +44,7 @@ class Line:
     def __init__(self, path: str) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._owner = 0
+        self._owner = os.getpid()
         self._file: Any = None
         self._deaf = False
 
@@ -52,10 +52,14 @@ class Line:
         """Send *message*; return the answer.  Where the agent is gone, nobody is told and the program goes on.
 
         Raises:
-            LuthierError: the agent refuses the message; the text says why.
+            LuthierError: the message is too large, or the agent refuses it; the text says why.
         """
         data = json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        if self._owner != os.getpid():  # first use, or the child of a fork: the lock may be held by nobody
+        if len(data) > _LARGEST:
+            raise LuthierError(
+                f"a row of metrics may take {_LARGEST >> 20} MiB: save what is large as a file, or as a checkpoint"
+            )
+        if self._owner != os.getpid():  # the child of a fork: the lock may be held by nobody, the answers are others'
             self._lock, self._file, self._owner = threading.Lock(), None, os.getpid()
         with self._lock:
             answer = self._exchange(data)
@@ -78,6 +82,9 @@ class Line:
         except (OSError, ValueError):
             self._deaf, self._file = True, None
             return {}
+        except BaseException:  # a signal's: whose answer comes next, nobody knows
+            self._file = None
+            raise
         return found if isinstance(found, dict) else {}
 
     def log(self, row: Mapping[str, Any], checkpoint: str | None = None) -> None:
@@ -87,12 +94,7 @@ class Line:
             Stopped: the run is to end.
             LuthierError: the row is too large.
         """
-        written = to_json(dict(row))
-        if len(str(written)) > _LARGEST // 4 and len(json.dumps(written)) > _LARGEST:
-            raise LuthierError(
-                f"a row of metrics may take {_LARGEST >> 20} MiB: save what is large as a file, or as a checkpoint"
-            )
-        message = {"is": "row", "at": time.time(), "row": _told(written)}
+        message = {"is": "row", "at": time.time(), "row": _told(to_json(dict(row)))}
         if checkpoint is not None:
             message["checkpoint"] = os.path.abspath(checkpoint)
         halt = self.say(message).get("halt")
