@@ -65,7 +65,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database with tables, and nothing in them."""
     if request.param == "sqlite":
-        path = shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "server.db")
+        path = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "server.db")  # with its mode
         yield f"sqlite:///{path}"
         return
     cluster = request.getfixturevalue("cluster")

@@ -30,6 +30,7 @@ Examples:
   luthier log NAME                          what happened, in order
   luthier resume NAME                       go on with it after a crash or Ctrl-C
   luthier sync DIRECTORY                    finish an upload
+  luthier server                            sweeps for agents on any machine
   luthier sweep FILE                        make a sweep on a server; --pause, --resume, --stop, --cancel ID
   luthier agent SWEEP                       run trials of a sweep on this machine
   luthier server                            sweeps for agents on any machine

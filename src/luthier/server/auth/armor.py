@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from luthier.server.auth.origin import host_of, is_loopback
@@ -160,7 +160,7 @@ class KnownHosts:
 
 
 class _TooLarge(HTTPException):
-    """A body became too large while it came."""
+    """A body became too large while it came; FastAPI lets its own exceptions pass, and makes 400 of all others."""
 
     def __init__(self, most: int) -> None:
         super().__init__(413, f"the body has more than {most} bytes", {"connection": "close"})
