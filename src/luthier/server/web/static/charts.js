@@ -61,7 +61,14 @@ const charts = (() => {
     }
   };
 
-  const draw = async (box, figure, name) => {
+  // One figure after the other, the page breathing in between.
+  let turn = Promise.resolve();
+  const draw = (box, figure, name) => {
+    const mine = turn.then(() => drawn(box, figure, name));
+    turn = mine.catch(() => {}).then(() => new Promise((go) => setTimeout(go, 0)));
+    return mine;
+  };
+  const drawn = async (box, figure, name) => {
     await plotly();
     if (!box.classList.contains("js-plotly-plot")) box.replaceChildren();
     const width = box.clientWidth;
@@ -83,7 +90,7 @@ const charts = (() => {
       for (const { isIntersecting, target } of entries) {
         if (isIntersecting) { seen.add(target); work(target); near.unobserve(target); }
       }
-    }, { rootMargin: "300px" });
+    }, { rootMargin: "150px" });
     boxes.forEach((box) => near.observe(box));
     let width = innerWidth, waiting = 0;
     addEventListener("resize", () => {

@@ -28,7 +28,11 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   const watched = charts.watch(boxes, show);
   x.addEventListener("change", () => watched.seen.forEach((box) => show(box)));
-  const cut = () => document.querySelectorAll("tr.same").forEach((row) => { row.hidden = differing.checked; });
+  const cut = () => {
+    document.querySelectorAll("tr.same").forEach((row) => { row.hidden = differing.checked; });
+    document.querySelectorAll("table.values tbody").forEach((group) => { group.hidden = differing.checked && !group.querySelector("tr.differs"); });
+    document.querySelector("table.values").classList.toggle("marked", !differing.checked);
+  };
   differing.addEventListener("change", cut);
   cut();
 });

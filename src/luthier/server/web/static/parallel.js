@@ -35,6 +35,7 @@ const parallel = (() => {
     }));
     const colours = numbers(trace.line.color), count = axes[0].values.length;
     const width = Math.max(box.clientWidth, LEAST * (axes.length - 1) + 2 * SIDE);
+    const crowded = width / axes.length < 170;
     const x = (k) => SIDE + k * (width - 2 * SIDE) / Math.max(1, axes.length - 1);
     const y = (axis, value) => HEIGHT - BOTTOM - (value - axis.low) / (axis.high - axis.low) * (HEIGHT - TOP - BOTTOM);
     const value = (axis, at) => axis.low + (HEIGHT - BOTTOM - at) / (HEIGHT - TOP - BOTTOM) * (axis.high - axis.low);
@@ -103,7 +104,7 @@ const parallel = (() => {
     const shown = axes.map((axis, k) => {
       const group = make("g", {}, svg);
       make("line", { class: "axis", x1: x(k), x2: x(k), y1: TOP, y2: HEIGHT - BOTTOM }, group);
-      const anchor = k === 0 ? "start" : k === axes.length - 1 ? "end" : "middle", label = make("text", { x: k === 0 ? 4 : k === axes.length - 1 ? width - 4 : x(k), y: k % 2 ? 18 : 34, "text-anchor": anchor, "font-weight": 600 }, group, cut(axis.name, 22));
+      const anchor = k === 0 ? "start" : k === axes.length - 1 ? "end" : "middle", label = make("text", { x: k === 0 ? 4 : k === axes.length - 1 ? width - 4 : x(k), y: crowded && k % 2 ? 18 : 34, "text-anchor": anchor, "font-weight": 600 }, group, cut(axis.name, 22));
       make("title", {}, label, axis.name);
       const last = k === axes.length - 1;
       axis.marks.forEach((mark, each) => make("text", { class: "tick", x: x(k) + (last ? -6 : 6), y: y(axis, mark) + 3, "text-anchor": last ? "end" : "start" }, group, cut(axis.texts[each] ?? "", 14)));
@@ -158,7 +159,7 @@ const parallel = (() => {
 
     const scroll = box.querySelector(".parallel")?.scrollLeft ?? 0;
     const focused = [...box.querySelectorAll(".handle")].indexOf(document.activeElement);
-    frame.append(svg, canvas);
+    frame.append(canvas, svg); // the words over the lines
     box.replaceChildren(frame, foot);
     box.style.minHeight = "0";
     frame.scrollLeft = scroll;
