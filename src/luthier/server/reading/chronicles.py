@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +16,7 @@ from luthier.core.lineage import ITERATION, Lineage
 from luthier.plots.chronicle import Chronicle, Curve, Reading
 from luthier.server.reading.missing import NotThere
 from luthier.server.reading.plain import parsed
-from luthier.server.tables import events, history, runs, sweeps
+from luthier.server.tables import agents, events, history, runs, sweeps
 from luthier.store.codec import decode
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Chronicles:
                     found.lineage = known.lineage
                 found = msgspec.structs.replace(found, curves=dict(found.curves))
                 _fill(connection, sweep, found)
+                _name_workers(connection, sweep, found)
                 if metric is not None and metric not in found.curves:
                     found.curves[metric] = _logged(connection, sweep, found, metric)
                 return found
@@ -110,6 +111,15 @@ def _fill(connection: sa.Connection, sweep: str, found: Chronicle) -> None:
             summary = parsed(row.summary) if row.summary != "{}" else {}
             if isinstance(summary, dict):
                 trial.metrics = dict(flat(summary)) | trial.metrics
+
+
+def _name_workers(connection: sa.Connection, sweep: str, found: Chronicle) -> None:
+    """Call workers as their agents are called, where no two are called the same."""
+    rows = connection.execute(sa.select(agents.c.id, agents.c.name).where(agents.c.sweep_id == sweep)).all()
+    count = Counter(row.name for row in rows)
+    names = {row.id: row.name for row in rows if count[row.name] == 1}
+    for span in found.spans:
+        span.worker = names.get(span.worker, span.worker)
 
 
 def _logged(connection: sa.Connection, sweep: str, found: Chronicle, metric: str) -> dict[int, Curve]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from luthier.server.reading.missing import NotThere
 from luthier.server.reading.plain import leaves, numeric, parsed, plain
-from luthier.server.reading.shapes import File, Output, OutputLine, Run, RunLink
+from luthier.server.reading.shapes import Alone, File, Output, OutputLine, Run, RunLink
 from luthier.server.tables import agents, files, output, projects, runs, sweeps
 
 if TYPE_CHECKING:
@@ -149,3 +149,14 @@ def read_files(connection: sa.Connection, run: str) -> list[File]:
         raise NotThere("run", run)
     query = sa.select(files).where(files.c.run_id == run).order_by(files.c.path)
     return [File(path=row.path, size=row.size, sha256=row.sha256, at=row.at) for row in connection.execute(query)]
+
+
+def read_alone(connection: sa.Connection, project: int, limit: int = 100) -> list[Alone]:
+    """Return the runs of *project*, by its number, that belong to no sweep, the newest first."""
+    query = (
+        sa.select(runs.c.id, runs.c.name, runs.c.number, runs.c.state, runs.c.created_at)
+        .where(runs.c.project_id == project, runs.c.sweep_id.is_(None), runs.c.state != "deleted")
+        .order_by(runs.c.created_at.desc(), runs.c.id)
+        .limit(limit)
+    )
+    return [Alone(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 (SQLAlchemy's public name)

@@ -32,6 +32,12 @@ class RunLink(BaseModel):
     state: str
 
 
+class Alone(RunLink):
+    """A run without a sweep."""
+
+    created_at: float
+
+
 class SweepLine(BaseModel):
     """A sweep as a line of a list: state, progress, the best run; ``counts`` says how many runs are in which state."""
 
