@@ -90,11 +90,13 @@ def shoot(url: str, sweep: str, place: Path) -> None:
     with sync_playwright() as play:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         chromium = play.chromium.launch(executable_path=found, args=flags)
-        page = chromium.new_page(viewport={"width": 1280, "height": 1600})
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
         run = Client(url).sweep(sweep)["best_run"]["id"]
         for name, path in {"projects": "/", "sweep": f"/sweeps/{sweep}", "run": f"/runs/{run}"}.items():
             page.goto(url + path)
-            page.wait_for_timeout(1500)  # the figures are drawn
+            height = page.evaluate("document.documentElement.scrollHeight")
+            page.set_viewport_size({"width": 1280, "height": height})  # figures are drawn once they are in view
+            page.wait_for_function("!document.body.innerText.includes('Drawing')", timeout=60_000)
             page.screenshot(path=place / f"{name}.png", full_page=True)
         chromium.close()
     print(f"Pictures of its pages: {place}/projects.png, sweep.png and run.png.")
