@@ -25,8 +25,8 @@ class Api:
         server: its URL; ``LUTHIER_SERVER`` where None.
         key: the API key; ``LUTHIER_API_KEY``, or what ``luthier login`` has kept, where None.
 
-    >>> Api("http://127.0.0.1:8470")
-    Api('http://127.0.0.1:8470')
+    >>> Api("http://127.0.0.1:8017")
+    Api('http://127.0.0.1:8017')
     """
 
     def __init__(self, server: str | None = None, key: str | None = None) -> None:
@@ -81,8 +81,8 @@ class Sweep:
     @property
     def best_config(self) -> dict[str, Any] | None:
         """The parameters of the best run; None where there is none yet."""
-        found = self.about.get("best_config")
-        return dict(found) if found is not None else None
+        best = self.about.get("best_run")
+        return None if best is None else dict(self._client.run(best["id"])["config"])
 
     def refresh(self) -> Sweep:
         """Read it anew; return itself."""
