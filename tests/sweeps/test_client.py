@@ -7,11 +7,11 @@ import os
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from luthier.core.errors import BadArgument, LuthierError, ServerAway, ServerError
-from luthier.sweeps import client as module
 from luthier.sweeps import credentials
 from luthier.sweeps.address import server_address, sweep_address
 from luthier.sweeps.client import Client
@@ -23,8 +23,9 @@ class Scripted(BaseHTTPRequestHandler):
     """Answers as the test has written down, then 200."""
 
     protocol_version = "HTTP/1.1"
-    script: list = []
-    seen: list = []
+    url = ""
+    script: list[Any]
+    seen: list[Any]
 
     def log_message(self, *args):
         pass
@@ -46,11 +47,16 @@ class Scripted(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any  # noqa: N815 (http.server calls them so)
 
 
+class Silent(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        pass
+
+
 @pytest.fixture
 def waits(monkeypatch):
     """How long the client would have waited, instead of waiting."""
-    found = []
-    monkeypatch.setattr(module.time, "sleep", found.append)
+    found: list[float] = []
+    monkeypatch.setattr("luthier.sweeps.client.time.sleep", found.append)
     return found
 
 
@@ -58,9 +64,13 @@ def waits(monkeypatch):
 def server(waits, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("LUTHIER_API_KEY", raising=False)
-    handler = type("Handler", (Scripted,), {"script": [], "seen": []})
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    http.handle_error = lambda *args: None
+
+    class Handler(Scripted):
+        script: list[Any] = []  # noqa: RUF012 (the class is this test's own)
+        seen: list[Any] = []  # noqa: RUF012 (as above)
+
+    handler = Handler
+    http = Silent(("127.0.0.1", 0), handler)
     threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
     handler.url = f"http://127.0.0.1:{http.server_address[1]}"
     yield handler
@@ -120,7 +130,7 @@ def test_keys_are_kept_for_their_owner_alone(server, monkeypatch):
     Client(server.url).call("GET", "/x")
     assert server.seen[-1][2]["Authorization"] == "Bearer stronger"
     os.chmod(place, 0o644)
-    with pytest.raises(LuthierError, match="others can read .* chmod 600"):
+    with pytest.raises(LuthierError, match=r"others can read .* chmod 600"):
         credentials.key_for(server.url)
 
 
@@ -226,6 +236,6 @@ def test_files_travel_in_blocks(server, tmp_path):
 
 def test_states_are_checked(server):
     with pytest.raises(BadArgument, match="RUNNING, PAUSED, FINISHED, CANCELED"):
-        Client(server.url).set_sweep("s", "STOPPED")
+        Client(server.url).set_sweep("s", "STOPPED")  # type: ignore[arg-type]
     Client(server.url).set_sweep("s", "PAUSED")
     assert server.seen[0][0] == "PATCH" and json.loads(server.seen[0][3]) == {"state": "PAUSED"}

@@ -95,7 +95,7 @@ def test_a_config_may_ask_for_it(folder, capsys):
 
 def test_a_checkpoint_goes_through_the_real_server(folder, tmp_path):
     def save(config):
-        import pathlib  # noqa: PLC0415
+        import pathlib
 
         target = pathlib.Path(luthier.init().dir) / "ckpt"
         target.mkdir()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.agent.calling import write_call
 from luthier.agent.gpus import chosen_gpus
-from luthier.agent.loop import GRACE_S, Ended, Loop, Settings
+from luthier.agent.ended import Ended
+from luthier.agent.loop import GRACE_S, Loop, Settings
 from luthier.agent.telling import Telling
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.sweeps.address import sweep_address
