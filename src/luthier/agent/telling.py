@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from luthier.agent.job import Job
     from luthier.agent.ended import Ended
+    from luthier.agent.job import Job
 
 _MOST = 6  # values in a line
 _LONGEST = 40
