@@ -6,6 +6,15 @@ Nothing is imported here, so that ``import luthier`` costs nothing; start from :
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # as in typing, which need not be imported for it
+if TYPE_CHECKING:
+    from luthier.agent.entry import agent
+    from luthier.sweeps.api import Api
+    from luthier.sweeps.launch import sweep
+    from luthier.sweeps.run import init, log
+
+__all__ = ["Api", "__version__", "agent", "init", "log", "sweep"]
+
 __version__ = "0.1.0"
 
 _HOMES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -59,7 +60,7 @@ class Protocol:
         self.refuse_files: tuple[int, str] | None = None
         self.largest = 10 << 20
         self.port = 0
-        self._http: ThreadingHTTPServer | None = None
+        self._http: _Server | None = None
         self.open()
 
     @property
@@ -169,10 +170,10 @@ class Protocol:
                 mine.append(known)
         orders = [known.order for known in mine if (known.order["run"], known.order["attempt"]) not in holding]
         for run, attempt in holding:
-            known = self.runs.get(run)
-            wrong = known is None or known.state != "running" or known.order["attempt"] != attempt
-            if wrong or known.halt:
-                reason = "it is not yours" if wrong else known.halt
+            held = self.runs.get(run)
+            mistaken = held is None or held.state != "running" or held.order["attempt"] != attempt
+            if mistaken or held.halt:
+                reason = "it is not yours" if mistaken else held.halt
                 orders.append({"is": "halt", "run": run, "attempt": attempt, "reason": reason, "save": False})
         return orders
 
@@ -187,10 +188,8 @@ class Protocol:
 
 
 def with_no_error(sock: Any) -> None:
-    try:
+    with contextlib.suppress(OSError):
         sock.shutdown(2)
-    except OSError:
-        pass
 
 
 class _Server(ThreadingHTTPServer):

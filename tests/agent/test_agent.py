@@ -175,7 +175,7 @@ def test_a_halt_ends_the_program_at_its_next_log(serve):
     known = server.add("r1")
 
     def train(config):
-        import signal  # noqa: PLC0415
+        import signal
 
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
@@ -349,7 +349,10 @@ def test_no_server_at_all(serve, monkeypatch):
 
 # -- output ------------------------------------------------------------------------------------------------------------
 def test_a_flood_of_output_is_cut(serve):
-    code = "import sys\nline = 'x' * 99 + '\\n'\nprint('first')\nfor _ in range(200): sys.stdout.write(line * 1000)\nprint('last')"
+    code = (
+        "import sys\nline = 'x' * 99 + '\\n'\nprint('first')\n"
+        "for _ in range(200): sys.stdout.write(line * 1000)\nprint('last')"
+    )
     server = serve(*python(code))
     known = server.add("r1")
     agent(SWEEP)
@@ -366,7 +369,7 @@ def test_a_checkpoint_travels_and_comes_back(serve, tmp_path):
     known = server.add("r1")
 
     def train(config):
-        import pathlib  # noqa: PLC0415
+        import pathlib
 
         run = luthier.init()
         step = 0
@@ -398,7 +401,7 @@ def test_a_checkpoint_that_cannot_be_uploaded_does_not_hold_the_rest_up(serve):
     known = server.add("r1")
 
     def train(config):
-        import tempfile  # noqa: PLC0415
+        import tempfile
 
         luthier.log({"loss": 1}, checkpoint=tempfile.mkdtemp())
         luthier.log({"loss": 2})
@@ -419,8 +422,8 @@ def test_a_checkpoint_that_is_gone_fails_the_run(serve):
 # -- arguments ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "named",
-    [{"count": 0}, {"concurrency": True}, {"function": 3}, {"gpus": "all of them"}, {"workdir": "not/there"}, {"lease_s": -1}],
-)  # fmt: skip
+    [{"count": 0}, {"concurrency": True}, {"function": 3}, {"gpus": "all"}, {"workdir": "not/there"}, {"lease_s": -1}],
+)
 def test_arguments_are_checked(serve, named):
     serve("nothing")
     with pytest.raises(BadArgument, match=next(iter(named))):

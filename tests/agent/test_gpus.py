@@ -71,7 +71,8 @@ def test_locks_hold_between_processes_and_end_with_them(tmp_path):
 
 
 def test_nobody_has_what_another_has_in_a_crowd(tmp_path):
-    held, wrong = set(), []
+    held: set[str] = set()
+    wrong: list[str] = []
 
     def work(number):
         gpus = Gpus(["0", "1", "2"], tmp_path)

@@ -32,7 +32,8 @@ def outbox(tmp_path):
 @given(st.lists(st.one_of(st.binary(min_size=0, max_size=60), st.integers(0, 5)), max_size=60), st.integers(1, 100))
 def test_a_spool_is_a_queue(steps, room):
     with tempfile.TemporaryDirectory() as folder:
-        spool, model, first = Spool(Path(folder) / "spool", room), [], 0
+        spool, first = Spool(Path(folder) / "spool", room), 0
+        model: list[tuple[float, bytes]] = []
         for step in steps:
             if isinstance(step, bytes):
                 text = step.replace(b"\n", b"")
@@ -76,7 +77,7 @@ def test_all_is_told_in_order_and_once(outbox):
         "is": "rows", "run": "r1", "attempt": 2, "first": 0, "at": [1.0],
         "rows": [{"loss": {"$": "float", "v": "inf"}}],
     }  # fmt: skip
-    assert [text for _, _, text in read(parts[3])["lines"]][0] == "hello"
+    assert read(parts[3])["lines"][0] == [2.0, "out", "hello"]
     for part in parts:
         outbox.taken(part)
     assert outbox.told and not outbox.waits and not outbox.parts(10_000)[:-1]

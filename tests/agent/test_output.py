@@ -48,7 +48,7 @@ def test_bytes_that_are_no_text_are_shown():
 
 
 def test_little_is_passed_on_at_once():
-    passed = []
+    passed: list[tuple[float, str, str]] = []
     output = Output(passed.extend)
     output.add("out", ["a", "b"])
     output.flush()
@@ -56,7 +56,7 @@ def test_little_is_passed_on_at_once():
 
 
 def test_the_latest_of_much_is_kept():
-    passed = []
+    passed: list[tuple[float, str, str]] = []
     output = Output(passed.extend)
     for i in range(50_000):
         output.add("out", [f"{i:06d}" + "x" * 94])

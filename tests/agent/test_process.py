@@ -87,7 +87,8 @@ def test_sigterm_without_a_server_ends_too(serve, start):
 def test_kill_9_leaves_nothing_behind(serve, start):
     code = (
         "import os, subprocess, time\na = subprocess.Popen(['sleep', '60'])\n"
-        "b = subprocess.Popen(['sleep', '60'], start_new_session=True)\nprint(os.getpid(), a.pid, b.pid)\ntime.sleep(60)"
+        "b = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+        "print(os.getpid(), a.pid, b.pid)\ntime.sleep(60)"
     )
     server = serve(*python(code))
     known = server.add("r1")

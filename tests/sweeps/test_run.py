@@ -68,11 +68,11 @@ def test_parameters_that_cannot_be_read(tmp_path, monkeypatch):
 
 def test_only_dicts_are_logged():
     with pytest.raises(BadArgumentType, match="metrics="):
-        log(0.5)
+        log(0.5)  # type: ignore[arg-type]
     with pytest.raises(BadArgument, match="checkpoint="):
         log({"a": 1}, checkpoint="not/there")
     with pytest.raises(BadArgumentType, match="checkpoint="):
-        log({"a": 1}, checkpoint=3)
+        log({"a": 1}, checkpoint=3)  # type: ignore[arg-type]
 
 
 def test_parameters_are_attributes_too():

@@ -125,8 +125,7 @@ def test_tune_report_goes_the_same_way(heard, tmp_path):
 
 def test_sigterm_ends_quietly_and_in_order(heard, run):
     with pytest.raises(Stopped):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_a_way_of_ones_own_to_take_sigterm_stays(tmp_path, monkeypatch):

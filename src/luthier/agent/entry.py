@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.agent.calling import write_call
 from luthier.agent.gpus import chosen_gpus
-from luthier.agent.loop import GRACE_S, Ended, Loop, Settings
+from luthier.agent.loop import GRACE_S, Loop, Settings
 from luthier.agent.telling import Telling
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.sweeps.address import sweep_address
@@ -18,6 +18,8 @@ from luthier.sweeps.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from luthier.agent.ended import Ended
 
 
 def agent(  # noqa: PLR0913 (each has its use, most have a default that will do)

@@ -35,7 +35,7 @@ def chosen_gpus(given: str) -> list[str]:
     if text in {"none", ""}:
         return []
     found = [name.strip() for name in text.split(",")]
-    if not all(re.fullmatch(r"[\w:.-]+", name) for name in found) or len(set(found)) < len(found):
+    if not all(re.fullmatch(r"\d+|(?:GPU|MIG)-[\w:./-]+", name) for name in found) or len(set(found)) < len(found):
         raise BadArgument("gpus", given, "auto, none, or ids such as 0,2")
     return found
 

@@ -136,7 +136,7 @@ class Job:
             os.close(self._wake_write)
             os.close(self._wake_read)
             self._wake_write = self._wake_read = -1
-        self._place.ended(self)
+        self._place.ended()
 
     @property
     def _holder(self) -> str:
@@ -270,7 +270,7 @@ class Job:
         (self._tail if stream == "err" else self._printed).extend(lines[-_TAIL:])
         self._output.add(stream, lines)
         if self._place.echo is not None:
-            self._place.echo(self, lines)
+            self._place.echo(self.order.name or self.order.run, lines)
         if stream == "out" and self._place.sweep.get("output_metrics"):
             for text in lines:
                 row = metrics_in(text)

@@ -12,11 +12,12 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from luthier.agent.courier import Courier
+from luthier.agent.ended import Ended
 from luthier.agent.gpus import Gpus
 from luthier.agent.job import Job, Order
 from luthier.agent.lease import Lease, clock
@@ -35,20 +36,6 @@ if TYPE_CHECKING:
 GRACE_S = 10.0
 _LOOK_S = 0.5
 _LAST_WORDS_S = 3.0  # for a server that is away, when the agent is to end
-
-
-class Ended(NamedTuple):
-    """How an agent has ended.
-
-    Attributes:
-        reason: why.
-        code: the exit code that says so: 0 for done, 1 for refused, 128 + the number of a signal.
-        counts: how many runs ended how.
-    """
-
-    reason: str
-    code: int
-    counts: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -116,7 +103,7 @@ class Loop:
             courier = Courier(self._client, registration, lease, self._deliver, self._telling.note)
             place = Place(
                 self._client, sweep, self._settings.workdir, folder, Path(sockets), Gpus(self._settings.gpus), uploads,
-                self._settings.call, self._ended, self._telling.echo if self._settings.echo else None,
+                self._settings.call, self._wake.set, self._telling.echo if self._settings.echo else None,
             )  # fmt: skip
             courier.start()
             try:
@@ -152,9 +139,6 @@ class Loop:
     # -- from other threads --------------------------------------------------------------------------------------------
     def _deliver(self, orders: Sequence[Mapping[str, Any]]) -> None:
         self._orders.extend(orders)
-        self._wake.set()
-
-    def _ended(self, job: Job) -> None:
         self._wake.set()
 
     # -- the loop ------------------------------------------------------------------------------------------------------

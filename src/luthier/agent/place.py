@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from luthier.agent.gpus import Gpus
-    from luthier.agent.job import Job
     from luthier.agent.uploads import Uploads
     from luthier.sweeps.client import Client
 
@@ -40,5 +39,5 @@ class Place:
     gpus: Gpus
     uploads: Uploads
     call: Path | None
-    ended: Callable[[Job], None]
-    echo: Callable[[Job, list[str]], None] | None
+    ended: Callable[[], None]
+    echo: Callable[[str, list[str]], None] | None

@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from luthier.agent.ended import Ended
     from luthier.agent.job import Job
-    from luthier.agent.loop import Ended
 
 _MOST = 6  # values in a line
 _LONGEST = 40
@@ -52,9 +52,9 @@ class Telling:
         if job.outcome == "failed":
             self._write("".join(f"    {text}\n" for text in job.error.splitlines()))
 
-    def echo(self, job: Job, lines: list[str]) -> None:
+    def echo(self, run: str, lines: list[str]) -> None:
         """A run has printed something."""
-        self._write("".join(f"{_name(job)} | {text}\n" for text in lines))
+        self._write("".join(f"run {run} | {text}\n" for text in lines))
 
     def note(self, text: str) -> None:
         """Something is not as usual."""

@@ -177,7 +177,7 @@ class ServerError(LuthierError):
     Attributes:
         status: the HTTP status; 0 where there was no answer at all.
 
-    >>> ServerError("http://localhost:8470 says 404: there is no sweep 'x'", 404).status
+    >>> ServerError("http://localhost:8017 says 404: there is no sweep 'x'", 404).status
     404
     """
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from luthier.core.errors import BadArgument
 
-DEFAULT_PORT = 8470
+DEFAULT_PORT = 8017
 DEFAULT = f"http://127.0.0.1:{DEFAULT_PORT}"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -20,17 +20,16 @@ def server_address(server: str | None = None) -> str:
     Raises:
         BadArgument: it is no URL of a server.
 
-    >>> server_address("example.org:8470/")
-    'http://example.org:8470'
+    >>> server_address("example.org:8017/")
+    'http://example.org:8017'
     """
     given = server or os.environ.get("LUTHIER_SERVER") or DEFAULT
     name = "server" if server else "LUTHIER_SERVER"
     wanted = f"a URL such as {DEFAULT}"
     if not isinstance(given, str):
         raise BadArgument(name, given, wanted)
-    text = given.strip().rstrip("/")
-    if "://" not in text:
-        text = f"http://{text}"
+    text = given.strip()
+    text = (text if "://" in text else f"http://{text}").rstrip("/")
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -46,7 +45,7 @@ def server_address(server: str | None = None) -> str:
 def is_loopback(server: str) -> bool:
     """Return whether *server* is on this machine.
 
-    >>> is_loopback("http://[::1]:8470"), is_loopback("http://example.org")
+    >>> is_loopback("http://[::1]:8017"), is_loopback("http://example.org")
     (True, False)
     """
     return (urlsplit(server).hostname or "") in _LOOPBACK
@@ -58,8 +57,8 @@ def sweep_address(sweep: str, server: str | None = None) -> tuple[str, str | Non
     Raises:
         BadArgument: it is neither an id, nor ``project/id``, nor a URL.
 
-    >>> sweep_address("http://host:8470/projects/digits/sweeps/fm923t32")
-    ('fm923t32', 'http://host:8470')
+    >>> sweep_address("http://host:8017/projects/digits/sweeps/fm923t32")
+    ('fm923t32', 'http://host:8017')
     >>> sweep_address("me/digits/fm923t32")
     ('fm923t32', None)
     """

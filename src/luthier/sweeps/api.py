@@ -9,13 +9,14 @@ from luthier.sweeps.client import Client
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
     from luthier.sweeps.client import State
 
 _PAGE = 500
+_ENDLESS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 class Api:
@@ -25,8 +26,8 @@ class Api:
         server: its URL; ``LUTHIER_SERVER`` where None.
         key: the API key; ``LUTHIER_API_KEY``, or what ``luthier login`` has kept, where None.
 
-    >>> Api("http://127.0.0.1:8470")
-    Api('http://127.0.0.1:8470')
+    >>> Api("http://127.0.0.1:8017")
+    Api('http://127.0.0.1:8017')
     """
 
     def __init__(self, server: str | None = None, key: str | None = None) -> None:
@@ -81,8 +82,8 @@ class Sweep:
     @property
     def best_config(self) -> dict[str, Any] | None:
         """The parameters of the best run; None where there is none yet."""
-        found = self.about.get("best_config")
-        return dict(found) if found is not None else None
+        best = self.about.get("best_run")
+        return None if best is None else nested(self._client.run(best["id"])["config"])
 
     def refresh(self) -> Sweep:
         """Read it anew; return itself."""
@@ -100,7 +101,7 @@ class Sweep:
         rows: list[dict[str, Any]] = []
         while True:
             page = self._client.runs(self.id, offset=len(rows), limit=_PAGE)
-            rows += page["rows"]
+            rows += map(_numbers, page["rows"])
             if not page["rows"] or len(rows) >= page["total"]:
                 return pd.DataFrame(rows)
 
@@ -109,7 +110,7 @@ class Sweep:
         import pandas as pd
 
         ids = self.runs().get("id", ())
-        return pd.DataFrame([{"run": run, **row} for run in ids for row in self._client.history(str(run))])
+        return pd.DataFrame([{"run": run, **_numbers(row)} for run in ids for row in self._client.history(str(run))])
 
 
 class LoggedRun:
@@ -130,18 +131,18 @@ class LoggedRun:
     @property
     def config(self) -> dict[str, Any]:
         """Its parameters."""
-        return dict(self.about["config"])
+        return nested(self.about["config"])
 
     @property
     def summary(self) -> dict[str, Any]:
         """The last value of each metric."""
-        return dict(self.about["summary"])
+        return _numbers(self.about["summary"])
 
     def history(self) -> pd.DataFrame:
         """Return the rows that it has logged, in all its attempts: ``_attempt``, ``_row``, ``_at``, then metrics."""
         import pandas as pd
 
-        return pd.DataFrame(list(self._client.history(self.id)))
+        return pd.DataFrame(map(_numbers, self._client.history(self.id)))
 
     def output(self) -> Iterator[str]:
         """Give the lines that it has printed in its latest attempt."""
@@ -163,3 +164,27 @@ class LoggedRun:
     def download(self, path: str, target: str | os.PathLike[str]) -> None:
         """Write the file *path* of the run to *target*."""
         self._client.get_file(self.id, path, target)
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters that are named by their paths as the dicts that they come from.
+
+    >>> nested({"lr": 0.1, "model/depth": 3, "model/width": 8})
+    {'lr': 0.1, 'model': {'depth': 3, 'width': 8}}
+    """
+    found: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, name = path.split("/")
+        inside = found
+        for parent in parents:
+            within = inside.setdefault(parent, {})
+            if not isinstance(within, dict):  # a name with a slash in it, beside a value
+                return dict(flat)
+            inside = within
+        inside[name] = value
+    return found
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *row* with NaN and infinities as numbers: the server spells them out, for JSON has none."""
+    return {name: _ENDLESS.get(value, value) if value.__class__ is str else value for name, value in row.items()}

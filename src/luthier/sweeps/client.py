@@ -44,8 +44,8 @@ class Client:
     Raises:
         BadArgument: *server* is no URL, or *key* cannot be one.
 
-    >>> Client("http://127.0.0.1:8470", key="secret")
-    Client('http://127.0.0.1:8470')
+    >>> Client("http://127.0.0.1:8017", key="secret")
+    Client('http://127.0.0.1:8017')
     """
 
     def __init__(
@@ -66,6 +66,10 @@ class Client:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        if self.__dict__.get("_http") is not None:
+            self.close()
 
     def close(self) -> None:
         """Let the connections go."""
@@ -227,7 +231,8 @@ class Client:
                 repeatable = method != "POST" or sent_in_vain or error.status in {429, 503}
                 failures += 1
                 wait = max(_BACKOFF.delay(failures, random.random()), _asked_to_wait(error))  # noqa: S311
-                if not repeatable or error.status not in {0, *_AGAIN} or time.monotonic() + wait > end:
+                passing = isinstance(error, ServerAway) or error.status in _AGAIN
+                if not (repeatable and passing) or time.monotonic() + wait > end:
                     raise
                 time.sleep(wait)
 

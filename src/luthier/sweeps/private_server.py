@@ -39,7 +39,8 @@ def private_server(folder: str | os.PathLike[str] | None = None) -> str:
     ready.unlink(missing_ok=True)
     command = [
         sys.executable, "-m", "luthier", "server", "--host", "127.0.0.1", "--port", "0",
-        "--database-url", f"sqlite:///{place / 'luthier.db'}", "--ready-file", str(ready),
+        "--database-url", f"sqlite:///{place / 'luthier.db'}", "--files", str(place / "files"), "--no-auth",
+        "--ready-file", str(ready),
     ]  # fmt: skip
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 (our own interpreter)
