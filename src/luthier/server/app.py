@@ -24,6 +24,7 @@ from luthier.server.routes import agents, experiments, reading, sweeps
 from luthier.server.routes import files as uploads
 from luthier.server.schema import migrate
 from luthier.server.service import Service
+from luthier.server.web import pages
 from luthier.server.writer import Closed
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
     for part in (agents, sweeps, experiments, uploads):
         app.include_router(part.router(service, gate))
     app.include_router(reading.router(engine))
+    app.include_router(pages.router(engine))
 
     @app.get("/api/v1/health", tags=["server"], summary="Whether the server works")
     async def health() -> dict[str, str]:
