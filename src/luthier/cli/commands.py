@@ -17,6 +17,7 @@ from luthier.cli.server import server
 from luthier.cli.show import show
 from luthier.cli.sweep import sweep
 from luthier.cli.sync import sync
+from luthier.cli.ui import ui
 
 _EPILOG = """\b
 Examples:
@@ -34,6 +35,7 @@ Examples:
   luthier sweep FILE                        make a sweep on a server; --pause, --resume, --stop, --cancel ID
   luthier agent SWEEP                       run trials of a sweep on this machine
   luthier server                            sweeps for agents on any machine
+  luthier ui DIRECTORY                      pages in a browser, as experiments run
 
 An experiment may be given by its URL, too. ls, show, plot, log and export only read, and may be used while it runs.
 """
@@ -45,5 +47,5 @@ def luthier() -> None:
     """Look at hyperparameter tuning experiments, or try one."""
 
 
-for verb in (agent, demo, ls, show, plot, log, login, export, resume, server, sweep, sync):
+for verb in (agent, demo, ls, show, plot, log, login, export, resume, server, sweep, sync, ui):
     luthier.add_command(verb)

@@ -94,7 +94,7 @@ class _Pages:
     def routes(self) -> APIRouter:
         found = APIRouter(route_class=Page, include_in_schema=False)
         found.get("/")(self.projects)
-        found.get("/projects/{project}")(self.project)
+        found.get("/projects/{project:path}")(self.project)
         found.get("/sweeps/{sweep}")(self.sweep)
         found.get("/runs/{run}")(self.run)
         found.get("/compare")(self.compare)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from luthier.core.errors import BadArgument
+from luthier.server.reading.shapes import Column
 from luthier.server.reading.table import Wish, table
 from luthier.server.web.looks import linked
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
 
     from luthier.server.reading.lineup import Lineup
-    from luthier.server.reading.shapes import Column, Group, RunTable
+    from luthier.server.reading.shapes import Group, RunTable
 
 PAGE = 50
 _PARAMETERS, _METRICS = 6, 2  # shown where nobody chose columns

@@ -28,7 +28,7 @@ def router(sight: Sight) -> APIRouter:
         with sight.database.connect() as connection:
             return list_projects(connection, sight.visible(request))
 
-    @routes.get("/projects/{project}", operation_id="read_project", responses=ANSWERS)
+    @routes.get("/projects/{project:path}", operation_id="read_project", responses=ANSWERS)
     def one(request: Request, project: str) -> Project:
         """One project."""
         sight.project(request, project)
