@@ -94,9 +94,11 @@ def test_served_until_ctrl_c_though_an_agent_waits(tmp_path, home):
 
 def test_keys_open_a_server_that_has_them(tmp_path):
     said("--host", "0.0.0.0", code=2)
+    assert "who reaches the proxy could" in said("--trust-proxy", "127.0.0.1", code=2).output
     said("--auth", code=2)
     key = said("key", "add", "ann", "--role", "admin").stdout.strip()
-    assert "0.0.0.0 is more" in said("--host", "0.0.0.0", "--no-auth", code=2).output
+    assert "not for everybody who reaches 0.0.0.0" in said("--host", "0.0.0.0", "--no-auth", code=2).output
+    assert "reaches the proxy" in said("--trust-proxy", "127.0.0.1", "--no-auth", code=2).output
     with serving(tmp_path, "--host", "0.0.0.0") as (process, url):
         assert fetch(f"{url}/api/v1/sweeps")[0] == 401
         assert fetch(f"{url}/api/v1/sweeps", key=key)[0] == 200

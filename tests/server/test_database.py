@@ -148,8 +148,8 @@ def test_the_default_is_in_the_users_data_directory(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_url() == f"sqlite:///{tmp_path}/luthier/server.db"
     monkeypatch.setenv("XDG_DATA_HOME", "not/absolute")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
-    assert default_url() == f"sqlite:///{tmp_path}/home/.local/share/luthier/server.db"
+    assert default_url() == f"sqlite:///{tmp_path}/.local/share/luthier/server.db"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert default_url() == f"sqlite:///{tmp_path}/home/Library/Application Support/luthier/server.db"
+    assert default_url() == f"sqlite:///{tmp_path}/Library/Application Support/luthier/server.db"

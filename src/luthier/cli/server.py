@@ -69,10 +69,10 @@ def server(
     from luthier.cli.serving import Wish, serve
 
     wish = Wish(host, port, lease, log_level, ready_file, trust_proxy, tls_cert, tls_key)
-    serve(place, wish, auth=_needs_keys(place, host, auth))
+    serve(place, wish, auth=_needs_keys(place, host, auth, proxied=bool(trust_proxy)))
 
 
-def _needs_keys(place: Place, host: str, auth: bool | None) -> bool:
+def _needs_keys(place: Place, host: str, auth: bool | None, *, proxied: bool) -> bool:
     """Return whether the server is to ask for keys.
 
     Raises:
@@ -83,12 +83,15 @@ def _needs_keys(place: Place, host: str, auth: bool | None) -> bool:
         from luthier.server.auth.origin import is_loopback
 
         there = Keys(engine).any()
-        here = is_loopback(host)
+        here = is_loopback(host) and not proxied
+        who = f"everybody who reaches {'the proxy' if proxied else host}"
     if not there and (auth or not here):
-        what = "nobody could log in" if here else f"everybody who reaches {host} could do everything"
+        what = "nobody could log in" if here else f"{who} could do everything"
         raise Refused(f"there are no keys, and {what}: make one with `luthier server key add NAME --role admin`.")
     if auth is False and not here:
-        raise Refused(f"--no-auth is for this machine alone, and {host} is more: leave it out, or listen at 127.0.0.1.")
+        raise Refused(
+            f"--no-auth is for this machine alone, not for {who}: leave it out, or listen at 127.0.0.1 without a proxy."
+        )
     return there if auth is None else auth
 
 

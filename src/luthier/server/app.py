@@ -19,6 +19,7 @@ from luthier.server.auth.gate import Gate
 from luthier.server.auth.guard import guard
 from luthier.server.database import connect, why
 from luthier.server.reading.missing import NotThere
+from luthier.server.refusals import add_refusals
 from luthier.server.roster import NoSuch
 from luthier.server.routes import agents, experiments, reading, sweeps
 from luthier.server.routes import files as uploads
@@ -73,6 +74,7 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
     )
     app.state.service = service
     guard(app, gate)
+    add_refusals(app)
     for part in (agents, sweeps, experiments, uploads):
         app.include_router(part.router(service, gate))
     app.include_router(reading.router(engine))

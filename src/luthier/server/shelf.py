@@ -71,7 +71,7 @@ def checked(path: str) -> str:
     >>> checked("../key")
     Traceback (most recent call last):
         ...
-    luthier.core.errors.BadArgument: path='../key' cannot be used: give names joined by /, none of them '.' or '..'
+    luthier.core.errors.BadArgument: path='../key' cannot be used: give names joined by /, none of them '.' or '..'.
     """
     parts = path.split("/")
     odd = any(part in {"", ".", ".."} or len(part.encode()) > LONGEST_NAME or "\\" in part for part in parts)
