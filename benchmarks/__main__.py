@@ -20,6 +20,7 @@ from benchmarks import (
     restore,
     schedulers,
     searchers,
+    service,
     simulating,
     startup,
     tracked,
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "wrapped": wrapped.bench,
     "searchers": searchers.bench,
     "wandb": tracked.bench,
+    "service": service.bench,
 }
 
 

@@ -174,6 +174,7 @@ class Herd:
             "p99_ms": seen[int(len(seen) * 0.99)],
             "max_ms": seen[-1],
             "errors": self.errors,
+            "exchanges": len(seen),
             "exchanges_per_s": len(seen) / took,
             "rows_per_s": self.stored / took,
             "herd_cpu": (time.process_time() - cpu) / took,

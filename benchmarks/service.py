@@ -50,12 +50,12 @@ def _measured(kind: str, *, quick: bool) -> Figures:
 
 
 def _herd(server: Served, kind: str, agents: int, seconds: float, rows: int, metrics: int) -> Figures:
-    """Return what a herd saw, and the server's share of a core meanwhile."""
+    """Return what a herd saw, and the CPU time that an exchange took the server."""
     command = [sys.executable, "-m", "benchmarks.herd", *map(str, (server.port, kind, agents, seconds, rows, metrics))]
-    cpu, start = server.cpu_s(), time.perf_counter()
+    cpu = server.cpu_s()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT)
-    used = (server.cpu_s() - cpu) / (time.perf_counter() - start)
-    return rounded({**json.loads(done.stdout), "server_cpu": used})
+    found = json.loads(done.stdout)
+    return rounded({**found, "cpu_ms_each": 1e3 * (server.cpu_s() - cpu) / found["exchanges"]})
 
 
 def _targets(name: str, found: Figures) -> list[Target]:

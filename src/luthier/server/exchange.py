@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_FIND = sa.select(agents.c.sweep_id, agents.c.state, agents.c.lease_s).where(agents.c.id == sa.bindparam("agent"))
+_FIND = (
+    sa.select(agents.c.sweep_id, agents.c.state, agents.c.lease_s, sweeps.c.state.label("of_sweep"))
+    .join(sweeps, sweeps.c.id == agents.c.sweep_id)
+    .where(agents.c.id == sa.bindparam("agent"))
+)
 _HEARD = (
     sa.update(agents)
     .where(agents.c.id == sa.bindparam("agent"))
@@ -90,7 +94,7 @@ def exchange(connection: Connection, roster: Roster, agent: str, told: Exchange,
     row = connection.execute(_FIND, {"agent": agent}).one_or_none()
     if row is None:
         raise NoSuch(f"there is no agent {agent!r} here")
-    if connection.execute(sa.select(sweeps.c.state).where(sweeps.c.id == row.sweep_id)).scalar_one() == FAILED:
+    if row.of_sweep == FAILED:
         return _parting(told, row.lease_s)
     hosted = roster.of(connection, row.sweep_id)
     if agent not in hosted.offers:
