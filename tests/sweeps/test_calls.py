@@ -48,6 +48,12 @@ def test_what_is_written_is_read_as_it_was(value):
     assert decode(opened(text).value, "x") == {"value": value}
 
 
+@pytest.mark.parametrize("text", ["\x85", "a\u2028b", "a\n\n b\n", " a ", "\ufeff", "\t", "é", "\U0001f600"])
+def test_text_with_odd_characters(text):
+    said = dumped({"a": text})
+    assert yaml.safe_load(said) == opened(said).value == {"a": text}
+
+
 def test_numbers_that_are_text_stay_text_for_every_reader():
     assert dumped({"a": ["1e5", "1.5e-3", "0x1f", "017", "x"]}).split() == [
         "a:", "-", "'1e5'", "-", "'1.5e-3'", "-", "'0x1f'", "-", "'017'", "-", "x",

@@ -120,6 +120,15 @@ class Roster:
         """Return the lengths of the logs of all sweeps in memory, as known here."""
         return {hosted.id: hosted.length for hosted in list(self._kept.values())}
 
+    def budgets(self) -> dict[str, float]:
+        """Return how many seconds the sweeps in memory have that are at work and have no more than so many."""
+        limited = [hosted for hosted in list(self._kept.values()) if hosted.plan.spec.time_budget_s is not None]
+        return {
+            hosted.id: hosted.plan.spec.time_budget_s or 0.0
+            for hosted in limited
+            if not hosted.engine.finished and not hosted.engine.experiment.stopping
+        }
+
     def ring(self, agents: Collection[str]) -> None:
         """Have *agents* look again after the commit."""
         self._rung.update(agents)

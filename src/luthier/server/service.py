@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from luthier.core.errors import PolicyError
-from luthier.server import exchange
+from luthier.server import exchange, sweeping
 from luthier.server.bells import Bells
 from luthier.server.database import reading
 from luthier.server.folding import ENDED, FAILED
@@ -135,6 +135,8 @@ class Service:
             try:
                 self._look()
                 self._expire(time.time())
+                for sweep in self.roster.budgets():
+                    self.writer.do(functools.partial(self._end_in_time, sweep=sweep), sweep)
             except Closed:
                 return
             except Exception:
@@ -170,6 +172,9 @@ class Service:
             ]
         for row in silent:
             self.writer.do(functools.partial(self._part_with, row=row, now=now), row.sweep_id)
+
+    def _end_in_time(self, connection: Connection, sweep: str) -> None:
+        sweeping.end_in_time(connection, self.roster, sweep, time.time())
 
     def _part_with(self, connection: Connection, row: Any, now: float) -> None:
         chosen = sa.select(agents.c.heartbeat_at).where(agents.c.id == row.id, agents.c.state == exchange.HERE)

@@ -111,6 +111,18 @@ def change_state(connection: Connection, roster: Roster, sweep: str, wanted: str
     roster.ring(present)
 
 
+def end_in_time(connection: Connection, roster: Roster, sweep: str, now: float) -> None:
+    """End *sweep*, and its runs, if its time is over: that counts from the start of its first run."""
+    budget = roster.of(connection, sweep).plan.spec.time_budget_s
+    first = sa.select(sa.func.min(runs.c.started_at)).where(runs.c.sweep_id == sweep)
+    began = connection.execute(first).scalar_one()
+    if budget is None or began is None or now < began + budget:
+        return
+    hosted = roster.of(connection, sweep)
+    hosted.handle(ev.StopRequested(f"the time budget of {budget:g} s is over"))
+    roster.save(connection, hosted, now)
+
+
 def delete(connection: Connection, roster: Roster, sweep: str) -> None:
     """Delete a sweep, its runs and all that they produced; agents that ask for it next end.
 

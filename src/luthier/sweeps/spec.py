@@ -44,7 +44,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
         repeats: how many runs each config gets; the searcher hears their mean.
         max_failures: how often a run that fails is tried again; -1 for ever.
         max_concurrent: how many runs at once, on all agents together; None for as many as there is room for.
-        time_budget_s: after how many seconds the sweep starts and goes on with no run; None for no end.
+        time_budget_s: seconds from the start of the first run after which the sweep and its runs end; None for no end.
         resources: what a run asks of its agent beside one slot: ``{"cpu": 2, "gpu": 0.5}``.
         points: configs to try first.
         environment: variables for the program.

@@ -32,7 +32,7 @@ def dumped(mapping: Mapping[str, Any]) -> str:
             return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        style = "'" if _NUMBER.fullmatch(value) else None
+        style = "'" if _NUMBER.fullmatch(value) else None if value.isprintable() else '"'  # which has escapes
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)

@@ -55,7 +55,7 @@ def run(  # noqa: PLR0913 (Ray Tune's)
         mode: ``"min"`` or ``"max"``.
         max_failures: how often a run that fails is tried again; -1 for ever.
         max_concurrent_trials: how many runs there may be at a time, on all agents together.
-        time_budget_s: seconds after which no further run is begun.
+        time_budget_s: seconds from the start of the first run after which the sweep and its runs end.
         seed: where chance starts; drawn where None, and written down.
         **unsupported: other arguments of Ray Tune's: an error says why a sweep has no use for them.
 
