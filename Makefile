@@ -35,7 +35,7 @@ SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 .PHONY: help demo demo-sweep test tested postgres revision pinned lint format types imports docs simulate bench quality differential mutants laws crash soak outage coverage clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]++:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # An environment, and in it the project (editable) with what developing takes; again when pyproject.toml changes.
 $(BIN)/python:

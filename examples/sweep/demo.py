@@ -3,6 +3,8 @@
 python demo.py [DIRECTORY]    leaves the database, the files and the pictures there (sweep-demo by default)
 """
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -37,7 +39,7 @@ def main() -> None:
             process.wait(30)
 
 
-def served(place: Path) -> tuple["subprocess.Popen[bytes]", str]:
+def served(place: Path) -> tuple[subprocess.Popen[bytes], str]:
     """Start a server, and return it and its URL once it answers."""
     ready = place / "ready.json"
     ready.unlink(missing_ok=True)
@@ -50,14 +52,14 @@ def served(place: Path) -> tuple["subprocess.Popen[bytes]", str]:
     return server, json.loads(ready.read_text())["url"]
 
 
-def agent(place: Path, url: str, sweep: str, number: int) -> "subprocess.Popen[bytes]":
+def agent(place: Path, url: str, sweep: str, number: int) -> subprocess.Popen[bytes]:
     """Start an agent of *sweep*; what it says goes into a file."""
     command = [sys.executable, "-m", "luthier", "agent", sweep, "--server", url, "--name", f"agent-{number + 1}"]
     with open(place / f"agent-{number + 1}.log", "wb") as out:
         return subprocess.Popen(command, cwd=HERE, stdout=out, stderr=subprocess.STDOUT)
 
 
-def watch(url: str, sweep: str, agents: "list[subprocess.Popen[bytes]]") -> None:
+def watch(url: str, sweep: str, agents: list[subprocess.Popen[bytes]]) -> None:
     """Show how the sweep gets on until it is at its end."""
     start, client, shown = time.monotonic(), Client(url), ""
     while True:

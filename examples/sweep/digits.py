@@ -1,5 +1,7 @@
 """The program that a sweep runs: a small network on handwritten digits, epoch by epoch."""
 
+from __future__ import annotations
+
 import warnings
 
 from sklearn.datasets import load_digits

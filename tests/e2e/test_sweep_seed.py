@@ -16,7 +16,7 @@ from luthier.server.planning import Plan
 from luthier.sweeps.client import Client
 from luthier.sweeps.read import read
 
-SNIPPET = '''
+SNIPPET = """
 import luthier as wandb
 from luthier.sweeps.config import tune
 from luthier.sweeps.config.tune.suggest.hyperopt import HyperOptSearch
@@ -38,7 +38,7 @@ tune_config.save("sweep-hyperopt.yaml")
 
 # Create the sweep
 wandb.sweep(tune_config)
-'''
+"""
 TRAIN = """
 import argparse, time
 
