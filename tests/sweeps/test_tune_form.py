@@ -13,7 +13,7 @@ from luthier.core.errors import BadArgument
 from luthier.core.goal import Goal
 from luthier.core.space import Categorical, Float, Grid, Space, described
 from luthier.search.hp import Hp, HpChoice
-from luthier.sweeps.config.sweep_config import SweepConfig
+from luthier.sweeps.config import SweepConfig
 from luthier.sweeps.read import read as read_any
 from luthier.sweeps.spec import COMMAND, Named
 from luthier.sweeps.tune_form import read
