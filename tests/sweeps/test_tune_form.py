@@ -13,7 +13,8 @@ from luthier.core.errors import BadArgument
 from luthier.core.goal import Goal
 from luthier.core.space import Categorical, Float, Grid, Space, described
 from luthier.search.hp import Hp, HpChoice
-from luthier.sweeps.config.sweep_config import SweepConfig
+from luthier.server.planning import Plan
+from luthier.sweeps.config import SweepConfig
 from luthier.sweeps.read import read as read_any
 from luthier.sweeps.spec import COMMAND, Named
 from luthier.sweeps.tune_form import read
@@ -226,6 +227,11 @@ def test_a_scheduler_with_another_metric_than_the_search():
     assert said.scheduler == Named("asha", {"metric": "acc", "mode": "max"})
     again = spec(**run, scheduler={"ASHAScheduler": {"metric": "loss", "mode": "min"}})
     assert again.scheduler == Named("asha")
+    assert Plan(said, "abcd1234", 1).goals == Plan(again, "abcd1234", 1).goals == (Goal("loss", "min"),)
+    several = {"tpe.TPESearch": [{"x": X}, ["loss", "size"], "min"]}
+    by_one = spec(search_alg=several, scheduler={"ASHAScheduler": {"metric": "loss", "mode": "min"}})
+    assert by_one.scheduler == Named("asha", {"metric": "loss", "mode": "min"})
+    assert len(Plan(by_one, "abcd1234", 1).goals) == 2
 
 
 def test_domains_in_a_schedulers_arguments():
@@ -288,6 +294,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"scheduler": {"PopulationBasedTraining": {"custom_explore_fn": "f"}}}, "custom_explore_fn='f'"),
     ({"scheduler": {"PopulationBasedTrainingReplay": ["/etc/passwd"]}}, "a server reads no file"),
     ({"scheduler": {"ASHAScheduler": {"metric": "a", "mode": "min"}}, "metric": "b", "mode": "min"}, "tune.metric='b'"),
+    ({"scheduler": {"ASHAScheduler": {"metric": ["a", "b"], "mode": "min"}}}, "schedulers compare runs by one"),
     ({"mode": "min"}, "tune.metric=None"),
     ({"stop": [1]}, "tune.stop"),
     ({"stop": {"loss": "low"}}, "tune.stop.loss='low'"),

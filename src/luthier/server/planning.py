@@ -61,8 +61,7 @@ class Plan:
             _program,
             spec.parameters,
             TuneConfig(
-                metric=_said([goal.metric for goal in spec.goals]),
-                mode=_said([goal.mode for goal in spec.goals]),
+                **({} if _judged_otherwise(spec.scheduler) else _goals(spec)),
                 search_alg=_search(spec),
                 scheduler=_scheduler(spec.scheduler),
                 num_samples=-1 if samples is None else samples,
@@ -168,8 +167,22 @@ def _said(words: list[str]) -> Any:
     return None if not words else words[0] if len(words) == 1 else words
 
 
+def _goals(spec: SweepSpec) -> dict[str, Any]:
+    return {"metric": _said([goal.metric for goal in spec.goals]), "mode": _said([goal.mode for goal in spec.goals])}
+
+
+def _judged_otherwise(named: Named | None) -> bool:
+    """Return whether the scheduler has a metric of its own, beside what is optimised."""
+    if named is None:
+        return False
+    inner = [given for given in named.arguments.values() if isinstance(given, Named)]
+    return "metric" in named.arguments or any(map(_judged_otherwise, inner))
+
+
 def _search(spec: SweepSpec) -> Any:
     arguments = dict(spec.search.arguments)
+    if _judged_otherwise(spec.scheduler) and spec.search.name not in _UNLIMITED:
+        arguments |= _goals(spec)
     if spec.points:
         arguments.setdefault("points_to_evaluate", [dict(point) for point in spec.points])
     made = create_searcher(spec.search.name, **arguments)

@@ -160,7 +160,9 @@ def scheduler_in(
     if "metric" in arguments or "mode" in arguments or "reward_attr" in arguments:
         metric, mode = _metric(arguments), arguments.pop("mode", None)
         own = goals_in(metric, mode, where, odd)
-        if goals and own != tuple(goals[:1]):
+        if len(own) > 1:
+            raise BadArgument(f"{where}.metric", metric, "one metric: schedulers compare runs by one")
+        if goals and own != tuple(goals):
             arguments |= {"metric": own[0].metric, "mode": own[0].mode}
     if policy.title == "PopulationBasedTrainingReplay" and not isinstance(arguments["policy_file"], list):
         wanted = "its lines: luthier.sweeps.config.tune.schedulers.PopulationBasedTrainingReplay writes them"

@@ -17,9 +17,8 @@ from luthier.core.errors import BadArgument, BadArgumentType, BadSweep
 from luthier.core.goal import Goal
 from luthier.core.rng import rng_at
 from luthier.core.space import Float, Space
-from luthier.sweeps.config import tune
+from luthier.sweeps.config import SweepConfig, tune
 from luthier.sweeps.config.hyperopt import hp
-from luthier.sweeps.config.sweep_config import SweepConfig
 from luthier.sweeps.config.tune.schedulers import (
     AsyncHyperBandScheduler,
     PopulationBasedTraining,

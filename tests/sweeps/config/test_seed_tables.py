@@ -12,9 +12,8 @@ from luthier.core.goal import Goal
 from luthier.core.space import Space
 from luthier.core.terms import WorkerId
 from luthier.server.planning import Plan
-from luthier.sweeps.config import tune
+from luthier.sweeps.config import SweepConfig, tune
 from luthier.sweeps.config.hyperopt import hp
-from luthier.sweeps.config.sweep_config import SweepConfig
 from luthier.sweeps.config.tune import schedulers, search
 from luthier.tune import create_scheduler
 
@@ -103,7 +102,7 @@ def test_schedulers(row, tmp_path):
 
 SCRIPT = """
 import luthier
-from luthier.sweeps.config import tune
+from luthier.sweeps.config import SweepConfig, tune
 from luthier.sweeps.config.tune.suggest.hyperopt import HyperOptSearch
 from luthier.sweeps.config.hyperopt import hp
 

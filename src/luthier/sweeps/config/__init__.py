@@ -8,3 +8,9 @@
 >>> sweep["program"], sweep["tune"]["num_samples"]
 ('train.py', 10)
 """
+
+from __future__ import annotations
+
+from luthier.sweeps.config.sweep_config import SweepConfig
+
+__all__ = ["SweepConfig"]
