@@ -12,8 +12,11 @@ import pytest
 
 from luthier import sweeps
 from luthier.core.errors import BadSweep, Violation
+from luthier.core.events import Proposed, WorkerJoined
 from luthier.core.goal import Goal
 from luthier.core.space import Float, Space
+from luthier.core.terms import WorkerId
+from luthier.server.planning import Plan
 from luthier.sweeps.command import LISTS, WORDS
 from luthier.sweeps.document import opened
 from luthier.sweeps.published import definition
@@ -357,6 +360,23 @@ def test_what_the_schema_refuses_is_refused_and_the_other_way_round(head, key, p
         "no band", "no such parameter", "${",
     )  # fmt: skip
     assert valid is any(part in words for part in beyond)
+
+
+def test_the_other_encoding_is_read_as_well():
+    spec = read("program: t.py\ntune:\n  num_samples: 3\n  config: {lr: {tune.uniform: [0, 1]}, on: no}\n")
+    assert (spec.program, spec.num_samples, spec.parameters["lr"]) == ("t.py", 3, Float(0, 1))
+    assert spec.text.startswith("program") and spec.warnings[0].startswith("line 4: no stands for false")
+    (violation,) = complaints("program: t.py\ntune:\n  num_smaples: 3\n")
+    assert violation.line == 3 and "num_samples" in violation.text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_server_takes_good_files(path):
+    if path.stem != "ours":  # whose scheduler compares by one metric
+        spec = read(path)
+        engine = Plan(spec, "abcdefgh", 3).engine()
+        proposed = [e for e in engine.handle(WorkerJoined(WorkerId("w"), {"slot": 2.0})) if isinstance(e, Proposed)]
+        assert len(proposed) == 2 and all(event.config in Space(spec.parameters) for event in proposed)
 
 
 def test_several_are_told_at_once():

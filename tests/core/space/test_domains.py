@@ -146,6 +146,11 @@ def test_there_and_back_of_shares(a, b, u):
     assert domain.from_unit(domain.to_unit(value)) == pytest.approx(value, abs=1e-9)
 
 
+@pytest.mark.parametrize("u", [0.0, 5e-324, 1e-200, 1e-20])
+def test_shares_that_are_next_to_nothing(u):
+    assert Beta(2, 4).from_unit(u) == pytest.approx(0, abs=1e-9)
+
+
 @given(DOMAINS, UNITS)
 def test_a_place_is_a_place(domain: Domain, u: float):
     assert 0.0 <= domain.place(u) <= 1.0

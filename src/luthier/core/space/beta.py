@@ -7,6 +7,8 @@ from typing import Any
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space.domain import Domain, is_number, number
 
+_LEAST = 2.0**-54  # below it, scipy has no answer for some shapes
+
 
 class Beta(Domain):
     """Floats in [0, 1] with the beta distribution.
@@ -36,7 +38,9 @@ class Beta(Domain):
         """Return the value at *u*, clipped to [0, 1]."""
         from scipy.special import betaincinv
 
-        return float(betaincinv(self.a, self.b, min(max(u, 0.0), 1.0)))
+        if u < _LEAST:
+            return 0.0
+        return float(betaincinv(self.a, self.b, min(u, 1.0)))
 
     def to_unit(self, value: Any) -> float:
         """Return the probability of a value below *value*."""
