@@ -804,3 +804,19 @@ def test_the_log_says_why_a_pause_was_taken_back(decision):
     report(e, loss=1)
     (halted,) = [event for event in report(e, loss=1) if isinstance(event, ev.Halted)]
     assert (halted.then, halted.reason, halted.why) == (Then.REQUEUE, "r", {"rung": 1})
+
+
+def test_workers_that_offer_nothing_for_now_are_as_if_not_there():
+    e = engine(3, elastic=True)
+    assert names(join(e)) == ["WorkerJoined", "Proposed", "Launched"]
+    assert names(e.handle(ev.WorkerJoined("w0", {"cpu": 0}))) == ["WorkerJoined"]
+    assert names(e.handle(ev.Exited("t_00000", 1, Outcome.FINISHED))) == ["Exited", "Ended"]
+    assert names(join(e)) == ["WorkerJoined", "Proposed", "Launched"]
+
+
+def test_a_paused_trial_stays_so_while_nobody_offers_anything():
+    e = engine(1, elastic=True, scheduler=Script((ev.Reported, T0, Pause(T0))))
+    join(e)
+    report(e)
+    join(e, {"cpu": 0})
+    assert names(leave(e, Outcome.HALTED)) == ["Exited", "Paused"]

@@ -306,7 +306,9 @@ class Laws(RuleBasedStateMachine):
                 "law 9: nor while one may be born"
             )
         if not book.held():  # then nothing will happen by itself: all that is left must be hopeless for now
-            assert not [page for page in book.pages.values() if page.status is Status.PAUSED] or waiting
+            asks = callable(request) or any(request.values())
+            nobody = limits.elastic and asks and not any(any(has.values()) for has in book.workers.values())
+            assert not [page for page in book.pages.values() if page.status is Status.PAUSED] or waiting or nobody
             assert not waiting or limits.elastic, "what fits no worker is refused where no other may come"
 
     @invariant()

@@ -283,7 +283,7 @@ class Engine:
     def _unstick(self) -> bool:
         """See to it that an experiment never waits for itself; say whether anything changed."""
         s = self.experiment
-        if s.held or s.stopping or not any(any(worker.resources.values()) for worker in s.workers.values()):
+        if s.held or s.stopping or s.deserted(self.request if self.limits.elastic else {}):
             return False
         if not self.limits.elastic and self._refuse_what_never_fits():
             return True
@@ -320,11 +320,11 @@ class Engine:
 
     def _propose(self) -> bool:
         """Let a trial be born; say whether one was."""
-        s = self.experiment
-        number, enqueued, why = len(s), bool(s.enqueued), None
-        if not enqueued and (s.exhausted or self._enough()):
+        s, enqueued, why = self.experiment, bool(self.experiment.enqueued), None
+        number, nobody = len(s), s.deserted(self.request if self.limits.elastic else {})  # for now
+        if nobody or (not enqueued and (s.exhausted or self._enough())):
             return False
-        if not callable(self.request) and (s.held or self.limits.elastic) and s.room(self.request) is None:
+        if not callable(self.request) and s.room(self.request) is None and s.held:
             self._full = True
             return False
         if enqueued:

@@ -168,6 +168,12 @@ class ExperimentState(msgspec.Struct):
         """What each worker has, free or in use."""
         return [worker.resources for worker in self.workers.values()]
 
+    def deserted(self, request: object) -> bool:
+        """Return whether nobody is here, or nobody has anything, be it in use, though a *request* wants something."""
+        if isinstance(request, dict) and not any(request.values()):
+            return not self.workers
+        return not any(any(worker.resources.values()) for worker in self.workers.values())
+
     def room(self, request: Resources) -> WorkerId | None:
         """Return a worker with *request* free, or None."""
         for worker in self.idle:
