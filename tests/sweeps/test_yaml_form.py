@@ -126,8 +126,9 @@ def test_defaults():
     [
         ("method: tpe", Named("tpe")),
         ("search: tpe", Named("tpe")),
-        ("search: {name: tpe, seed: 3}", Named("tpe", {"seed": 3})),
-        ("method: tpe\nsearch: {name: tpe, seed: 3}", Named("tpe", {"seed": 3})),
+        ("search: {name: tpe, gamma: 0.3}", Named("tpe", {"gamma": 0.3})),
+        ("method: tpe\nsearch: {name: tpe, gamma: 0.3}", Named("tpe", {"gamma": 0.3})),
+        ("search: {name: grid, max_concurrent: 3}", Named("grid")),
         ("method: custom\nsearch: gp", Named("gp")),
         ("method: bayes\nsearch: {name: auto}", Named("auto")),
         ("method: custom\nscheduler: {engine: ax}", Named("ax")),
@@ -136,11 +137,79 @@ def test_defaults():
     ],
 )
 def test_who_searches(words, search):
-    spec = read(f"{words}\n{X}{LOSS}")
+    spec = read(f"{words}\nparameters: {{x: {{values: [1, 2]}}}}\n{LOSS}")
     assert spec.search == search and spec.scheduler is None and spec.warnings == ()
+    assert (spec.max_concurrent, spec.seed) == ((3, None) if "concurrent" in words else (None, None))
     assert spec.local is ("local" in words)
     if search.name != "ax":  # which takes seconds to import
         create_searcher(spec.search.name, **spec.search.arguments)
+
+
+PBT = """
+scheduler:
+  name: pbt
+  time_attr: step
+  perturbation_interval: 2
+  hyperparam_mutations:
+    x: {min: 0.1, max: 1.0}
+    y: [1, 2]
+"""
+MUTATED = {"x": Float(0.1, 1.0), "y": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("words", "scheduler"),
+    [
+        ("scheduler: fifo", None),
+        ("scheduler: asha", Named("asha")),
+        ("scheduler: {name: asha, max_t: 9}", Named("asha", {"max_t": 9})),
+        ("scheduler: {name: asha, metric: size, mode: max}", Named("asha", {"metric": "size", "mode": "max"})),
+        ("scheduler: {name: pb2, hyperparam_bounds: {x: [0, 1]}}", Named("pb2", {"hyperparam_bounds": {"x": [0, 1]}})),
+        (
+            "scheduler: {name: resource_changing, base_scheduler: {name: asha, max_t: 9}}",
+            Named("resource_changing", {"base_scheduler": Named("asha", {"max_t": 9})}),
+        ),
+        (PBT, Named("pbt", {"time_attr": "step", "perturbation_interval": 2, "hyperparam_mutations": MUTATED})),
+    ],
+)
+def test_who_stops(words, scheduler):
+    spec = read(f"method: random\n{words}\n{X}{LOSS}")
+    assert spec.scheduler == scheduler and spec.warnings == ()
+    if "metric" not in words:  # which stands in two places then
+        Plan(spec, "abcdefgh", 3)
+
+
+def test_a_seed_of_the_search_is_the_sweeps():
+    assert read(f"search: {{name: tpe, seed: 3}}\n{X}{LOSS}").seed == 3
+    assert read(f"search: {{name: tpe, seed: 3}}\nseed: 4\n{X}{LOSS}").seed == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "text"),
+    [
+        ("search: {name: tpe, n_initial_point: 5}", "search.n_initial_point", "give 'n_initial_points', or another of"),
+        ("search: {name: tpe, metric: loss}", "search.metric", "the file says it in metric"),
+        ("search: {name: tpe, space: {}}", "search.space", "the file says it in parameters"),
+        ("search: {name: zoopt, dim_dict: {}}", "search.dim_dict", "the file says it in parameters"),
+        ("search: {name: optuna, sampler: x}", "search.sampler", "an object cannot be written into a file"),
+        ("search: {name: tpe, seed: x}", "search.seed", "'x' cannot be used; give a number"),
+        ("method: random\nscheduler: {name: asha, max_tt: 3}", "scheduler.max_tt", "give 'max_t', or another of"),
+        (
+            "method: random\nscheduler: {name: resource_changing, base_scheduler: 3}",
+            "scheduler.base_scheduler",
+            "one of",
+        ),
+        (
+            "method: random\nscheduler: {name: pbt, hyperparam_mutations: {x: {mim: 0.1, max: 1}}}",
+            "scheduler.hyperparam_mutations.x.mim",
+            "did you mean 'min'?",
+        ),
+    ],
+)
+def test_arguments_that_are_not_taken(words, key, text):
+    found = complaints(f"{words}\n{X}{LOSS}")
+    assert any(violation.key == key and text in violation.text for violation in found), found
+    assert all(violation.line == len(words.splitlines()) for violation in found)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +352,7 @@ INVALID = [
         f"method: random\nscheduler: asha\n{LOSS}early_terminate: {{type: hyperband, min_iter: 1}}",
         "early_terminate",
         X,
-        "scheduler is asha: leave one of them out",
+        "there is scheduler, too: leave one of them out",
     ),
     ("method: random\nearly_terminate: {type: hyperband, min_iter: 1}", "early_terminate", X, "say in metric which"),
     (

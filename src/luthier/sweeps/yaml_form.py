@@ -12,8 +12,10 @@ from luthier.core.space import Space
 from luthier.sweeps.checking import Checked, among
 from luthier.sweeps.command import flaws
 from luthier.sweeps.parameters import Reading
+from luthier.sweeps.policy_form import Search
 from luthier.sweeps.published import definition
 from luthier.sweeps.spec import COMMAND, Named, SweepSpec
+from luthier.sweeps.yaml_policies import scheduler_of, search_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,12 +56,13 @@ class _Form:
     """A file that the schema has passed."""
 
     def __init__(self, checked: Checked, given: Mapping[str, Any]) -> None:
-        self.checked, self.given = checked, given
+        self.checked, self.given, self.said = checked, given, Search()
         self.engine = isinstance(given.get("scheduler"), dict) and "engine" in given["scheduler"]
 
     def spec(self) -> SweepSpec:
         """Return what the file describes; what is wrong with it has been noted."""
         given, search, metrics = self.given, self._search(), self._metrics()
+        goals = self._goals(metrics, search)
         parameters = self._parameters(grid=search.name == "grid")
         for key in _IDLE.keys() & given.keys():
             self.checked.warn((key,), f"it has no effect: {_IDLE[key]}")
@@ -72,20 +75,20 @@ class _Form:
             program=given.get("program"),
             command=self._command(),
             parameters=parameters,
-            goals=self._goals(metrics, search),
+            goals=goals,
             target=metrics[0].get("target") if metrics else None,
             search=search,
-            scheduler=self._scheduler(metrics),
+            scheduler=self._scheduler(metrics, goals),
             stop=given.get("stop", {}),
             num_samples=self._num_samples(search),
             run_cap=given.get("run_cap"),
             repeats=given.get("repeats", 1),
             max_failures=given.get("max_failures", 0),
-            max_concurrent=given.get("max_concurrent"),
+            max_concurrent=given.get("max_concurrent", self.said.max_concurrent),
             resources=given.get("resources", {}),
             points=self._points(parameters),
             environment={name: _text(value) for name, value in given.get("environment", {}).items()},
-            seed=given.get("seed"),
+            seed=given.get("seed", self.said.seed),
             output_metrics=given.get("output_metrics", False),
             local=given.get("controller", {}).get("type") == "local",
             settings=given.get("settings", {}),
@@ -95,7 +98,7 @@ class _Form:
     def _search(self) -> Named:
         given, method = self.given, self.given.get("method")
         if "search" in given:
-            search = _named(given["search"])
+            search, self.said = search_of(self.checked, given["search"])
             if method not in {None, "custom", search.name} and (method, search.name) != ("bayes", BAYES):
                 self.checked.wrong(("method",), f"it is {method}, and search is {search.name}: leave one of them out")
             return search
@@ -120,13 +123,14 @@ class _Form:
             self.checked.wrong(("method",), text)
         return Named("random")
 
-    def _scheduler(self, metrics: Sequence[Mapping[str, Any]]) -> Named | None:
+    def _scheduler(self, metrics: Sequence[Mapping[str, Any]], goals: tuple[Goal, ...]) -> Named | None:
         given, early = self.given, self.given.get("early_terminate")
-        own = _named(given["scheduler"]) if "scheduler" in given and not self.engine else None
+        if "scheduler" in given and not self.engine:
+            if early is not None:
+                self.checked.wrong(("early_terminate",), "there is scheduler, too: leave one of them out")
+            return scheduler_of(self.checked, given["scheduler"], goals)
         if early is None:
-            return own
-        if own is not None:
-            self.checked.wrong(("early_terminate",), f"scheduler is {own.name}: leave one of them out")
+            return None
         if len(metrics) != 1:
             self.checked.wrong(("early_terminate",), "it compares runs by one metric: say in metric which")
         if "max_iter" not in early and "s" in early:
@@ -196,12 +200,6 @@ class _Form:
         for place, flaw in flaws(items):
             self.checked.wrong(("command", place), f"{items[place]!r} cannot be used: give {flaw}")
         return tuple(items)
-
-
-def _named(found: Any) -> Named:
-    if isinstance(found, str):
-        return Named(found)
-    return Named(found["name"], {key: value for key, value in found.items() if key != "name"})
 
 
 def _text(value: object) -> str:
