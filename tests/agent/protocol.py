@@ -54,6 +54,7 @@ class Protocol:
         self.left: list[str] = []
         self.exchanges: list[dict[str, Any]] = []
         self.exit_when_done = True
+        self.insists = False  # whether it gives orders again that are carried out
         self.deaf = 0  # how many exchanges are heard and not answered
         self.accept: int | None = None  # how many parts are taken at a time
         self.refuse: tuple[int, str] | None = None
@@ -169,6 +170,8 @@ class Protocol:
                 known.state, known.agent = "running", agent
                 mine.append(known)
         orders = [known.order for known in mine if (known.order["run"], known.order["attempt"]) not in holding]
+        if self.insists:
+            orders += [known.order for known in self.runs.values() if known.agent == agent]
         for run, attempt in holding:
             held = self.runs.get(run)
             mistaken = held is None or held.state != "running" or held.order["attempt"] != attempt

@@ -276,6 +276,16 @@ def test_what_was_not_answered_is_said_again(serve):
     assert known.started == 1 and known.outcome == "finished"
 
 
+def test_an_order_that_comes_again_is_carried_out_once(serve):
+    server = serve(*python("open('log', 'a').write('x'); import time; time.sleep(0.5)"))
+    server.insists = True
+    known = server.add("r1")
+    agent(SWEEP)
+    with open("log", encoding="utf-8") as file:
+        assert file.read() == "x"
+    assert known.outcome == "finished" and len(known.exits) == known.started == 1
+
+
 def test_what_was_not_taken_is_said_again(serve):
     server = serve(*python("import luthier\nfor i in range(30): luthier.log({'i': i}); print(i)"))
     server.accept = 1
@@ -434,3 +444,4 @@ def test_a_sweep_that_is_not_there(serve):
     serve("nothing")
     with pytest.raises(ServerError, match="404"):
         agent("nosweep1")
+    assert not os.path.exists("luthier_runs")
