@@ -60,6 +60,7 @@ class Protocol:
         self.refuse: tuple[int, str] | None = None
         self.refuse_files: tuple[int, str] | None = None
         self.largest = 10 << 20
+        self.silent = threading.Event()  # requests come, and nothing happens
         self.port = 0
         self._http: _Server | None = None
         self.open()
@@ -229,6 +230,8 @@ class _Handler(BaseHTTPRequestHandler):
         if size > protocol.largest:
             self._answer(413, {"detail": "too large"})
             return
+        while protocol.silent.is_set():
+            time.sleep(0.02)
         given = json.loads(data)
         match parts:
             case ["sweeps", sweep, "agents"] if sweep == SWEEP:
