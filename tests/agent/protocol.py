@@ -230,6 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
         if size > protocol.largest:
             self._answer(413, {"detail": "too large"})
             return
+        if b"poison" in data:
+            self._answer(422, {"detail": "that cannot be read"})
+            return
         while protocol.silent.is_set():
             time.sleep(0.02)
         given = json.loads(data)

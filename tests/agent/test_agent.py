@@ -319,6 +319,19 @@ def test_messages_become_smaller_where_the_server_takes_no_large_ones(serve):
     assert [row["i"] for row in known.rows] == list(range(300)) and known.outcome == "finished"
 
 
+def test_what_the_server_cannot_read_does_not_hold_the_rest_up(serve, capsys):
+    code = (
+        "import luthier\nwith luthier.init() as run:\n"
+        "    for i in range(3): run.log({'i': i}); run.summary['poison'] = i; print(i)"
+    )
+    server = serve(*python(code))
+    known = server.add("r1")
+    agent(SWEEP)
+    assert known.rows == [{"i": i} for i in range(3)] and known.lines == ["0", "1", "2"]
+    assert known.outcome == "finished" and known.summary == {}
+    assert "does not take summary of run r1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("how", ["gone", "silent"])
 def test_before_its_lease_is_over_an_agent_ends_its_runs(serve, how):
     server = serve(*python("import os, time; print(os.getpid()); time.sleep(60)"))

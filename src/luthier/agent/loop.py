@@ -172,6 +172,7 @@ class Loop:
                 return self._over(signals, courier)
             while self._orders:
                 self._carry_out(self._orders.popleft(), place, courier, leaving=leaving)
+            courier.settle()
             self._mind_lease(lease)
             self._bury(courier)
             if leaving or courier.exit:
