@@ -54,11 +54,13 @@ class Protocol:
         self.left: list[str] = []
         self.exchanges: list[dict[str, Any]] = []
         self.exit_when_done = True
+        self.insists = False  # whether it gives orders again that are carried out
         self.deaf = 0  # how many exchanges are heard and not answered
         self.accept: int | None = None  # how many parts are taken at a time
         self.refuse: tuple[int, str] | None = None
         self.refuse_files: tuple[int, str] | None = None
         self.largest = 10 << 20
+        self.silent = threading.Event()  # requests come, and nothing happens
         self.port = 0
         self._http: _Server | None = None
         self.open()
@@ -169,6 +171,8 @@ class Protocol:
                 known.state, known.agent = "running", agent
                 mine.append(known)
         orders = [known.order for known in mine if (known.order["run"], known.order["attempt"]) not in holding]
+        if self.insists:
+            orders += [known.order for known in self.runs.values() if known.agent == agent]
         for run, attempt in holding:
             held = self.runs.get(run)
             mistaken = held is None or held.state != "running" or held.order["attempt"] != attempt
@@ -226,6 +230,11 @@ class _Handler(BaseHTTPRequestHandler):
         if size > protocol.largest:
             self._answer(413, {"detail": "too large"})
             return
+        if b"poison" in data:
+            self._answer(422, {"detail": "that cannot be read"})
+            return
+        while protocol.silent.is_set():
+            time.sleep(0.02)
         given = json.loads(data)
         match parts:
             case ["sweeps", sweep, "agents"] if sweep == SWEEP:

@@ -169,6 +169,22 @@ def test_runs_are_at_work_side_by_side(serve, tmp_path):
     assert server.agents["a0"]["resources"]["slot"] == 3
 
 
+def test_a_gpu_is_free_again_after_a_run(serve):
+    server = serve(*python("import os, time; time.sleep(0.2); print(os.environ['CUDA_VISIBLE_DEVICES'])"))
+    runs = [server.add(f"r{i}", resources={"slot": 1, "gpu": 1}) for i in range(3)]
+    agent(SWEEP, gpus="5", concurrency=2)
+    assert [known.lines[-1] for known in runs] == ["5"] * 3
+    assert any("waits for a free GPU (gpu=1)" in known.lines[0] for known in runs)
+    assert server.agents["a0"]["resources"]["gpu"] == 1
+
+
+def test_a_gpu_that_is_not_there_fails_the_run(serve):
+    server = serve(*python("pass"))
+    known = server.add("r1", resources={"slot": 1, "gpu": 2})
+    agent(SWEEP, gpus="0", quiet=True)
+    assert known.outcome == "failed" and "gpu=2" in known.exits[0]["error"]
+
+
 # -- ends --------------------------------------------------------------------------------------------------------------
 def test_a_halt_ends_the_program_at_its_next_log(serve):
     server = serve("nothing")
@@ -276,6 +292,16 @@ def test_what_was_not_answered_is_said_again(serve):
     assert known.started == 1 and known.outcome == "finished"
 
 
+def test_an_order_that_comes_again_is_carried_out_once(serve):
+    server = serve(*python("open('log', 'a').write('x'); import time; time.sleep(0.5)"))
+    server.insists = True
+    known = server.add("r1")
+    agent(SWEEP)
+    with open("log", encoding="utf-8") as file:
+        assert file.read() == "x"
+    assert known.outcome == "finished" and len(known.exits) == known.started == 1
+
+
 def test_what_was_not_taken_is_said_again(serve):
     server = serve(*python("import luthier\nfor i in range(30): luthier.log({'i': i}); print(i)"))
     server.accept = 1
@@ -293,13 +319,30 @@ def test_messages_become_smaller_where_the_server_takes_no_large_ones(serve):
     assert [row["i"] for row in known.rows] == list(range(300)) and known.outcome == "finished"
 
 
-def test_before_its_lease_is_over_an_agent_ends_its_runs(serve):
+def test_what_the_server_cannot_read_does_not_hold_the_rest_up(serve, capsys):
+    code = (
+        "import luthier\nwith luthier.init() as run:\n"
+        "    for i in range(3): run.log({'i': i}); run.summary['poison'] = i; print(i)"
+    )
+    server = serve(*python(code))
+    known = server.add("r1")
+    agent(SWEEP)
+    assert known.rows == [{"i": i} for i in range(3)] and known.lines == ["0", "1", "2"]
+    assert known.outcome == "finished" and known.summary == {}
+    assert "does not take summary of run r1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["gone", "silent"])
+def test_before_its_lease_is_over_an_agent_ends_its_runs(serve, how):
     server = serve(*python("import os, time; print(os.getpid()); time.sleep(60)"))
     known = server.add("r1")
     thread, ends = in_background(SWEEP, lease_s=2.0, quiet=True)
     server.until(lambda: known.lines)
     began = time.monotonic()
-    server.close()
+    if how == "gone":
+        server.close()
+    else:
+        server.silent.set()
     pid = int(known.lines[0])
     while not gone(pid):
         assert time.monotonic() - began < 2.5
@@ -307,7 +350,9 @@ def test_before_its_lease_is_over_an_agent_ends_its_runs(serve):
     assert time.monotonic() - began > 0.8
     with server.bell:
         server.runs["r1"].state = "lost"
-    server.open()
+    if how == "gone":
+        server.open()
+    server.silent.clear()
     thread.join(15)
     assert ends[0].counts == {"left": 1} and known.outcome == "left"
 
@@ -434,3 +479,4 @@ def test_a_sweep_that_is_not_there(serve):
     serve("nothing")
     with pytest.raises(ServerError, match="404"):
         agent("nosweep1")
+    assert not os.path.exists("luthier_runs")

@@ -81,20 +81,19 @@ def test_many_threads_share_it(heard, run):
         assert [m["row"]["i"] for m in heard if m["row"]["n"] == n] == list(range(50))
 
 
-def test_a_fork_has_a_line_of_its_own(heard, run):
-    run.log({"who": "parent"})
-    child = os.fork()
-    if child == 0:
-        try:
-            for i in range(50):
-                run.log({"who": "child", "i": i})
-            os._exit(0)
-        finally:
-            os._exit(1)
-    for i in range(50):
-        run.log({"who": "parent", "i": i})
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert [m["row"]["i"] for m in heard if m["row"]["who"] == "child"] == list(range(50))
+def test_a_fork_has_a_line_of_its_own(tmp_path):
+    listener = Listener(str(tmp_path / "s"), lambda message: {"echo": message["n"]})
+    agent = Line(listener.path)
+    try:
+        assert agent.say({"n": "first"})["echo"] == "first"
+        child = os.fork()
+        who = "parent" if child else "child"
+        fine = all(agent.say({"n": f"{who} {i}"}).get("echo") == f"{who} {i}" for i in range(300))
+        if not child:
+            os._exit(0 if fine else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 and fine
+    finally:
+        listener.close()
 
 
 def test_without_an_agent_the_program_goes_on(heard, run, tmp_path):

@@ -26,6 +26,7 @@ _BACKOFF = Backoff(first=0.2, longest=10.0, jitter=0.5)
 _SLACK_S = 15.0  # beyond what the server may hold a reply back
 _REFUSED = (401, 403)
 _UNKNOWN, _TOO_LARGE = 404, 413
+_UNREADABLE = (400, 422)
 
 
 class Courier:
@@ -60,7 +61,10 @@ class Courier:
         self._bell = threading.Condition()
         self._rung_at: float | None = None  # when something new came
         self._urgent = self._closed = self._leaving = False
+        self._settled = True  # whether the last orders were carried out
         self._failures, self._delay, self._room = 0, 0.0, _ROOM
+        self._wait_s = min(WAIT_S, lease.lease_s / 3)
+        self._careful = False  # one part at a time: one of them cannot be read
         self._thread = threading.Thread(target=self._work, name="luthier courier", daemon=True)
 
     def start(self) -> None:
@@ -79,6 +83,12 @@ class Courier:
         """Tell what is in *outbox*, too."""
         with self._bell:
             self.outboxes[outbox.run, outbox.attempt] = outbox
+            self._bell.notify()
+
+    def settle(self) -> None:
+        """Hear that the last orders were carried out: before that, the server would give them again."""
+        with self._bell:
+            self._settled = True
             self._bell.notify()
 
     def leave(self) -> None:
@@ -116,7 +126,7 @@ class Courier:
                     self._agent, body, timeout_s=wait_s + min(_SLACK_S, self._lease.lease_s / 4)
                 )
             except ServerError as error:
-                self._failed(error, len(said))
+                self._failed(error, said)
             else:
                 self._lease.renew(last)
                 self._answered(reply, said)
@@ -126,6 +136,8 @@ class Courier:
         now = clock()
         if self._failures:
             return last + self._delay - now
+        if not self._settled:
+            return 1.0
         if not self.outboxes:
             return 3600.0 if self._leaving or self.exit else 0.0
         waiting = any(outbox.waits for outbox in self.outboxes.values())
@@ -145,12 +157,14 @@ class Courier:
                 del self.outboxes[key]
                 continue
             parts = outbox.parts(max(_SMALLEST, left), leaving=self._leaving) if left > 0 or not said else []
+            if self._careful:
+                parts = parts[: 1 - len(said)]
             left -= sum(part.size for part in parts)
             said += parts
             if not any(part.told["is"] == "exited" for part in parts):
                 holding.append({"run": outbox.run, "attempt": outbox.attempt})
         idle = not holding and not self._leaving and not self._failures
-        wait_s = WAIT_S if idle else 0.0
+        wait_s = self._wait_s if idle else 0.0
         told = [part.told for part in said]
         return said, msgspec.json.encode({"wait_s": wait_s, "holding": holding, "said": told}), wait_s
 
@@ -163,6 +177,7 @@ class Courier:
             self._failures, self._delay = 1, self._heartbeat_s
         if self._room < _ROOM:
             self._room = min(_ROOM, self._room * 2)
+        self._careful = False
         self._heartbeat_s = float(reply.get("heartbeat_s") or self._heartbeat_s)
         for part in said[:taken]:
             part.outbox.taken(part)
@@ -170,14 +185,22 @@ class Courier:
             for key in [key for key, outbox in self.outboxes.items() if outbox.told]:
                 del self.outboxes[key]
             self.exit = str(reply.get("exit") or "")
-        self._deliver(reply.get("orders") or ())
+            orders = reply.get("orders") or ()
+            self._settled = not orders
+        self._deliver(orders)
 
-    def _failed(self, error: ServerError, parts: int) -> None:
+    def _failed(self, error: ServerError, said: Sequence[Said]) -> None:
         self._failures += 1
         self._delay = min(_BACKOFF.delay(self._failures, random.random()), self._lease.lease_s / 10)  # noqa: S311
-        if error.status == _TOO_LARGE and parts:
+        if error.status == _TOO_LARGE and said:
             self._room = max(_SMALLEST, self._room // 2)
             self._delay = 0.0 if self._room > _SMALLEST else self._delay
+        if error.status in _UNREADABLE and said:
+            if self._careful:  # this is the one
+                self._hear(f"{error}: the server does not take {said[0].told['is']} of run {said[0].outbox.run}")
+                said[0].outbox.taken(said[0])
+            self._careful, self._room, self._delay = True, _SMALLEST, 0.0
+            return
         if error.status == _UNKNOWN or error.status in _REFUSED:
             with self._bell:
                 self.exit, self.refused = str(error), True

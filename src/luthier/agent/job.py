@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import shutil
 import threading
@@ -67,7 +68,7 @@ class Job:
 
     def __init__(self, order: Order, place: Place, ring: Callable[[bool], None]) -> None:
         self.order, self._place = order, place
-        self.folder = place.folder / f"{order.run}-{order.attempt}"
+        self.folder = place.folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', order.run)}-{order.attempt}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.outbox = Outbox(order.run, order.attempt, self.folder, ring)
         self.child: Child | None = None

@@ -24,7 +24,7 @@ from luthier.agent.lease import Lease, clock
 from luthier.agent.place import Place
 from luthier.agent.signals import Signals
 from luthier.agent.uploads import Uploads
-from luthier.core.errors import ServerError
+from luthier.core.errors import BadArgument, ServerError
 from luthier.execution.devices import machine_resources
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from luthier.sweeps.client import Client
 
 GRACE_S = 10.0
-_LOOK_S = 0.5
+_LOOK_S = 0.2  # for what wakes nobody: signals
+_LONGEST = 60  # bytes of the name of a directory for sockets' own
 _LAST_WORDS_S = 3.0  # for a server that is away, when the agent is to end
 
 
@@ -91,14 +92,17 @@ class Loop:
         Raises:
             ServerError: the server cannot be reached at all, or refuses the agent.
         """
+        folder = self._folder()
         sent = clock()
-        registration = self._client.register_agent(self._sweep, self._about())
+        try:
+            registration = self._client.register_agent(self._sweep, self._about())
+        except ServerError:
+            _tidy(folder)
+            raise
         sweep = dict(registration["sweep"])
         lease = Lease(float(registration.get("lease_s") or 300.0), sent)
         self._telling.registered(sweep, self._client.server)
-        folder = self._settings.workdir / "luthier_runs" / str(sweep["id"])
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="luthier-") as sockets, Signals(self._wake.set) as signals:
+        with tempfile.TemporaryDirectory(prefix="luthier-", dir=_short()) as sockets, Signals() as signals:
             uploads = Uploads(self._client)
             courier = Courier(self._client, registration, lease, self._deliver, self._telling.note)
             place = Place(
@@ -115,11 +119,23 @@ class Loop:
         if not courier.exit:
             with contextlib.suppress(ServerError):
                 self._client.leave(str(registration["agent"]), patience_s=0.0 if courier.away else _LAST_WORDS_S)
-        for place_left in (folder, folder.parent):
-            with contextlib.suppress(OSError):
-                place_left.rmdir()
+        _tidy(folder)
         self._telling.ended(ended)
         return ended
+
+    def _folder(self) -> Path:
+        """Return the directory for those of the runs; it is made.
+
+        Raises:
+            BadArgument: it cannot be.
+        """
+        folder = self._settings.workdir / "luthier_runs" / self._sweep
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            wanted = "a directory that this user may write to"
+            raise BadArgument("workdir", os.fspath(self._settings.workdir), wanted, str(error)) from error
+        return folder
 
     def _about(self) -> dict[str, Any]:
         settings, host = self._settings, platform.node() or "localhost"
@@ -156,6 +172,7 @@ class Loop:
                 return self._over(signals, courier)
             while self._orders:
                 self._carry_out(self._orders.popleft(), place, courier, leaving=leaving)
+            courier.settle()
             self._mind_lease(lease)
             self._bury(courier)
             if leaving or courier.exit:
@@ -231,3 +248,15 @@ class Loop:
         if signals.reason:
             return Ended(signals.reason, 128 + signals.number, counts)
         return Ended(courier.exit, int(courier.refused), counts)
+
+
+def _tidy(folder: Path) -> None:
+    """Take away the directory for runs, and the one that it is in, where nothing is in them."""
+    for empty in (folder, folder.parent):
+        with contextlib.suppress(OSError):
+            empty.rmdir()
+
+
+def _short() -> str | None:
+    """Return a directory for temporary files with a name that leaves room for those of sockets (about 100 bytes)."""
+    return "/tmp" if len(os.fsencode(tempfile.gettempdir())) > _LONGEST else None  # noqa: S108 (the folder is private)

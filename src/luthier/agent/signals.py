@@ -7,7 +7,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType, TracebackType
     from typing import Self
 
@@ -15,16 +14,14 @@ if TYPE_CHECKING:
 class Signals:
     """While it is open, remembers SIGINT, SIGTERM and SIGHUP; in a thread other than the main one, none of them.
 
-    Args:
-        wake: called when one comes (must be safe in a signal handler).
+    Nobody is woken: a handler may come while the main thread has the very lock that waking somebody takes.
 
     Attributes:
         number: the first signal that came; 0 before.
         insisted: whether there was another.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    def __init__(self) -> None:
         self._before: dict[int, Any] = {}
         self.number, self.insisted = 0, False
 
@@ -49,4 +46,3 @@ class Signals:
             self.insisted = True
         else:
             self.number = number
-        self._wake()

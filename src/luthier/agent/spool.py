@@ -26,7 +26,7 @@ class Spool:
     >>> spool = Spool(Path("unused"))
     >>> spool.add(1.0, b"a"), spool.add(2.0, b"b")
     (0, 1)
-    >>> list(spool.front(10))
+    >>> list(spool.front(100))
     [(1.0, b'a'), (2.0, b'b')]
     >>> spool.drop(1); spool.first, len(spool)
     (1, 1)

@@ -29,6 +29,7 @@ _AGAIN = frozenset({429, 502, 503, 504})
 _BACKOFF = Backoff(first=0.2, longest=5.0, jitter=0.5)
 _BLOCK = 1 << 20
 _PAGE = 500
+_LEAVE_S = 5.0  # who leaves does not wait for long
 _SHOWN = 300  # characters of a server's answer that an error repeats
 
 
@@ -178,7 +179,7 @@ class Client:
 
     def leave(self, agent: str, *, patience_s: float = 0.0) -> None:
         """Give an agent's runs back at once."""
-        self.call("POST", f"/agents/{_part(agent)}/leave", {}, patience_s=patience_s)
+        self.call("POST", f"/agents/{_part(agent)}/leave", {}, patience_s=patience_s, timeout_s=_LEAVE_S)
 
     # -- requests ------------------------------------------------------------------------------------------------------
     def call(  # noqa: PLR0913 (of which each caller needs two or three)
