@@ -62,7 +62,8 @@ def test_no_error_of_the_server(engine, database_url, tmp_path):
         for operation in operations:
             if operation.path.endswith("/stream"):  # which never ends
                 continue
-            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            wrong = [GenerationMode.NEGATIVE] if operation.body else []  # of a path alone nearly all is right
+            for mode in (GenerationMode.POSITIVE, *wrong):
                 with contextlib.suppress(Unsatisfiable):  # nothing can be wrong where nothing is asked
                     strategy = operation.as_strategy(generation_mode=mode)
                     SETTINGS(given(strategy)(asker(client, operation.path, tried)))()
