@@ -33,7 +33,8 @@ def world(tmp_path_factory):
     """A database with sweeps of all kinds, its address, and what buttons have sent."""
     database = connect(f"sqlite:///{tmp_path_factory.mktemp('pages')}/server.db")
     migrate(database)
-    seeded, asked = Seeded(database), []
+    seeded = Seeded(database)
+    asked: list[tuple[object, ...]] = []
     seeded.project()
     seeded.sweep(runs=64, reports=6, agents=3)
     seeded.sweep(BIG, runs=200, reports=2, going=5, agents=5, name="many runs")
@@ -56,10 +57,11 @@ def page(browser, world):
     """A page that must not complain."""
     context = browser.new_context(base_url=world[1], viewport={"width": 1280, "height": 900}, bypass_csp=False)
     context.set_default_timeout(20_000)
-    found, wrong = context.new_page(), []
+    found = context.new_page()
+    wrong: list[str] = []
     found.on("pageerror", lambda error: wrong.append(str(error)))
     found.on("console", lambda message: wrong.append(message.text) if message.type in {"error", "warning"} else None)
-    found.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    found.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
     yield found
     context.close()
     assert not wrong
@@ -215,6 +217,18 @@ def test_what_changes_is_shown(page, world):
     with seeded.database.begin() as connection:
         connection.execute(tables.runs.update().where(tables.runs.c.id == f"{SWEEP}-62").values(lines=4))
     expect(page.locator("#lines span.err")).to_have_text("<b>late</b>")
+
+
+def test_lists_are_alive_too(page, world):
+    seeded = world[0]
+    page.goto("/projects/digits")
+    expect(page.locator("#live")).to_have_text("live")
+    seeded.sweep("later000", runs=1, going=1, name="came later")
+    expect(page.get_by_role("link", name="came later")).to_be_visible()
+    page.goto("/")
+    expect(page.locator("#live")).to_have_text("live")
+    seeded.project("another", 2)
+    expect(page.get_by_role("link", name="another")).to_be_visible()
 
 
 def test_buttons(page, world):

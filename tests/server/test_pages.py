@@ -58,7 +58,8 @@ class Elements(HTMLParser):
 def test_all_that_a_page_refers_to_is_there(sweep):
     sweep.long(rows=60)
     with application(sweep) as client:
-        waiting, seen = ["/", f"/compare?runs={SWEEP}-0,{SWEEP}-1", "/runs/long"], set()
+        waiting = ["/", f"/compare?runs={SWEEP}-0,{SWEEP}-1", "/runs/long"]
+        seen: set[str] = set()
         while waiting:
             path = waiting.pop()
             if path in seen or len(seen) > 150:

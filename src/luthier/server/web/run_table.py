@@ -90,7 +90,12 @@ class RunTableView:
 
     def link(self, **changes: Any) -> str:
         """Return the page with something changed: ``sort``, ``descending``, ``filters``, ``group``, ``offset``."""
-        now: dict[str, Any] = {"sort": self._sort, "descending": self._descending, "filters": self.filters, "group": self.group}
+        now: dict[str, Any] = {
+            "sort": self._sort,
+            "descending": self._descending,
+            "filters": self.filters,
+            "group": self.group,
+        }
         now |= {"columns": self.chosen, "offset": None} | changes
         descending = now["descending"]
         return linked(

@@ -33,7 +33,7 @@ def router(database: sa.Engine, *, dependencies: Sequence[Depends] = (), visible
     """
     sight, pulse = Sight(database, visible), Pulse(database)
     routes = APIRouter(prefix=BASE, dependencies=list(dependencies))
-    routes.include_router(projects.router(sight))
+    routes.include_router(projects.router(sight, pulse))
     routes.include_router(sweeps.router(sight, Lineups(database), Figures(database), pulse))
     routes.include_router(runs.router(sight, pulse))
     return routes

@@ -147,6 +147,11 @@ const luthier = (() => {
       retheme();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", retheme);
+    const list = document.body.dataset.list;
+    if (list) {
+      const renew = paced(2, () => part(list));
+      listen((told, kind) => { if (kind === "change") renew(); });
+    }
     document.addEventListener("click", (event) => {
       const button = event.target.closest("[data-actions] button[data-method]");
       if (button) act(button);
