@@ -11,7 +11,9 @@ from fastapi.requests import Request  # noqa: TC002 (FastAPI reads the annotatio
 from fastapi.testclient import TestClient
 
 from luthier.server import tables
-from luthier.server.auth.caller import Caller, Role
+from luthier.server.app import create_app
+from luthier.server.auth.caller import LOCAL, Caller, Role
+from luthier.server.auth.keys import Keys
 from luthier.server.routes import reading
 from luthier.server.web import pages
 from tests.server.seeded import EVIL, Seeded, text
@@ -220,3 +222,43 @@ def test_nothing_yet(seeded: Seeded):
         assert "No runs yet" in page and "No agents yet" in page
     with application(seeded, readonly=True) as client:
         assert "Tuner" not in client.get("/").text
+
+
+CONFIG = "method: random\nmetric: {name: loss}\nrun_cap: 2\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+
+
+@pytest.fixture
+def server(database_url, tmp_path):
+    """The whole server, for who has keys."""
+    app = create_app(database_url, files=tmp_path / "files", auth=True)
+    key = Keys(app.state.service.engine).add("ann", Role.WRITE, None, by=LOCAL)[1]
+    with TestClient(app, base_url="http://127.0.0.1:8017", follow_redirects=False) as client:
+        yield client, {"Authorization": f"Bearer {key}"}, key
+
+
+def test_on_the_whole_server(server):
+    client, bearer, key = server
+    answer = client.get("/", headers={"accept": "text/html"})
+    assert answer.status_code in {302, 303, 307} and answer.headers["location"].startswith("/login")
+    assert client.get("/static/page.css").status_code == 200
+    sweep = client.post("/api/v1/sweeps", json={"config": CONFIG, "project": "digits"}, headers=bearer).json()["sweep"]
+    agent = client.post(f"/api/v1/sweeps/{sweep}/agents", json={"name": "w1"}, headers=bearer).json()["agent"]
+
+    def talk(**told):
+        return client.post(f"/api/v1/agents/{agent}/exchange", json=told, headers=bearer).json()["orders"]
+
+    (order,) = talk()
+    run = {"run": order["run"], "attempt": order["attempt"]}
+    said = [{"is": "rows", **run, "first": 0, "rows": [{"loss": 0.25, "other": 7}]},
+            {"is": "output", **run, "first": 0, "lines": [[1.0, "out", "hello"]]}]  # fmt: skip
+    talk(holding=[run], said=said)
+    assert client.post("/login", data={"key": key}).status_code == 303
+    page = client.get(f"/sweeps/{sweep}").text
+    assert "w1" in page and order["name"] in page and "0.25" in page and "Log out" in page and "Pause" in page
+    page = client.get(f"/runs/{order['run']}").text
+    assert "hello" in page and 'data-metric="other"' in page
+    csrf = {"X-Luthier-CSRF": "1"}
+    assert client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "PAUSED"}).status_code == 403
+    assert client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "PAUSED"}, headers=csrf).status_code == 204
+    assert "Resume" in client.get(f"/sweeps/{sweep}?part=head").text
+    assert client.get("/sweeps/nope").status_code == 404

@@ -320,21 +320,6 @@ def test_a_key_of_one_project_hears_of_that_alone(sweep):
     assert silence.startswith(": ") and "event: change" in change
 
 
-def test_a_stream_ends_with_its_key(sweep, monkeypatch):
-    monkeypatch.setattr("luthier.server.routes.reading.files.ASK_EVERY_S", -1.0)
-    asked = []
-
-    async def stands(request):
-        asked.append(request.url.path)
-        return len(asked) < 3
-
-    app = FastAPI()
-    app.include_router(reading.router(sweep.database, stands=stands))
-    with TestClient(app) as client:
-        heard = client.get(f"{BASE}/sweeps/{SWEEP}/stream").text
-    assert "event: now" in heard and asked == [f"{BASE}/sweeps/{SWEEP}/stream"] * 3
-
-
 def test_listeners_share_a_watch_that_ends_with_them(sweep):
     async def listen():
         pulse = Pulse(sweep.database, every_s=0.01)

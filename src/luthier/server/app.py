@@ -77,7 +77,7 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
     add_refusals(app)
     for part in (agents, sweeps, experiments, uploads):
         app.include_router(part.router(service, gate))
-    app.include_router(reading.router(engine, stands=gate.stands))
+    app.include_router(reading.router(engine))
     app.include_router(pages.router(engine))
 
     @app.get("/api/v1/health", tags=["server"], summary="Whether the server works")

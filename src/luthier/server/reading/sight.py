@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 Visible = Callable[["Request"], Collection[int] | None]
-Stands = Callable[["Request"], Awaitable[bool]]
 
 
 def visible(request: Request) -> Collection[int] | None:
@@ -30,11 +29,10 @@ class Sight:
     Args:
         database: the server's.
         visible: says which projects a request may see.
-        stands: says whether who sent a request some time ago would be let in now; always where None.
     """
 
-    def __init__(self, database: sa.Engine, visible: Visible = visible, stands: Stands | None = None) -> None:
-        self.database, self.visible, self.stands = database, visible, stands
+    def __init__(self, database: sa.Engine, visible: Visible = visible) -> None:
+        self.database, self.visible = database, visible
 
     def project(self, request: Request, name: str) -> int:
         """Return the id of the project *name*.

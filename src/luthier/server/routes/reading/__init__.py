@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from fastapi.params import Depends
 
-    from luthier.server.reading.sight import Stands, Visible
+    from luthier.server.reading.sight import Visible
 
 BASE = "/api/v1"
 
@@ -28,7 +28,6 @@ def router(
     *,
     dependencies: Sequence[Depends] = (),
     visible: Visible = visible,
-    stands: Stands | None = None,
 ) -> APIRouter:
     """Return the routes below ``/api/v1`` that read.
 
@@ -36,9 +35,8 @@ def router(
         database: the server's.
         dependencies: what each request passes first: who checks keys goes here.
         visible: says which projects a request may see; as its key says by default.
-        stands: is asked now and then whether who listens to a stream would still be let in.
     """
-    sight, pulse = Sight(database, visible, stands), Pulse(database)
+    sight, pulse = Sight(database, visible), Pulse(database)
     routes = APIRouter(prefix=BASE, dependencies=list(dependencies))
     routes.include_router(projects.router(sight, pulse))
     routes.include_router(sweeps.router(sight, Lineups(database), Figures(database), pulse))

@@ -54,6 +54,6 @@ def router(sight: Sight, pulse: Pulse) -> APIRouter:
     @routes.get("/stream", operation_id="stream_all", responses=EVENTS, response_class=Response)
     def stream(request: Request) -> StreamingResponse:
         """Whether anything has changed in any sweep, as server-sent events ``now`` and ``change``."""
-        return streamed(pulse.listing(sight.visible(request)), request, sight.stands)
+        return streamed(pulse.listing(sight.visible(request)))
 
     return routes

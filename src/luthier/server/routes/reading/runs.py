@@ -122,7 +122,7 @@ def router(sight: Sight, pulse: Pulse) -> APIRouter:
     def stream(request: Request, run: str) -> StreamingResponse:
         """What changes in the run, as server-sent events ``now``, ``change`` and ``gone``."""
         sight.run(request, run)
-        return streamed(pulse.run(run), request, sight.stands)
+        return streamed(pulse.run(run))
 
     @routes.get("/compare", operation_id="compare_runs", responses=ANSWERS)
     def compared(request: Request, runs: Annotated[list[str], Query(min_length=1, max_length=100)]) -> Comparison:

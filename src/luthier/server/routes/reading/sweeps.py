@@ -126,6 +126,6 @@ def router(sight: Sight, lineups: Lineups, figures: Figures, pulse: Pulse) -> AP
     def stream(request: Request, sweep: str) -> StreamingResponse:
         """What changes in the sweep, as server-sent events ``now``, ``change`` and ``gone``."""
         sight.sweep(request, sweep)
-        return streamed(pulse.sweep(sweep), request, sight.stands)
+        return streamed(pulse.sweep(sweep))
 
     return routes
