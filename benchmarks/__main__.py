@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from benchmarks import (
     checkpoints,
     dataframe,
+    looked_at,
     persist,
     quickstart,
     report,
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "wrapped": wrapped.bench,
     "searchers": searchers.bench,
     "wandb": tracked.bench,
+    "pages": looked_at.bench,
     "service": service.bench,
 }
 

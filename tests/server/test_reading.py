@@ -298,6 +298,28 @@ def test_stream_tells_what_has_changed(sweep):
     assert any(h.startswith(": ") for h in heard) and "event: gone" in heard[-1]
 
 
+def test_a_key_of_one_project_hears_of_that_alone(sweep):
+    sweep.project("other", 2)
+    sweep.sweep("theirs00", runs=1, going=1, project=2)
+
+    async def listen():
+        pulse, heard = Pulse(sweep.database, every_s=0.01, beat_s=0.05), []
+        own, every = pulse.listing({1}), pulse.listing()
+        for stream in (own, every):
+            await anext(stream)
+            heard.append((await anext(stream)).decode())
+        with sweep.database.begin() as connection:
+            connection.execute(tables.sweeps.update().where(tables.sweeps.c.id == "theirs00").values(length=99))
+        heard += [(await anext(own)).decode(), (await anext(every)).decode()]
+        for stream in (own, every):
+            await stream.aclose()
+        return heard
+
+    mine, all_of_them, silence, change = asyncio.run(listen())
+    assert '{"RUNNING":1}' in mine and '{"RUNNING":2}' in all_of_them
+    assert silence.startswith(": ") and "event: change" in change
+
+
 def test_listeners_share_a_watch_that_ends_with_them(sweep):
     async def listen():
         pulse = Pulse(sweep.database, every_s=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 import click
@@ -37,11 +38,11 @@ def ui(*, directory: str, port: int) -> None:
         from luthier.server.viewing.app import viewing
     except ImportError as error:
         raise Refused(str(MissingLibrary("luthier ui", error.name or "fastapi", "server"))) from error
+    listening = _listening(port)
     try:
-        with viewing(path) as (app, folder):
+        with contextlib.closing(listening), viewing(path) as (app, folder):
             for where, why in folder.unreadable.items():
                 click.echo(f"unreadable: {where}: {plain_text(why)}", err=True)
-            listening = _listening(port)
             click.echo(f"http://{HOST}:{listening.getsockname()[1]} shows {path}; Ctrl-C ends it", err=True)
             config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
             uvicorn.Server(config).run(sockets=[listening])
@@ -55,5 +56,6 @@ def _listening(port: int) -> socket.socket:
     try:
         found.bind((HOST, port))
     except OSError as error:
+        found.close()
         raise Refused(f"--port {port} cannot be used: {error.strerror}. Give another one, or 0.") from error
     return found

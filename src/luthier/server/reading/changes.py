@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from luthier.server.tables import agents, runs, sweeps
+from luthier.server.tables import agents, projects, runs, sweeps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 MOST = 100  # changed runs that are told one by one
 _OPEN = ("waiting", "running", "stopping", "paused")
@@ -70,6 +70,34 @@ class SweepChanges:
         if first:
             return []
         return [_told(row) for key, row in self._known.items() if before.get(key) != row]
+
+
+class ListChanges:
+    """Looks at the sweeps of projects again and again.
+
+    Args:
+        database: the server's.
+        only: the ids of the projects that may be seen; all where None.
+    """
+
+    def __init__(self, database: sa.Engine, only: Collection[int] | None) -> None:
+        self._database, self._only = database, only
+        self._mark: tuple[Any, ...] | None = None
+
+    def look(self) -> Mapping[str, Any]:
+        """Return how many sweeps there are in which state, if anything in them is new; empty where nothing is."""
+        sums = (sa.func.sum(sweeps.c.length), sa.func.max(sweeps.c.updated_at), sa.func.max(sweeps.c.created_at))
+        query = sa.select(sweeps.c.state, sa.func.count(), *sums).group_by(sweeps.c.state).order_by(sweeps.c.state)
+        if self._only is not None:
+            query = query.where(sweeps.c.project_id.in_(list(self._only)))
+        with self._database.connect() as connection:
+            rows = connection.execute(query).all()
+            here = connection.scalar(sa.select(sa.func.count()).select_from(projects))
+        mark = (here, *map(tuple, rows))
+        if mark == self._mark:
+            return {}
+        self._mark = mark
+        return {"counts": {row[0]: row[1] for row in rows}}
 
 
 class RunChanges:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import sqlalchemy as sa
 
-from luthier.server.reading.changes import RunChanges, SweepChanges
+from luthier.server.reading.changes import ListChanges, RunChanges, SweepChanges
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 
 EVERY_S, BEAT_S = 0.5, 15.0
 _WAITING = 16  # messages for a reader who is slow; then it is told to read everything anew
@@ -54,6 +54,11 @@ class Pulse:
     def run(self, run: str) -> AsyncGenerator[bytes, None]:
         """Yield what changes in *run*, as server-sent events; it ends when the run is gone."""
         return self._listen(("run", run), lambda: RunChanges(self._database, run))
+
+    def listing(self, only: Collection[int] | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield when anything changes in the projects *only*, or in any, as server-sent events."""
+        key = "" if only is None else ",".join(map(str, sorted(only)))
+        return self._listen(("list", key), lambda: ListChanges(self._database, only))
 
     async def _listen(self, key: tuple[str, str], make: Callable[[], Changes]) -> AsyncGenerator[bytes, None]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)

@@ -96,7 +96,8 @@ def _asked(
     postgres = connection.dialect.name == "postgresql"
     value = _on_postgres(metric) if postgres else _on_sqlite(metric)
     bucket = history.c.row // width
-    inner = sa.select(bucket.label("bucket"), value.label("value")).where(*own).subquery()
+    inner = sa.select(bucket.label("bucket"), value.label("value")).where(*own).cte("found")
+    inner = inner.prefix_with("MATERIALIZED")  # or else each row is parsed once for each use of its value
     known: sa.ColumnElement[Any] = inner.c.value
     if not postgres:
         known = sa.case((sa.func.typeof(known).in_(("integer", "real")), known))

@@ -137,7 +137,8 @@ class Copied:
         return found
 
     def _write_runs(self, connection: sa.Connection, touched: dict[str, None]) -> None:
-        new, old = [], []
+        new: list[dict[str, Any]] = []
+        old: list[dict[str, Any]] = []
         there = {row.id for row in connection.execute(sa.select(runs.c.id).where(runs.c.sweep_id == self.id))}
         for trial in touched:
             row = self._row.trials[trial]  # type: ignore[index]  # a trial's id

@@ -49,7 +49,7 @@ class Printed:
         try:
             with (self._folder / _FILES[stream]).open("rb") as file:
                 size = file.seek(0, 2)
-                begin = self._seen[stream] if size >= self._seen[stream] else size  # it was cut: its end is known
+                begin = min(self._seen[stream], size)  # it was cut: its end is known
                 begin = max(begin, size - _MOST)
                 file.seek(begin)
                 text = file.read(_MOST)

@@ -111,7 +111,8 @@ class _Pages:
     def projects(self, request: Request) -> Response:
         with self._sight.database.connect() as connection:
             found = list_projects(connection, self._sight.visible(request))
-        return self._render(request, "projects.html", projects=found)
+        template = "projects_list.html" if request.query_params.get("part") == "list" else "projects.html"
+        return self._render(request, template, projects=found)
 
     def project(self, request: Request, project: str) -> Response:
         number = self._sight.project(request, project)
@@ -123,7 +124,8 @@ class _Pages:
                 "sweeps": list_sweeps(connection, project, None, offset, _SWEEPS),
                 "alone": read_alone(connection, number, _ALONE),
             }
-        return self._render(request, "project.html", **values, offset=offset, limit=_SWEEPS)
+        template = "project_list.html" if request.query_params.get("part") == "list" else "project.html"
+        return self._render(request, template, **values, offset=offset, limit=_SWEEPS)
 
     def sweep(self, request: Request, sweep: str) -> Response:
         self._sight.sweep(request, sweep)

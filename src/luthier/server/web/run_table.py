@@ -83,13 +83,19 @@ class RunTableView:
             return [c for c in self.columns if c.name in names or c.label in self.chosen]
         parameters = [c.name for c in self.columns if c.kind == "config" and _varies(c.name, lineup)]
         metrics = [c.name for c in self.columns if c.kind == "summary" and c.name != self.measured]
-        names = {"state", "runtime", "started_at", self.measured, *parameters[:_PARAMETERS], *metrics[:_METRICS]}
+        names = {"state", "runtime", "started_at", *parameters[:_PARAMETERS], *metrics[:_METRICS]}
+        names |= {self.measured} if self.measured is not None else set()
         first = ("state", self.measured)
         return sorted((c for c in self.columns if c.name in names), key=lambda c: _place(c, first))
 
     def link(self, **changes: Any) -> str:
         """Return the page with something changed: ``sort``, ``descending``, ``filters``, ``group``, ``offset``."""
-        now = {"sort": self._sort, "descending": self._descending, "filters": self.filters, "group": self.group}
+        now: dict[str, Any] = {
+            "sort": self._sort,
+            "descending": self._descending,
+            "filters": self.filters,
+            "group": self.group,
+        }
         now |= {"columns": self.chosen, "offset": None} | changes
         descending = now["descending"]
         return linked(

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 BASE = "/api/v1"
 
 
-def router(database: sa.Engine, *, dependencies: Sequence[Depends] = (), visible: Visible = visible) -> APIRouter:
+def router(
+    database: sa.Engine,
+    *,
+    dependencies: Sequence[Depends] = (),
+    visible: Visible = visible,
+) -> APIRouter:
     """Return the routes below ``/api/v1`` that read.
 
     Args:
@@ -33,7 +38,7 @@ def router(database: sa.Engine, *, dependencies: Sequence[Depends] = (), visible
     """
     sight, pulse = Sight(database, visible), Pulse(database)
     routes = APIRouter(prefix=BASE, dependencies=list(dependencies))
-    routes.include_router(projects.router(sight))
+    routes.include_router(projects.router(sight, pulse))
     routes.include_router(sweeps.router(sight, Lineups(database), Figures(database), pulse))
     routes.include_router(runs.router(sight, pulse))
     return routes

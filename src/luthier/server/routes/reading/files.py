@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi.responses import StreamingResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
 
 def attached(name: str) -> dict[str, str]:
@@ -19,6 +19,12 @@ def attached(name: str) -> dict[str, str]:
     """
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:150]
     return {"Content-Disposition": f'attachment; filename="{safe}"'}
+
+
+def streamed(events: AsyncGenerator[bytes, None]) -> StreamingResponse:
+    """Return an answer that sends *events* as they come; what lies between is asked not to keep them back."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 def streaming(parts: Iterator[str] | Iterator[bytes], media_type: str, name: str) -> StreamingResponse:

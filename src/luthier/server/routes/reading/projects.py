@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.requests import Request
+from fastapi.responses import Response, StreamingResponse
 
 from luthier.server.reading.projects import list_projects, read_project
 from luthier.server.reading.shapes import Project, SweepLine
 from luthier.server.reading.sweeps import MOST, list_sweeps
-from luthier.server.routes.reading.answering import ANSWERS, Answering
+from luthier.server.routes.reading.answering import ANSWERS, EVENTS, Answering
+from luthier.server.routes.reading.files import streamed
 
 if TYPE_CHECKING:
+    from luthier.server.reading.pulse import Pulse
     from luthier.server.reading.sight import Sight
 
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 
 
-def router(sight: Sight) -> APIRouter:
+def router(sight: Sight, pulse: Pulse) -> APIRouter:
     """Return the routes of projects and of lists of sweeps."""
     routes = APIRouter(route_class=Answering, tags=["reading"])
 
@@ -47,5 +50,10 @@ def router(sight: Sight) -> APIRouter:
             sight.project(request, project)
         with sight.database.connect() as connection:
             return list_sweeps(connection, project, sight.visible(request), offset, limit)
+
+    @routes.get("/stream", operation_id="stream_all", responses=EVENTS, response_class=Response)
+    def stream(request: Request) -> StreamingResponse:
+        """Whether anything has changed in any sweep, as server-sent events ``now`` and ``change``."""
+        return streamed(pulse.listing(sight.visible(request)))
 
     return routes

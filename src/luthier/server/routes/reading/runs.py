@@ -25,7 +25,7 @@ from luthier.server.reading.runs import MOST_LINES, output_text, read_output, re
 from luthier.server.reading.shapes import Comparison, History, HistoryRows, Output, Run
 from luthier.server.reading.stretches import Stretches
 from luthier.server.routes.reading.answering import ANSWERS, CSV, EVENTS, JSON, TEXT, Answering
-from luthier.server.routes.reading.files import streaming
+from luthier.server.routes.reading.files import streamed, streaming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,7 @@ def router(sight: Sight, pulse: Pulse) -> APIRouter:
     def stream(request: Request, run: str) -> StreamingResponse:
         """What changes in the run, as server-sent events ``now``, ``change`` and ``gone``."""
         sight.run(request, run)
-        return StreamingResponse(pulse.run(run), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        return streamed(pulse.run(run))
 
     @routes.get("/compare", operation_id="compare_runs", responses=ANSWERS)
     def compared(request: Request, runs: Annotated[list[str], Query(min_length=1, max_length=100)]) -> Comparison:

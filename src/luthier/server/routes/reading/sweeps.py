@@ -16,7 +16,7 @@ from luthier.server.reading.shapes import Agent, RunTable, Sweep
 from luthier.server.reading.sweeps import read_agents, read_sweep
 from luthier.server.reading.table import MOST, Wish, chosen, shown_columns, table
 from luthier.server.routes.reading.answering import ANSWERS, CSV, EVENTS, FIGURE, JSON, TEXT, Answering
-from luthier.server.routes.reading.files import attached, streaming
+from luthier.server.routes.reading.files import attached, streamed, streaming
 
 if TYPE_CHECKING:
     from luthier.server.reading.sight import Sight
@@ -126,8 +126,6 @@ def router(sight: Sight, lineups: Lineups, figures: Figures, pulse: Pulse) -> AP
     def stream(request: Request, sweep: str) -> StreamingResponse:
         """What changes in the sweep, as server-sent events ``now``, ``change`` and ``gone``."""
         sight.sweep(request, sweep)
-        return StreamingResponse(
-            pulse.sweep(sweep), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-        )
+        return streamed(pulse.sweep(sweep))
 
     return routes

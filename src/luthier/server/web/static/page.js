@@ -30,11 +30,11 @@ const luthier = (() => {
   };
 
   // Parts of the page: fetched from the page's own address and put in place; focus and choices stay.
-  const fresh = new Map();
-  const part = async (name, address = location.href) => {
+  const fresh = new Map(), shown = new Map();
+  const part = async (name, asked = false) => {
     const box = document.querySelector(`[data-part="${name}"]`);
     if (!box) return;
-    const url = new URL(address, location.href);
+    const url = new URL(location.href);
     url.searchParams.set("part", name);
     url.hash = "";
     const turn = (fresh.get(name) ?? 0) + 1;
@@ -45,7 +45,9 @@ const luthier = (() => {
       if (answer.redirected && new URL(answer.url).pathname === "/login") return location.reload();
       const text = await answer.text();
       if (!answer.ok) throw new Error(answer.status === 404 ? "it is not there any more" : `the server answered ${answer.status}`);
-      if (fresh.get(name) === turn) swap(box, text);
+      const picked = getSelection();
+      if (!picked.isCollapsed && !asked && box.contains(picked.anchorNode)) return; // somebody is about to copy it
+      if (fresh.get(name) === turn && shown.get(box) !== text) { swap(box, text); shown.set(box, text); }
     } catch (error) {
       toast(`Not up to date: ${error.message}`);
     } finally {
@@ -147,6 +149,11 @@ const luthier = (() => {
       retheme();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", retheme);
+    const list = document.body.dataset.list;
+    if (list) {
+      const renew = paced(2, () => part(list));
+      listen((told, kind) => { if (kind === "change") renew(); });
+    }
     document.addEventListener("click", (event) => {
       const button = event.target.closest("[data-actions] button[data-method]");
       if (button) act(button);

@@ -43,7 +43,7 @@ document.addEventListener("DOMContentLoaded", () => {
   // The table: its links and forms change the address, and fetch the table alone.
   const turn = async (address, push = true) => {
     if (push) history.pushState(null, "", address);
-    await luthier.part("runs");
+    await luthier.part("runs", true);
   };
   const show_only = (filters) => {
     const url = new URL(location.href);
