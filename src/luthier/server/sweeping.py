@@ -72,7 +72,7 @@ def project_id(connection: Connection, name: str, now: float) -> int:
         from sqlalchemy.dialects import postgresql, sqlite
 
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        made = dialect.insert(projects).values(name=name, created_at=now).on_conflict_do_nothing()
+        made = dialect.insert(projects).values(name=name, created_at=now).on_conflict_do_nothing(index_elements=["name"])
         connection.execute(made)
         found = connection.execute(chosen).scalar_one()
     return int(found)
