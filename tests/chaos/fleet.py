@@ -14,14 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-SERVE = """
-import pathlib, sys, uvicorn
-from luthier.server.app import create_app
-url, folder, host, port, lease = sys.argv[1:]
-app = create_app(url, files=pathlib.Path(folder), lease_s=float(lease))
-uvicorn.run(app, host=host, port=int(port), log_level="warning", access_log=False, timeout_graceful_shutdown=5)
-"""
-
 
 class Member:
     """A process that is started again whenever it was killed.
@@ -29,12 +21,13 @@ class Member:
     Args:
         name: of its file of output in *folder*.
         folder: where it may write.
-        command: what it runs.
+        command: what it does, with its arguments.
         before: goes before the command: where it is to run.
     """
 
     def __init__(self, name: str, folder: Path, command: Sequence[str], before: Sequence[str] = ()) -> None:
-        self.name, self.folder, self.command = name, folder, [*before, *command]
+        self.name, self.folder = name, folder
+        self.command = [*before, sys.executable, "-m", "luthier", *command]
         self.process: subprocess.Popen[bytes] | None = None
         self.due = 0.0  # when it is to be started again
         self.stopped_until: float | None = None
@@ -90,18 +83,17 @@ class Member:
         return path.read_text(errors="replace") if path.exists() else ""
 
 
-def server(name: str, folder: Path, url: str, lease_s: float, **where: Any) -> tuple[Member, str]:
-    """Return a server over the database at *url*, not started yet, and its own URL."""
-    host, before = where.get("host", "127.0.0.1"), where.get("before", ())
-    port = where.get("port") or free_port()
-    command = [sys.executable, "-c", SERVE, url, str(folder / "files"), host, str(port), str(lease_s)]
-    return Member(name, folder, command, before), f"http://{host}:{port}"
+def server(name: str, folder: Path, database_url: str, lease_s: float, *more: str, **where: Any) -> tuple[Member, str]:
+    """Return a server over the database at *database_url*, not started yet, and its own URL."""
+    host, port = where.get("host", "127.0.0.1"), where.get("port") or free_port()
+    command = ["server", "--host", host, "--port", str(port), "--database-url", database_url]
+    command += ["--files", str(folder / "files"), "--lease", str(lease_s), *more]
+    return Member(name, folder, command, where.get("before", ())), f"http://{host}:{port}"
 
 
 def agent(name: str, folder: Path, sweep: str, url: str, *more: str, before: Sequence[str] = ()) -> Member:
     """Return an agent of *sweep*, not started yet."""
-    command = [sys.executable, "-m", "luthier", "agent", sweep, "--server", url, "--name", name, "--gpus", "none"]
-    return Member(name, folder, [*command, *more], before)
+    return Member(name, folder, ["agent", sweep, "--server", url, "--name", name, "--gpus", "none", *more], before)
 
 
 def free_port() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def check_never_twice_at_once(path: Path) -> Counter[str]:
         by_run[life.run].append(life)
     for run, found in by_run.items():
         assert len({life.attempt for life in found}) == len(found), f"an attempt at {run} was begun twice: {found}"
-        for one, other in zip(found, found[1:], strict=False):
+        for one, other in itertools.pairwise(found):
             assert one.last < other.begin, f"{run} ran twice at once: {one} and {other}"
             assert one.attempt < other.attempt, f"an older attempt at {run} began after a newer one: {one}, {other}"
     return Counter({run: len(found) for run, found in by_run.items()})

@@ -13,7 +13,6 @@ import pytest
 from tests.chaos.turmoil import Round
 
 AT_ONCE = 2
-pytest_plugins = ("tests.server.conftest",)
 
 
 @pytest.fixture

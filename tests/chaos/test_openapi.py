@@ -18,12 +18,11 @@ from luthier.plots.catalogue import FIGURES
 from luthier.server.app import create_app
 from tests.server.seeded import Seeded
 
-pytest_plugins = ("tests.server.conftest",)
 HERE = {"Host": "localhost"}
 SWEEP = "method: random\nmetric: {name: loss}\nparameters: {x: {min: 0.0, max: 1.0}}\nname: live\nproject: digits\n"
 ODD = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just({}), st.just([]), st.just("1e999"),
-    st.lists(st.one_of(st.integers(), st.text(max_size=3)), max_size=3), st.sampled_from(["random", "grid", "tpe", "asha"]),
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just({}), st.just([]),
+    st.lists(st.one_of(st.integers(), st.text(max_size=3)), max_size=3), st.sampled_from(["1e999", "random", "asha"]),
     st.dictionaries(st.sampled_from(["name", "goal", "min", "max", "values", "type", "x"]), st.integers(), max_size=2),
 )  # fmt: skip
 KEYS = [
@@ -88,8 +87,8 @@ def _try(
             case.body = {"config": config}
         if operation.path.endswith("/exchange") and isinstance(case.body, dict):
             case.body["wait_s"] = 0.01
-            for said in (s for s in case.body.get("said") or () if isinstance(s, dict) and chance.random() < 0.7):
-                said.update(run=chance.choice(known["run"]), attempt=1)
+            for part in (s for s in case.body.get("said") or () if isinstance(s, dict) and chance.random() < 0.7):
+                part.update(run=chance.choice(known["run"]), attempt=1)
         if operation.path.endswith("/stream"):
             answered[_began(app, case)] += 1
             return
@@ -132,13 +131,16 @@ def _began(app: Any, case: Any) -> int:
     heard: list[dict[str, Any]] = []
 
     async def call() -> None:
+        begun = asyncio.Event()
+
         async def receive() -> dict[str, Any]:
-            while len(heard) < 2:
-                await asyncio.sleep(0.005)
+            await begun.wait()
             return {"type": "http.disconnect"}
 
         async def send(message: dict[str, Any]) -> None:
             heard.append(message)
+            if len(heard) == 2:
+                begun.set()
 
         query = "&".join(f"{quote(str(k))}={quote(str(v))}" for k, v in (case.query or {}).items())
         path = str(case.formatted_path)
@@ -153,7 +155,7 @@ def _began(app: Any, case: Any) -> int:
             asking.cancel()
             await asyncio.wait({asking})
         elif asking.exception():
-            raise asking.exception()  # type: ignore[misc]
+            raise asking.exception()
 
     asyncio.run(call())
     status: int = heard[0]["status"]

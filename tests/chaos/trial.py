@@ -1,7 +1,7 @@
 """A trial that leaves marks: when each attempt at each run began, what it was at, and when it ended.
 
-``python trial.py MARKS HOW``: it appends a line to the file MARKS at each of its steps, and reports by printing
-(``lines``) or by ``luthier.log`` (``log``).
+``python trial.py MARKS HOW [SECONDS]``: it appends a line to the file MARKS at each of its steps, and reports by
+printing (``lines``) or by ``luthier.log`` (``log``); a step takes *SECONDS*.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-STEPS, STEP_S, MARK_S = 5, 0.2, 0.04
+STEPS, MARK_S = 5, 0.04
 
 
 def value(x: float, step: int) -> float:
@@ -29,17 +29,18 @@ def main() -> None:
     mark("begin")
     with open(os.environ["LUTHIER_PARAMS"], encoding="utf-8") as file:
         x = json.load(file)["x"]
-    if sys.argv[2] == "log":
-        import luthier
 
-        tell = luthier.log
-    else:
+    def tell(row: dict[str, float]) -> None:
+        if sys.argv[2] == "log":
+            import luthier
 
-        def tell(row: dict[str, float]) -> None:
+            luthier.log(row)
+        else:
             print(" ".join(f"{name}={found!r}" for name, found in row.items()), flush=True)
 
+    step_s = float(sys.argv[3]) if len(sys.argv) > 3 else 0.2
     for step in range(STEPS):
-        until = time.monotonic() + STEP_S
+        until = time.monotonic() + step_s
         while time.monotonic() < until:
             time.sleep(MARK_S)
             mark("at")

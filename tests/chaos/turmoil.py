@@ -1,4 +1,4 @@
-"""One round of chaos: a sweep whose servers, agents and trials are killed at random, and what must be true of it then."""
+"""One round of chaos: a sweep whose servers, agents and trials are killed at random, and its end."""
 
 from __future__ import annotations
 
