@@ -22,6 +22,7 @@ DESELECT ?= not slow
 # Tests at a time: most wait for processes of their own.
 PROCESSES ?= 2
 ROUNDS ?= 200
+CHAOS  ?= 100
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready-$(EXTRAS)
@@ -32,7 +33,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo demo-sweep test tested postgres revision pinned lint format types imports docs simulate bench quality differential mutants laws crash soak outage coverage clean
+.PHONY: help demo demo-sweep test tested postgres revision pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]++:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -136,6 +137,10 @@ laws: $(READY)  ## the laws of the core, long: every pair of policies, many more
 
 crash: $(READY)  ## kill driver, template and trials at random moments and go on, ROUNDS=200 times; CRASHFLAGS="--seed 1"
 	$(BIN)/python -m pytest tests/crash -s --rounds $(ROUNDS) --timeout 3600 $(CRASHFLAGS)
+
+# Agents on machines of their own, in network namespaces, want root and the program ip.
+chaos: $(READY)  ## kill servers, agents and trials of sweeps at random, CHAOS=100 times; cut links; send nonsense; CHAOSFLAGS="--seed 1"
+	$(BIN)/python -m pytest tests/chaos -s --chaos $(CHAOS) --timeout 7200 $(CHAOSFLAGS)
 
 soak: $(READY)  ## 2 000 trials in 10 minutes: memory, files and processes of the driver must not grow
 	$(BIN)/python -m tests.soak.soak $(SOAKFLAGS)

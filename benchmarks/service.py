@@ -41,6 +41,7 @@ def _measured(kind: str, *, quick: bool) -> Figures:
             "agents": agents,
             "rest_mb": round(rest, 1),
             "heartbeat": beat,
+            "agent": _agent(server, 5 if quick else 60),
             "churn": _herd(server, "churn", agents // 10, seconds / 4, 1, 10),
             "single": _herd(server, "flood", 20, seconds / 4, 1, 10),
             "bundled": _herd(server, "flood", 20, seconds / 4, 10, 10),
@@ -58,6 +59,13 @@ def _herd(server: Served, kind: str, agents: int, seconds: float, rows: int, met
     return rounded({**found, "cpu_ms_each": 1e3 * (server.cpu_s() - cpu) / found["exchanges"]})
 
 
+def _agent(server: Served, runs: int) -> Figures:
+    """Return how long a real agent is between two runs."""
+    command = [sys.executable, "-m", "benchmarks.turnover", str(server.port), str(runs)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT)
+    return rounded(json.loads(done.stdout))
+
+
 def _targets(name: str, found: Figures) -> list[Target]:
     beat = found["heartbeat"]
     return [
@@ -67,5 +75,6 @@ def _targets(name: str, found: Figures) -> list[Target]:
         Target(f"{name}: rows/s stored, one in each exchange", found["single"]["rows_per_s"], wanted="-"),
         Target(f"{name}: rows/s of a single value, 10 in a bundle", found["values"]["rows_per_s"], least=3000),
         Target(f"{name}: a run's end to the next command, p50 ms", found["churn"]["p50_ms"], most=50),
+        Target(f"{name}: the same, `luthier agent`, with both processes", found["agent"]["p50_ms"], most=50),
         Target(f"{name}: server at rest, MB", found["rest_mb"], most=120),
     ]

@@ -182,6 +182,25 @@ def test_a_run_that_fails_is_tried_again_as_often_as_it_may(world):
     assert next(row for row in w.runs() if row.id == run).error == "boom"
 
 
+def test_what_a_run_says_may_hold_any_character(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    (work,) = walker.work.values()
+    w.work(walker)
+    del walker.work[work.run]
+    said = "a\x00b \N{SNOWMAN}"
+    walker.outbox += [
+        wire.Output(work.run, 1, 0, [(1.0, "err", said)]),
+        wire.Rows(work.run, 1, 1, [{said: said, "loss": 2.0}]),
+        wire.Exited(work.run, 1, "failed", error=said),
+    ]
+    w.talk(walker)
+    run = w.runs()[0]
+    assert (run.state, run.error) == ("failed", "a\ufffdb \N{SNOWMAN}")
+    assert value(run.summary)[said] == said
+
+
 def test_early_stopping_is_ordered_with_its_reason(world):
     w = world(
         "method: random\nmetric: {name: loss}\nrun_cap: 40\nparameters: {x: {min: 0.0, max: 1.0}}\n"

@@ -78,7 +78,7 @@ def take(
                 if item.outcome not in OUTCOMES:
                     raise BadArgument("outcome", item.outcome, f"one of {', '.join(OUTCOMES)}")
                 tail.changes["exit_code"] = item.code
-                yield ev.Exited(TrialId(item.run), item.attempt, OUTCOMES[item.outcome], item.error[:LONGEST])
+                yield ev.Exited(TrialId(item.run), item.attempt, OUTCOMES[item.outcome], _storable(item.error))
                 del tails[item.run]
 
 
@@ -168,11 +168,15 @@ def _lines(hosted: Hosted, item: wire.Output, tail: Tail) -> None:
                 "line": item.first + i,
                 "at": at,
                 "stream": "err" if stream == "err" else "out",
-                "text": line[:LONGEST].replace("\x00", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL takes no NUL
+                "text": _storable(line),
             }
         )
     tail.lines = item.first + len(item.lines)
     tail.changes["lines"] = tail.lines
+
+
+def _storable(line: str) -> str:
+    return line[:LONGEST].replace("\x00", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL takes no NUL
 
 
 def _read(row: dict[str, Any]) -> dict[str, Any]:

@@ -72,8 +72,8 @@ def project_id(connection: Connection, name: str, now: float) -> int:
         from sqlalchemy.dialects import postgresql, sqlite
 
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        made = dialect.insert(projects).values(name=name, created_at=now).on_conflict_do_nothing()
-        connection.execute(made)
+        made = dialect.insert(projects).values(name=name, created_at=now)
+        connection.execute(made.on_conflict_do_nothing(index_elements=["name"]))
         found = connection.execute(chosen).scalar_one()
     return int(found)
 
