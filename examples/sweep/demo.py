@@ -43,7 +43,7 @@ def served(place: Path) -> tuple[subprocess.Popen[bytes], str]:
     """Start a server, and return it and its URL once it answers."""
     ready = place / "ready.json"
     ready.unlink(missing_ok=True)
-    flags = ["--port", "0", "--database-url", f"sqlite:///{place}/server.db", "--files", place / "files"]
+    flags = ["--port", "0", "--database-url", f"sqlite:///{place}/server.db", "--files", str(place / "files")]
     server = subprocess.Popen([sys.executable, "-m", "luthier", "server", *flags, "--ready-file", ready])
     while not ready.exists():
         if server.poll() is not None:

@@ -809,8 +809,8 @@ def test_the_log_says_why_a_pause_was_taken_back(decision):
 def test_workers_that_offer_nothing_for_now_are_as_if_not_there():
     e = engine(3, elastic=True)
     assert names(join(e)) == ["WorkerJoined", "Proposed", "Launched"]
-    assert names(e.handle(ev.WorkerJoined("w0", {"cpu": 0}))) == ["WorkerJoined"]
-    assert names(e.handle(ev.Exited("t_00000", 1, Outcome.FINISHED))) == ["Exited", "Ended"]
+    assert names(join(e, {"cpu": 0})) == ["WorkerJoined"]
+    assert names(leave(e, Outcome.FINISHED)) == ["Exited", "Ended"]
     assert names(join(e)) == ["WorkerJoined", "Proposed", "Launched"]
 
 

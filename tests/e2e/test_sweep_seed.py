@@ -11,7 +11,7 @@ import time
 import pytest
 
 from luthier.core import events as ev
-from luthier.core.terms import Outcome
+from luthier.core.terms import Outcome, TrialId, WorkerId
 from luthier.server.planning import Plan
 from luthier.sweeps.client import Client
 from luthier.sweeps.read import read
@@ -95,17 +95,17 @@ def test_the_pages_script_runs_and_three_agents_complete_its_runs(server, tmp_pa
 def proposed_after(spec, values):
     """Return the config that is proposed once the runs before it have reported *values*, one each."""
     engine = Plan(spec, "abcd1234", 3).engine()
-    engine.handle(ev.WorkerJoined("w", {"slot": 1}))
+    engine.handle(ev.WorkerJoined(WorkerId("w"), {"slot": 1}))
     for number, value in enumerate(values):
-        trial = f"abcd1234_{number:05d}"
+        trial = TrialId(f"abcd1234_{number:05d}")
         engine.handle(ev.Reported(trial, 1, 0, {"mean_loss": value}))
         engine.handle(ev.Exited(trial, 1, Outcome.FINISHED))
-    return engine.experiment.trials[f"abcd1234_{len(values):05d}"].config
+    return engine.experiment.trials[TrialId(f"abcd1234_{len(values):05d}")].config
 
 
 def test_proposals_of_hyperopt_use_all_results():
     """Each result alone, had it been the best of all (the worst where it is good), would have led elsewhere."""
-    made = {}
+    made: dict[str, object] = {}
     exec(SNIPPET.partition("# Save")[0], made)
     spec = read(str(made["tune_config"]).replace("num_samples: 10", "num_samples: 40"))
     values = [float(n * 7 % 25) for n in range(25)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -215,11 +216,12 @@ def test_two_servers_on_one_database_give_no_run_twice(database_url, tmp_path):
     apps = [create_app(database_url, files=tmp_path / "files") for _ in range(2)]
     with TestClient(apps[0], base_url="http://127.0.0.1") as a, TestClient(apps[1], base_url="http://127.0.0.1") as b:
         sweep = made(a, RANDOM.replace("run_cap: 2", "run_cap: 30"))
-        begun, lock = [], threading.Lock()
+        begun: list[str] = []
+        lock = threading.Lock()
 
         def work(client):
             agent = joined(client, sweep)
-            held = []
+            held: list[dict[str, Any]] = []
             while True:
                 reply = talk(client, agent, said=[{"is": "exited", **run, "outcome": "finished"} for run in held])
                 held = [{"run": o["run"], "attempt": o["attempt"]} for o in reply["orders"]]

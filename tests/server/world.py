@@ -99,7 +99,7 @@ class World:
         told = wire.EXCHANGE.decode(msgspec.json.encode(told))
         self.now += 0.01
         try:
-            reply = self.write(lambda c, r: exchange.exchange(c, r, walker.id, told, self.now))
+            reply: wire.Reply = self.write(lambda c, r: exchange.exchange(c, r, walker.id, told, self.now))
         except NoSuch:
             walker.gone, walker.work = True, {}
             return None

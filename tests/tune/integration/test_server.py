@@ -61,7 +61,7 @@ def test_a_server_that_is_away_costs_nothing_and_gets_all_when_the_experiment_is
     assert len(results) == 3 and results.num_errors == 1
     assert sum("does not answer" in record.message for record in caplog.records) == 1
     port = int(url.rpartition(":")[2])
-    with listening(*files, port=port) as again:
+    with listening(files[0], files[1], port) as again:
         tuner = tune.Tuner.restore(str(tmp_path / "results" / "digits"), trainable=train)
         tuner.fit()
         (found,) = httpx.get(f"{again}/api/v1/sweeps").json()
