@@ -33,10 +33,10 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo demo-sweep test tested postgres revision pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage coverage clean
+.PHONY: help demo demo-sweep test tested programs revision pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage coverage clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]++:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # An environment, and in it the project (editable) with what developing takes; again when pyproject.toml changes.
 $(BIN)/python:
@@ -57,20 +57,23 @@ demo-sweep: $(READY)  ## a sweep from end to end: server, three agents, a traini
 
 test: tested pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
 
-# The tests of the server run on SQLite and on a PostgreSQL of their own; they tell what is missing if it is not there.
-postgres:  ## PostgreSQL's programs by apt, for the tests of the server, where they are not there
-	@compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || compgen -G '/usr/pgsql-*/bin/initdb' >/dev/null \
-		|| command -v initdb >/dev/null || { sudo=; (( EUID == 0 )) || sudo='sudo -n'; \
-			echo "installing PostgreSQL, for the tests of the server ..."; \
-			$$sudo apt-get -qq update && $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-				apt-get -qq install --yes --no-install-recommends postgresql >/dev/null; } \
-		|| echo "PostgreSQL's programs (initdb, postgres) are not there, nor can they be installed here: the tests of the" \
-			"server will fail. Install the package postgresql." >&2
+# The tests of the server run on SQLite and on a PostgreSQL of their own, and its pages in a real browser; they tell what
+# is missing if it is not there.
+programs:  ## PostgreSQL and Chromium by apt, for the tests of the server, where they are not there
+	@missing=(); \
+	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || compgen -G '/usr/pgsql-*/bin/initdb' >/dev/null \
+		|| command -v initdb >/dev/null || missing+=(postgresql); \
+	command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium); \
+	(( $${#missing[@]} == 0 )) || { sudo=; (( EUID == 0 )) || sudo='sudo -n'; \
+		echo "installing $${missing[*]}, for the tests of the server ..."; \
+		$$sudo apt-get -qq update && $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+			apt-get -qq install --yes --no-install-recommends "$${missing[@]}" >/dev/null; } \
+		|| echo "$${missing[*]}: not there, and cannot be installed here: tests of the server will fail." >&2
 
 revision: $(READY)  ## write the database's next revision, from what server/tables.py has changed: NAME=what_changed
 	$(BIN)/python -m luthier.server.migrations.write $(NAME)
 
-tested: $(READY) postgres  ## those of `make test` that need no second environment
+tested: $(READY) programs  ## those of `make test` that need no second environment
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --doctest-modules -m '$(DESELECT)' src tests $(TESTFLAGS)
 
 # Libraries that want old releases of others live in an environment of their own: Nevergrad and HEBO.  HEBO's numpy knows
