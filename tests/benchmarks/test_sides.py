@@ -85,7 +85,7 @@ def test_an_unknown_benchmark_is_refused(capsys) -> None:
         main(["speed"])
     assert "'speed'" in capsys.readouterr().err
     names = "startup quickstart fresh reused inline reports checkpoints simulate schedulers restore persist dataframe"
-    assert set(BENCHMARKS) == {*names.split(), "wrapped", "searchers", "service", "wandb", "report"}
+    assert set(BENCHMARKS) == {*names.split(), "wrapped", "searchers", "pages", "service", "wandb", "report"}
 
 
 @pytest.mark.parametrize(
