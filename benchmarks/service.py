@@ -12,8 +12,7 @@ import time
 from typing import Any
 
 from benchmarks.measure import ROOT, Figures, environment, rounded
-from benchmarks.opened import fill, missing
-from benchmarks.served import DATABASES, Served, database, has, served
+from benchmarks.served import DATABASES, Served, has, served
 from benchmarks.target import Target
 
 SHOWN = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -34,9 +33,6 @@ def bench(*, quick: bool) -> dict[str, Any]:
 
 def _measured(kind: str, *, quick: bool) -> Figures:
     agents, seconds = (20, 2.0) if quick else (200, 20.0)
-    with database(kind) as url:
-        fill(url, 50 if quick else 5_000, 2_000 if quick else 1_000_000)
-        pages = _pages(url)
     with served(kind) as server:
         time.sleep(1.0)
         rest = server.rss_mb()
@@ -44,7 +40,6 @@ def _measured(kind: str, *, quick: bool) -> Figures:
         return {
             "agents": agents,
             "rest_mb": round(rest, 1),
-            "pages": pages,
             "heartbeat": beat,
             "agent": _agent(server, 5 if quick else 60),
             "churn": _herd(server, "churn", agents // 10, seconds / 4, 1, 10),
@@ -64,20 +59,6 @@ def _herd(server: Served, kind: str, agents: int, seconds: float, rows: int, met
     return rounded({**found, "cpu_ms_each": 1e3 * (server.cpu_s() - cpu) / found["exchanges"]})
 
 
-def _pages(url: str) -> Figures:
-    """Return how long pages take to open in a browser; nothing where there is none."""
-    if missing():
-        print(f"{missing()} is not installed here, so pages are not measured", file=sys.stderr)
-        return {}
-    server = Served(url)
-    try:
-        command = [sys.executable, "-m", "benchmarks.opened", str(server.port)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT)
-    finally:
-        server.stop()
-    return rounded(json.loads(done.stdout))
-
-
 def _agent(server: Served, runs: int) -> Figures:
     """Return how long a real agent is between two runs."""
     command = [sys.executable, "-m", "benchmarks.turnover", str(server.port), str(runs)]
@@ -86,14 +67,8 @@ def _agent(server: Served, runs: int) -> Figures:
 
 
 def _targets(name: str, found: Figures) -> list[Target]:
-    beat, pages = found["heartbeat"], found["pages"]
-    opened = [
-        Target(f"{name}: a sweep page with 5 000 runs opens, s", pages["again_s"], most=2.0),
-        Target(f"{name}: the same, the first time after the server's start, s", pages["first_s"], most=2.0),
-        Target(f"{name}: points drawn of a history of 1 000 000 rows", pages["long_points"], most=5_000),
-    ]
+    beat = found["heartbeat"]
     return [
-        *(opened if pages else ()),
         Target(f"{name}: heartbeats of {found['agents']} agents, p99 ms", beat["p99_ms"], most=150),
         Target(f"{name}: errors in it", beat["errors"], most=0),
         Target(f"{name}: rows/s stored, 10 in a bundle", found["bundled"]["rows_per_s"], least=3000),
