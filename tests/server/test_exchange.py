@@ -8,7 +8,7 @@ import pytest
 
 from luthier.core.errors import BadArgument
 from luthier.server import sweeping, wire
-from luthier.server.roster import NoSuch
+from luthier.server.missing import NotThere
 from luthier.server.tables import history
 from luthier.server.texts import value
 from tests.server.world import World
@@ -256,7 +256,7 @@ def test_a_deleted_sweep_sends_its_agents_away(world):
     w.write(lambda c, r: sweeping.delete(c, r, w.sweep))
     w.talk(walker)
     assert walker.gone and not w.runs()
-    with pytest.raises(NoSuch):
+    with pytest.raises(NotThere):
         w.change("RUNNING")
 
 

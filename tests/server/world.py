@@ -11,7 +11,8 @@ import msgspec
 import sqlalchemy as sa
 
 from luthier.server import exchange, sweeping, wire
-from luthier.server.roster import NoSuch, Roster
+from luthier.server.missing import NotThere
+from luthier.server.roster import Roster
 from luthier.server.tables import agents, history, runs, sweeps
 from luthier.server.writer import Writer
 from luthier.sweeps.read import read
@@ -100,7 +101,7 @@ class World:
         self.now += 0.01
         try:
             reply: wire.Reply = self.write(lambda c, r: exchange.exchange(c, r, walker.id, told, self.now))
-        except NoSuch:
+        except NotThere:
             walker.gone, walker.work = True, {}
             return None
         if deaf:

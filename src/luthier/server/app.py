@@ -18,9 +18,8 @@ from luthier.core.errors import BadArgument, BadArgumentType, BadSweep, LuthierE
 from luthier.server.auth.gate import Gate
 from luthier.server.auth.guard import guard
 from luthier.server.database import connect, why
-from luthier.server.reading.missing import NotThere
+from luthier.server.missing import NotThere
 from luthier.server.refusals import add_refusals
-from luthier.server.roster import NoSuch
 from luthier.server.routes import agents, experiments, reading, sweeps
 from luthier.server.routes import files as uploads
 from luthier.server.schema import migrate
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("luthier.server")
 STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (NoSuch, 404),
     (NotThere, 404),
     (BadSweep, 422),
     (BadArgument, 422),

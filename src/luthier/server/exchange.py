@@ -13,7 +13,7 @@ from luthier.core.terms import Outcome, Status, WorkerId
 from luthier.server import ingest
 from luthier.server.folding import ENDED, FAILED
 from luthier.server.hosted import SLOT, Hosted, Offer
-from luthier.server.roster import NoSuch, Roster
+from luthier.server.missing import NotThere
 from luthier.server.tables import agents, projects, sweeps
 from luthier.server.texts import text, value
 from luthier.server.wire import Exchange, Registration, Reply
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
+
+    from luthier.server.roster import Roster
 
 _FIND = (
     sa.select(agents.c.sweep_id, agents.c.state, agents.c.lease_s, sweeps.c.state.label("of_sweep"))
@@ -46,7 +48,7 @@ def register(
     """Take in an agent; return what it needs to know.
 
     Raises:
-        NoSuch: there is no such sweep.
+        NotThere: there is no such sweep.
         BadArgument: what it says of itself cannot be.
     """
     hosted = roster.of(connection, sweep)
@@ -87,13 +89,13 @@ def exchange(connection: Connection, roster: Roster, agent: str, told: Exchange,
     """Take what *agent* tells, and return what it is to do.
 
     Raises:
-        NoSuch: there is no such agent.
+        NotThere: there is no such agent.
         BadArgument: what it tells cannot be read.
         PolicyError: a policy raised; nothing of it counts.
     """
     row = connection.execute(_FIND, {"agent": agent}).one_or_none()
     if row is None:
-        raise NoSuch(f"there is no agent {agent!r} here")
+        raise NotThere("agent", agent)
     if row.of_sweep == FAILED:
         return _parting(told, row.lease_s)
     hosted = roster.of(connection, row.sweep_id)
@@ -137,7 +139,7 @@ def leave(connection: Connection, roster: Roster, agent: str, now: float) -> Non
     """Let *agent* go; its runs go to others.
 
     Raises:
-        NoSuch: there is no such agent.
+        NotThere: there is no such agent.
     """
     part_with(connection, roster, agent, LEFT, now)
 
@@ -146,11 +148,11 @@ def part_with(connection: Connection, roster: Roster, agent: str, state: str, no
     """Take the runs of *agent* away, which left or was lost.
 
     Raises:
-        NoSuch: there is no such agent.
+        NotThere: there is no such agent.
     """
     sweep = connection.execute(sa.select(agents.c.sweep_id).where(agents.c.id == agent)).scalar_one_or_none()
     if sweep is None:
-        raise NoSuch(f"there is no agent {agent!r} here")
+        raise NotThere("agent", agent)
     hosted = roster.of(connection, sweep)
     hosted.handle(ev.WorkerLost(WorkerId(agent), on_purpose=state == LEFT))
     roster.save(connection, hosted, now)

@@ -16,7 +16,7 @@ from luthier.core.goal import Goal
 from luthier.core.state import ExperimentState, evolve
 from luthier.core.terms import AUTOMATIC
 from luthier.server.folding import About, fold
-from luthier.server.roster import NoSuch
+from luthier.server.missing import NotThere
 from luthier.server.sweeping import LETTERS, UNSORTED, project_id
 from luthier.server.tables import events as log
 from luthier.server.tables import history, runs, sweeps
@@ -101,7 +101,7 @@ class Experiments:
         A first line that begins beyond the end is not taken: the length that is returned says from where to send.
 
         Raises:
-            NoSuch: there is no such experiment.
+            NotThere: there is no such experiment.
             BadArgument: a line is none of a log, or the log tells what cannot be.
         """
         if state not in STATES:
@@ -109,7 +109,7 @@ class Experiments:
         chosen = sa.select(sweeps).where(sweeps.c.id == experiment, sweeps.c.kind == KIND).with_for_update()
         row = connection.execute(chosen).one_or_none()
         if row is None:
-            raise NoSuch(f"there is no experiment {experiment!r} here")
+            raise NotThere("experiment", experiment)
         folded = self._folded(connection, row)
         fresh: list[tuple[bytes, Record]] = []
         end = folded.length

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from luthier.core import events as ev
-from luthier.core.errors import BadArgument, LuthierError
+from luthier.core.errors import BadArgument
 from luthier.server import folding, ingest, log
 from luthier.server.hosted import Hosted, Offer
+from luthier.server.missing import NotThere
 from luthier.server.planning import Plan
 from luthier.server.tables import agents, sweeps
 from luthier.server.texts import value
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 _FIND = sa.select(sweeps).where(sweeps.c.id == sa.bindparam("sweep")).with_for_update()
 KEPT = 200  # sweeps in memory at most; those not asked for longest go first
-
-
-class NoSuch(LuthierError):
-    """There is no such sweep, run or agent here."""
 
 
 class Roster:
@@ -49,14 +46,14 @@ class Roster:
         """Return the sweep of that id, nobody else's for the rest of the transaction, with all that is in its log.
 
         Raises:
-            NoSuch: there is none.
+            NotThere: there is none.
         """
         if sweep in self._touched:
             return self._touched[sweep]
         row = connection.execute(_FIND, {"sweep": sweep}).one_or_none()
         if row is None:
             self._kept.pop(sweep, None)
-            raise NoSuch(f"there is no sweep {sweep!r} here")
+            raise NotThere("sweep", sweep)
         if row.kind != "sweep":
             raise BadArgument("sweep", sweep, "a sweep: this is an experiment, which the process that made it runs")
         hosted = self._kept.get(sweep)

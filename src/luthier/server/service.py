@@ -16,7 +16,8 @@ from luthier.server import exchange, sweeping
 from luthier.server.bells import Bells
 from luthier.server.database import reading
 from luthier.server.folding import ENDED, FAILED
-from luthier.server.roster import NoSuch, Roster
+from luthier.server.missing import NotThere
+from luthier.server.roster import Roster
 from luthier.server.tables import agents, sweeps
 from luthier.server.writer import Closed, Writer
 
@@ -125,7 +126,7 @@ class Service:
             chosen = sa.select(agents.c.sweep_id, agents.c.lease_s).where(agents.c.id == agent)
             row = connection.execute(chosen).one_or_none()
         if row is None:
-            raise NoSuch(f"there is no agent {agent!r} here")
+            raise NotThere("agent", agent)
         return row.sweep_id, row.lease_s
 
     # -- time ----------------------------------------------------------------------------------------------------------

@@ -13,13 +13,14 @@ from luthier.core.errors import BadArgument
 from luthier.core.terms import TrialId
 from luthier.server.folding import DELETED, ENDED
 from luthier.server.hosted import Hosted
+from luthier.server.missing import NotThere
 from luthier.server.planning import Plan
-from luthier.server.roster import NoSuch, Roster
 from luthier.server.tables import agents, projects, runs, sweeps
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from luthier.server.roster import Roster
     from luthier.sweeps.spec import SweepSpec
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -82,7 +83,7 @@ def change_state(connection: Connection, roster: Roster, sweep: str, wanted: str
     """Let a sweep go on, pause, take its end (its runs go on), or be cancelled (they do not).
 
     Raises:
-        NoSuch: there is no such sweep.
+        NotThere: there is no such sweep.
         BadArgument: there is no such state, or the sweep cannot come to it from where it is.
     """
     if wanted not in STATES:
@@ -127,11 +128,11 @@ def delete(connection: Connection, roster: Roster, sweep: str) -> None:
     """Delete a sweep, its runs and all that they produced; agents that ask for it next end.
 
     Raises:
-        NoSuch: there is no such sweep.
+        NotThere: there is no such sweep.
     """
     here = connection.execute(sa.select(agents.c.id).where(agents.c.sweep_id == sweep)).scalars().all()
     if connection.execute(sa.delete(sweeps).where(sweeps.c.id == sweep)).rowcount == 0:
-        raise NoSuch(f"there is no sweep {sweep!r} here")
+        raise NotThere("sweep", sweep)
     roster.forget(sweep)
     roster.ring(here)
 
@@ -140,7 +141,7 @@ def stop_run(connection: Connection, roster: Roster, run: str, now: float, by: s
     """End one run early; what it reported stays.
 
     Raises:
-        NoSuch: there is no such run.
+        NotThere: there is no such run.
     """
     hosted = _of_run(connection, roster, run)
     stopping = hosted.engine.experiment.stopping
@@ -152,7 +153,7 @@ def rerun(connection: Connection, roster: Roster, run: str, now: float, by: str)
     """Have a run that has ended tried once more, from the beginning.
 
     Raises:
-        NoSuch: there is no such run.
+        NotThere: there is no such run.
     """
     hosted = _of_run(connection, roster, run)
     again = (TrialId(run),)
@@ -165,7 +166,7 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
     """End a run and no longer show it; another one takes its place, if the number of runs was counted.
 
     Raises:
-        NoSuch: there is no such run.
+        NotThere: there is no such run.
     """
     hosted = _of_run(connection, roster, run)
     experiment = hosted.engine.experiment
@@ -180,5 +181,5 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
 def _of_run(connection: Connection, roster: Roster, run: str) -> Hosted:
     sweep = connection.execute(sa.select(runs.c.sweep_id).where(runs.c.id == run)).scalar_one_or_none()
     if sweep is None:
-        raise NoSuch(f"there is no run {run!r} here")
+        raise NotThere("run", run)
     return roster.of(connection, sweep)

@@ -14,7 +14,7 @@ from luthier.callbacks.spelling import flat
 from luthier.core.goal import Goal, lookup, number
 from luthier.core.lineage import ITERATION, Lineage
 from luthier.plots.chronicle import Chronicle, Curve, Reading
-from luthier.server.reading.missing import NotThere
+from luthier.server.missing import NotThere
 from luthier.server.reading.plain import parsed
 from luthier.server.tables import agents, events, history, runs, sweeps
 from luthier.store.codec import decode

@@ -14,8 +14,8 @@ from luthier.core.errors import MissingLibrary
 from luthier.plots.catalogue import FIGURES
 from luthier.plots.parallel import MOST_AXES, chosen_columns
 from luthier.plots.style import blank, goal_for
+from luthier.server.missing import NotThere
 from luthier.server.reading.chronicles import Chronicles
-from luthier.server.reading.missing import NotThere
 from luthier.server.tables import sweeps
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from luthier.callbacks.spelling import flat
 from luthier.core.goal import lookup, number
-from luthier.server.reading.missing import NotThere
+from luthier.server.missing import NotThere
 from luthier.server.reading.plain import parsed, plain
 from luthier.server.reading.shapes import History, HistoryRows, Series
 from luthier.server.tables import history, runs

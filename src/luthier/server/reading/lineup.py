@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from luthier.core.terms import AUTOMATIC
-from luthier.server.reading.missing import NotThere
+from luthier.server.missing import NotThere
 from luthier.server.reading.plain import leaves
 from luthier.server.tables import agents, runs, sweeps
 

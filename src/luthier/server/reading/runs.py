@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from luthier.server.reading.missing import NotThere
+from luthier.server.missing import NotThere
 from luthier.server.reading.plain import leaves, numeric, parsed, plain
 from luthier.server.reading.shapes import Alone, File, Output, OutputLine, Run, RunLink
 from luthier.server.tables import agents, files, output, projects, runs, sweeps

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from luthier.server.reading.missing import NotThere
+from luthier.server.missing import NotThere
 from luthier.server.reading.projects import project_id
 from luthier.server.tables import runs, sweeps
 

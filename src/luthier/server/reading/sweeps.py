@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from luthier.server.reading.missing import NotThere
+from luthier.server.missing import NotThere
 from luthier.server.reading.plain import leaves
 from luthier.server.reading.shapes import Agent, RunLink, Sweep, SweepLine
 from luthier.server.tables import agents, projects, runs, sweeps

@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from luthier.server.database import reading
-from luthier.server.roster import NoSuch
+from luthier.server.missing import NotThere
 from luthier.server.shelf import Shelf, checked
 from luthier.server.tables import files, runs
 
@@ -64,7 +64,7 @@ def router(service: Service, _gate: Gate) -> APIRouter:
             chosen = sa.select(files.c.sha256).where(files.c.run_id == run, files.c.path == checked(path))
             sha256 = connection.execute(chosen).scalar_one_or_none()
         if sha256 is None or not shelf.place(sha256).exists():
-            raise NoSuch(f"run {run!r} has no file {path!r}")
+            raise NotThere("file", path)
         name = path.rpartition("/")[2]
         return FileResponse(shelf.place(sha256), media_type="application/octet-stream", filename=name)
 
@@ -74,4 +74,4 @@ def router(service: Service, _gate: Gate) -> APIRouter:
 def _find_run(service: Service, run: str) -> None:
     with reading(service.engine) as connection:
         if connection.execute(sa.select(runs.c.id).where(runs.c.id == run)).one_or_none() is None:
-            raise NoSuch(f"there is no run {run!r} here")
+            raise NotThere("run", run)

@@ -14,9 +14,9 @@ from markupsafe import Markup
 import luthier
 from luthier.core.errors import BadArgument
 from luthier.core.terms import AUTOMATIC
+from luthier.server.missing import NotThere
 from luthier.server.reading.compared import compare
 from luthier.server.reading.lineup import Lineups
-from luthier.server.reading.missing import NotThere
 from luthier.server.reading.projects import list_projects, read_project
 from luthier.server.reading.runs import read_alone, read_files, read_output, read_run
 from luthier.server.reading.sight import Sight, visible
