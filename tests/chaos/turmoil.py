@@ -92,10 +92,9 @@ class Round:
             self.sweep = client.create_sweep(self._config())["sweep"]
         for _ in range(3):
             self._hire()
-        began = time.monotonic()
-        storm = self.chance.uniform(2.0, 9.0)
         wait_for(lambda: bool(at_work(self.marks)) or self.over, 60, "a trial begins", self._tend)
         self._note("first trial")
+        began, storm = time.monotonic(), self.chance.uniform(1.0, 8.0)
         while time.monotonic() - began < storm and not self.over:
             until = time.monotonic() + self.chance.uniform(0.1, 1.2)
             while time.monotonic() < until:
