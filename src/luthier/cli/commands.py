@@ -34,7 +34,6 @@ Examples:
   luthier server                            sweeps for agents on any machine
   luthier sweep FILE                        make a sweep on a server; --pause, --resume, --stop, --cancel ID
   luthier agent SWEEP                       run trials of a sweep on this machine
-  luthier server                            sweeps for agents on any machine
   luthier ui DIRECTORY                      pages in a browser, as experiments run
 
 An experiment may be given by its URL, too. ls, show, plot, log and export only read, and may be used while it runs.
