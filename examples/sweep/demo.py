@@ -87,7 +87,7 @@ def shoot(url: str, sweep: str, place: Path) -> None:
     if found is None:
         print(f"No browser was found for pictures; luthier server --database-url sqlite:///{place}/server.db shows it.")
         return
-    from playwright.sync_api import sync_playwright  # pip install playwright
+    from playwright.sync_api import expect, sync_playwright  # pip install playwright
 
     with sync_playwright() as play:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -98,7 +98,8 @@ def shoot(url: str, sweep: str, place: Path) -> None:
             page.goto(url + path)
             height = page.evaluate("document.documentElement.scrollHeight")
             page.set_viewport_size({"width": 1280, "height": height})  # figures are drawn once they are in view
-            page.wait_for_function("!document.body.innerText.includes('Drawing')", timeout=60_000)
+            drawing = page.get_by_text("Drawing").filter(visible=True)
+            expect(drawing).to_have_count(0, timeout=60_000)
             page.screenshot(path=place / f"{name}.png", full_page=True)
         chromium.close()
     print(f"Pictures of its pages: {place}/projects.png, sweep.png and run.png.")

@@ -10,15 +10,20 @@ TYPE_CHECKING = False  # as in typing, which need not be imported for it
 if TYPE_CHECKING:
     from luthier.agent.entry import agent
     from luthier.sweeps.api import Api
+    from luthier.sweeps.attributes import Parameters
     from luthier.sweeps.launch import sweep
-    from luthier.sweeps.run import init, log
+    from luthier.sweeps.run import Summary, finish, init, log
 
-__all__ = ["Api", "__version__", "agent", "init", "log", "sweep"]
+    config: Parameters
+    summary: Summary
+
+__all__ = ["Api", "__version__", "agent", "finish", "init", "log", "sweep"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Api": "luthier.sweeps.api",
+    "finish": "luthier.sweeps.run",
     "init": "luthier.sweeps.run",
     "log": "luthier.sweeps.run",
     "sweep": "luthier.sweeps.launch",
@@ -30,6 +35,8 @@ def __getattr__(name: str) -> object:
 
     if name == "agent":  # a package that can be called
         return import_module("luthier.agent")
+    if name in {"config", "summary"}:  # of this process's run, which may change
+        return getattr(import_module("luthier.sweeps.run").init(), name)
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

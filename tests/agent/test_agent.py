@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -480,3 +481,17 @@ def test_a_sweep_that_is_not_there(serve):
     with pytest.raises(ServerError, match="404"):
         agent("nosweep1")
     assert not os.path.exists("luthier_runs")
+
+
+def test_at_the_end_it_tells_what_came_of_the_sweep(serve, capsys):
+    server = serve(*python("pass"))
+    server.add("r1")
+    server.sweep["name"] = SWEEP
+    known = {"id": SWEEP, "name": SWEEP, "metric": "loss", "counts": {"finished": 3, "failed": 1}, "best_value": 0.25}
+    known |= {"best_run": {"id": "x_00001", "name": "run-2"}, "best_config": {"lr": 0.1}}
+    server.files[f"sweeps/{SWEEP}"] = json.dumps(known).encode()
+    assert agent(SWEEP).code == 0
+    first, *_, counts, best = [line[9:] for line in capsys.readouterr().err.splitlines()]
+    assert first == f"sweep {SWEEP} at {server.url}: RUNNING"
+    assert counts == f"sweep {SWEEP} has 1 failed, 3 finished: {server.url}/sweeps/{SWEEP}"
+    assert best == "best so far: run-2, loss=0.25 with lr=0.1"

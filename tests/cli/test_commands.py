@@ -274,3 +274,10 @@ def test_looking_imports_nothing_heavy(storage):
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+
+
+def test_help_names_each_verb_once_as_what_to_try():
+    tried = [
+        line for line in CliRunner().invoke(luthier, ["--help"]).output.splitlines() if line.startswith("    luthier")
+    ]
+    assert len(tried) == len(set(tried)) and sum("luthier server" in line for line in tried) == 1

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from luthier.core.errors import MissingLibrary
 from luthier.server.app import create_app
+from luthier.server.auth.caller import LOCAL, Role
+from luthier.server.auth.keys import Keys
+from luthier.server.database import writing
+from luthier.server.sweeping import project_id
 
 RANDOM = "method: random\nmetric: {name: loss}\nrun_cap: 2\nparameters: {x: {min: 0.0, max: 1.0}}\n"
 
@@ -251,3 +256,59 @@ def test_bells_ring_only_for_who_waits():
         assert bells.waiting() == []
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("method: grid\nparameters: {x: {values: [1, 2]}}\n", 4),
+        ("method: random\nnum_samples: 3\nparameters: {x: {min: 0.0, max: 1.0}}\n", 6),
+        ("method: tpe\nnum_samples: 2\nparameters: {x: {min: 0.0, max: 1.0}}\n", 4),
+    ],
+)
+def test_each_config_is_repeated_whoever_searches(client, config, expected):
+    sweep = made(client, config + "repeats: 2\nmetric: {name: loss}\n")
+    assert client.get(f"/api/v1/sweeps/{sweep}").json()["expected"] == expected
+    agent, found, said = joined(client, sweep), [], []
+    while orders := talk(client, agent, said=said)["orders"]:
+        (order,) = orders
+        if order["is"] != "run":
+            break
+        found.append(order["params"])
+        run = {"run": order["run"], "attempt": order["attempt"]}
+        said = [
+            {"is": "started", **run, "at": 1.0},
+            {"is": "rows", **run, "first": 0, "rows": [{"loss": 0.5}]},
+            {"is": "exited", **run, "outcome": "finished", "code": 0},
+        ]
+    assert len(found) == expected
+    assert [config["x"] for config in found[::2]] == [config["x"] for config in found[1::2]]
+
+
+def test_zoopt_takes_the_number_of_runs_for_its_budget(client):
+    zoopt = "method: zoopt\nmetric: {name: loss}\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+    made(client, zoopt + "run_cap: 3\n")
+    reply = client.post("/api/v1/sweeps", json={"config": zoopt})
+    assert reply.status_code == 422 and "num_samples" in reply.json()["detail"]
+
+
+def test_what_needs_a_library_is_refused_at_once(client, monkeypatch):
+    def missing(*_, **__):
+        raise MissingLibrary("TPESearch", "its library", "tpe")
+
+    monkeypatch.setattr("luthier.server.planning.create_searcher", missing)
+    reply = client.post("/api/v1/sweeps", json={"config": RANDOM.replace("random", "tpe")})
+    assert reply.status_code == 422 and "pip install" in reply.json()["detail"]
+
+
+def test_what_names_no_project_belongs_to_the_keys_own(engine, database_url, tmp_path):
+    with writing(engine) as connection:
+        digits = project_id(connection, "digits", 1.0)
+    _, key = Keys(engine).add("bob", Role.WRITE, digits, by=LOCAL)
+    with TestClient(create_app(database_url, files=tmp_path / "files", auth=True)) as client:
+        headers = {"Authorization": f"Bearer {key}"}
+        for path, wish in (("sweeps", {"config": RANDOM}), ("experiments", {"name": "mine"})):
+            reply = client.post(f"/api/v1/{path}", json=wish, headers=headers)
+            assert reply.status_code == 201, reply.text
+            assert reply.json()["project"] == "digits"
+            assert client.post(f"/api/v1/{path}", json={**wish, "project": "x"}, headers=headers).status_code == 404

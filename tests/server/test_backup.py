@@ -72,6 +72,7 @@ def test_there_and_back_into_both_kinds(full, tmp_path, cluster, postgres_templa
         other, elsewhere = connect(url), Shelf(tmp_path / f"files-{other_kind(url)}")
         assert restore(other, elsewhere, tmp_path / "b.tar") == done
         assert elsewhere.place(digest).read_bytes() == b"weights" * 1000
+        assert stat.S_IMODE((tmp_path / f"files-{other_kind(url)}").stat().st_mode) == 0o700
         after = rows(other)
         assert [name for name in before if before[name] != after[name]] == ["keys"]
         assert len(after["keys"]) == 1  # without the browser's session

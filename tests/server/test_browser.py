@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 
 import pytest
 import sqlalchemy as sa
@@ -279,6 +280,13 @@ def test_theme_is_kept(page, browser, world):
     other.goto("/")
     assert other.evaluate("getComputedStyle(document.body).backgroundColor") == dark
     other.close()
+
+
+def test_the_demo_takes_its_pictures(world, tmp_path, capsys):
+    _, address, _ = world
+    runpy.run_path("examples/sweep/demo.py")["shoot"](address, WIDE, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["projects.png", "run.png", "sweep.png"]
+    assert "Pictures of its pages" in capsys.readouterr().out
 
 
 def test_keyboard_finds_the_content_first(page):

@@ -113,9 +113,9 @@ def test_the_key_goes_along_and_is_never_shown(server, monkeypatch):
         client.sweeps()
     assert server.seen[0][2]["Authorization"] == f"Bearer {KEY}"
     assert KEY not in f"{caught.value!r} {client!r} {vars(client).keys()}" and caught.value.status == 401
-    assert "not valid" in str(caught.value)
+    assert "no; give another one by luthier login, or LUTHIER_API_KEY" in str(caught.value)
     server.script += [(401, {}, {"detail": "who are you"})]
-    with pytest.raises(ServerError, match=r"who are you: it wants a key: luthier login, or LUTHIER_API_KEY"):
+    with pytest.raises(ServerError, match=r"who are you; give one by luthier login, or LUTHIER_API_KEY"):
         Client(server.url).sweeps()
 
 
@@ -239,3 +239,15 @@ def test_states_are_checked(server):
         Client(server.url).set_sweep("s", "STOPPED")  # type: ignore[arg-type]
     Client(server.url).set_sweep("s", "PAUSED")
     assert server.seen[0][0] == "PATCH" and json.loads(server.seen[0][3]) == {"state": "PAUSED"}
+
+
+def test_an_error_is_one_error_and_each_flaw_has_its_line(server):
+    server.script += [(422, {}, {"detail": "the sweep cannot be used:\n  line 2: method: no\n  line 3: metric: no"})]
+    with pytest.raises(ServerError, match=r"cannot be used:\n  line 2: method: no\n  line 3: metric: no$"):
+        Client(server.url).create_sweep("method: grod")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with pytest.raises(ServerAway) as caught:
+            Client(f"http://127.0.0.1:{free.getsockname()[1]}", patience_s=0.0).sweeps()
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__  # no pages of tracebacks
+    assert caught.value.unsent

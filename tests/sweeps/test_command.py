@@ -186,3 +186,10 @@ def test_no_shell_is_involved():
     shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     assert shown.strip() == repr([f"--x={params['x']}", f"--y={params['y']}"])
     assert os.path.basename(command[0]).startswith("python")
+
+
+def test_which_repeat_it_is_stays_out_of_the_arguments(tmp_path):
+    params = {"lr": 0.1, "__trial_index__": 1}
+    for macro in ("args", "args_no_equals", "args_dict", "args_dotted", "args_override_hydra"):
+        assert "__trial_index__" not in str(argv(["./t", f"${{{macro}}}"], params)), macro
+    assert json.loads(argv(["./t", "${args_json}"], params)[1]) == params

@@ -178,7 +178,9 @@ def test_warnings_are_shown(tmp_path, monkeypatch, capsys):
         assert luthier.sweep(CONFIG, server=server.url) == SWEEP
     finally:
         server.close()
-    assert "early_terminate has no effect" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "early_terminate has no effect" in said
+    assert f"luthier: its runs start with: luthier agent {SWEEP} --server {server.url}\n" in said
 
 
 def test_importing_luthier_starts_nothing():

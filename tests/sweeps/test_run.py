@@ -107,3 +107,14 @@ def test_init_is_light():
     code = "import luthier; luthier.init({'a': 1}); luthier.log({'b': 2}); import sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == "" and not set(done.stdout.split()) & {"numpy", "pandas", "httpx", "yaml", "rich"}
+
+
+def test_the_runs_config_and_summary_are_the_modules_own():
+    luthier.init({"lr": 0.1})
+    luthier.log({"loss": 2})
+    luthier.summary["best"] = 1
+    assert luthier.config.lr == 0.1 and dict(luthier.summary) == {"loss": 2, "best": 1}
+    luthier.finish()
+    assert dict(luthier.config) == {} and dict(luthier.summary) == {}, "those of the next run"
+    with pytest.raises(AttributeError, match="configs"):
+        luthier.configs  # type: ignore[attr-defined]  # noqa: B018 (it raises)

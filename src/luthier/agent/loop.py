@@ -121,6 +121,10 @@ class Loop:
                 self._client.leave(str(registration["agent"]), patience_s=0.0 if courier.away else _LAST_WORDS_S)
         _tidy(folder)
         self._telling.ended(ended)
+        if not ended.code and not courier.away:
+            with contextlib.suppress(ServerError):  # it is only for people
+                known = self._client.call("GET", f"/sweeps/{self._sweep}", patience_s=0.0, timeout_s=_LAST_WORDS_S)
+                self._telling.best(known, self._client.server)
         return ended
 
     def _folder(self) -> Path:

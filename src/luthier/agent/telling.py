@@ -35,7 +35,8 @@ class Telling:
     def registered(self, sweep: Mapping[str, Any], server: str) -> None:
         """The server has taken the agent on."""
         name = sweep.get("name") or sweep["id"]
-        self._say(f"sweep {name} ({sweep['id']}) at {server}: {sweep.get('state', '')}".rstrip(": "))
+        known = f"{name} ({sweep['id']})" if name != sweep["id"] else name
+        self._say(f"sweep {known} at {server}: {sweep.get('state', '')}".rstrip(": "))
 
     def started(self, job: Job) -> None:
         """A run begins."""
@@ -59,6 +60,17 @@ class Telling:
     def note(self, text: str) -> None:
         """Something is not as usual."""
         self._say(text, "note", loud=True)
+
+    def best(self, sweep: Mapping[str, Any], server: str) -> None:
+        """What has come of the sweep so far, of all agents' runs."""
+        counts = ", ".join(f"{count} {word}" for word, count in sorted((sweep.get("counts") or {}).items()))
+        self._say(f"sweep {sweep.get('name') or sweep['id']} has {counts or 'no runs'}: {server}/sweeps/{sweep['id']}")
+        run, config = sweep.get("best_run"), sweep.get("best_config")
+        if run:
+            given = f" with {_shown(config)}" if config else ""
+            self._say(
+                f"best so far: {run.get('name') or run['id']}, {sweep['metric']}={_value(sweep['best_value'])}{given}"
+            )
 
     def ended(self, ended: Ended) -> None:
         """The agent leaves."""

@@ -190,7 +190,13 @@ class ServerError(LuthierError):
 
 
 class ServerAway(ServerError):
-    """The server of sweeps does not answer."""
+    """The server of sweeps does not answer.
+
+    Attributes:
+        unsent: whether it has certainly heard nothing, so that anything may be asked again.
+    """
+
+    unsent: bool = False
 
 
 class BadBackup(LuthierError, ValueError):

@@ -14,7 +14,7 @@ from sqlalchemy import exc as sa_errors
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 import luthier
-from luthier.core.errors import BadArgument, BadArgumentType, BadSweep, LuthierError, PolicyError
+from luthier.core.errors import BadArgument, BadArgumentType, BadSweep, LuthierError, MissingLibrary, PolicyError
 from luthier.server.auth.gate import Gate
 from luthier.server.auth.guard import guard
 from luthier.server.database import connect, why
@@ -38,6 +38,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (BadArgument, 422),
     (BadArgumentType, 422),
     (PolicyError, 409),
+    (MissingLibrary, 422),  # to be asked again would not help
     (Closed, 503),
     (LuthierError, 503),
 )

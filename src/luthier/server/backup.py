@@ -167,7 +167,8 @@ def _unpack(tar: tarfile.TarFile, shelf: Shelf, copy: Path) -> None:
         if found is None:
             raise BadBackup(f"{member.name!r} does not belong into a backup.")
         place = shelf.place(found[1])
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shelf.make()
+        place.parent.mkdir(exist_ok=True, mode=0o700)
         new = place.with_name(f".new-{found[1]}")
         if _write(content, new) != found[1]:
             new.unlink()

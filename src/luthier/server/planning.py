@@ -13,6 +13,7 @@ from luthier.core.limits import Limits
 from luthier.core.policy import Finish
 from luthier.core.terms import Config, Label, TrialId
 from luthier.schedulers.deferred import deferred, makings
+from luthier.search.repeat import Repeat
 from luthier.sweeps.spec import Named
 from luthier.tune.blueprint import Blueprint
 from luthier.tune.configs import RunConfig, TuneConfig
@@ -55,7 +56,9 @@ class Plan:
     def __init__(self, spec: SweepSpec, sweep: str, seed: int) -> None:
         self.spec, self.sweep, self.seed = spec, sweep, seed
         samples = spec.num_samples
-        if samples is None and spec.search.name in _UNLIMITED and self._has_grid():
+        if not self._walks:
+            samples = self._num_trials()  # some search algorithms want to know
+        elif samples is None and self._has_grid():
             samples = 1
         self._blueprint = Blueprint(
             _program,
@@ -91,14 +94,19 @@ class Plan:
     @functools.cached_property
     def expected(self) -> int | None:
         """How many runs there will be, if that is known."""
-        totals = [n for n in (self.limits.num_trials, self._blueprint.total()) if n is not None]
-        return min(totals, default=None)
+        total = self._blueprint.total()
+        if total is not None and self._walks:
+            total *= self.spec.repeats
+        return min((n for n in (self.limits.num_trials, total) if n is not None), default=None)
 
     def engine(self) -> Engine:
         """Return an engine to which nothing has happened yet."""
+        searcher = self._blueprint.searcher(self.seed, self.sweep)
+        if self._walks and self.spec.repeats > 1:
+            searcher = Repeat(searcher, self.spec.repeats, seed=self.seed)
         return Engine(
             self.limits,
-            self._blueprint.searcher(self.seed, self.sweep),
+            searcher,
             self._judge(),
             self.goals,
             {"slot": 1.0, **self.spec.resources},
@@ -110,6 +118,10 @@ class Plan:
         return {name: row[name] for name in row if name.partition("/")[0] in self.heard or name in self.heard}
 
     # -- the parts -----------------------------------------------------------------------------------------------------
+    @property
+    def _walks(self) -> bool:
+        return self.spec.search.name in _UNLIMITED
+
     def _has_grid(self) -> bool:
         from luthier.core.space import Space
 
@@ -117,8 +129,7 @@ class Plan:
 
     def _num_trials(self) -> int | None:
         spec = self.spec
-        counts = spec.search.name in _UNLIMITED
-        samples = None if counts or spec.num_samples is None else spec.num_samples * spec.repeats
+        samples = None if self._walks or spec.num_samples is None else spec.num_samples * spec.repeats
         return min((n for n in (samples, spec.run_cap) if n is not None), default=None)
 
     def _judge(self) -> Scheduler:
@@ -186,7 +197,7 @@ def _search(spec: SweepSpec) -> Any:
     if spec.points:
         arguments.setdefault("points_to_evaluate", [dict(point) for point in spec.points])
     made = create_searcher(spec.search.name, **arguments)
-    return made if spec.repeats == 1 else Repeater(made, repeat=spec.repeats)
+    return made if spec.repeats == 1 or spec.search.name in _UNLIMITED else Repeater(made, repeat=spec.repeats)
 
 
 def _scheduler(named: Named | None) -> Any:

@@ -34,9 +34,14 @@ class Shelf:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
+    def make(self) -> None:
+        """Make the directory, if it is not there."""
+        self._directory.parent.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(exist_ok=True, mode=0o700)
+
     async def put(self, chunks: AsyncIterable[bytes]) -> Stored:
         """Keep what *chunks* hold, wholly or not at all; the same bytes take room once."""
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.make()
         digest, size = hashlib.sha256(), 0
         descriptor, path = tempfile.mkstemp(dir=self._directory, prefix=".new-")
         try:

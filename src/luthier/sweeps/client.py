@@ -228,7 +228,7 @@ class Client:
             try:
                 return self._try(method, path, content() if content else body, params, headers, into, timeout_s)
             except ServerError as error:
-                sent_in_vain = isinstance(error, ServerAway) and error.__cause__ is not None and _unsent(error)
+                sent_in_vain = isinstance(error, ServerAway) and error.unsent
                 repeatable = method != "POST" or sent_in_vain or error.status in {429, 503}
                 failures += 1
                 wait = max(_BACKOFF.delay(failures, random.random()), _asked_to_wait(error))  # noqa: S311
@@ -264,10 +264,12 @@ class Client:
                     return None
                 data = response.read()
         except (httpx.TransportError, httpx.TooManyRedirects) as error:
-            raise ServerAway(
+            away = ServerAway(
                 f"the server {self.server} does not answer ({_why(error)}): start one with luthier server, or say "
                 "where it is with server=... or LUTHIER_SERVER"
-            ) from error
+            )
+            away.unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            raise away from None  # pages of tracebacks would say no more
         if not data:
             return None
         try:
@@ -292,9 +294,7 @@ class Client:
     def _refusal(self, response: httpx.Response) -> ServerError:
         text = _detail(response)
         if response.status_code == 401:  # noqa: PLR2004 (HTTP)
-            text += ": " + (
-                "the key is not valid there" if self._key else "it wants a key: luthier login, or LUTHIER_API_KEY"
-            )
+            text += f"; give {'another one' if self._key else 'one'} by luthier login, or LUTHIER_API_KEY"
         error = ServerError(f"{self.server} says {response.status_code}: {text}", response.status_code)
         error.__cause__ = _Retry(response.headers.get("Retry-After", "")) if response.status_code in _AGAIN else None
         return error
@@ -316,12 +316,6 @@ def _asked_to_wait(error: ServerError) -> float:
     return 0.0
 
 
-def _unsent(error: ServerError) -> bool:
-    import httpx
-
-    return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
-
-
 def _why(error: Exception) -> str:
     text = str(error) or type(error).__name__
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
@@ -335,7 +329,8 @@ def _detail(response: httpx.Response) -> str:
     if isinstance(found, dict):
         found = found.get("detail") or found.get("error") or found
     text = found if isinstance(found, str) else str(found)
-    return " ".join(text.split()) if len(text) <= _SHOWN else " ".join(text.split())[: 4 * _SHOWN]
+    flaws = text.split("\n  ")  # of a sweep's description: each has its line
+    return "\n  ".join(" ".join(flaw.split()) for flaw in flaws)[: 10 * _SHOWN]
 
 
 def _as_dict(found: Any) -> dict[str, Any]:

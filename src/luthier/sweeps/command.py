@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from luthier.core.errors import BadArgument
+from luthier.search.repeat import TRIAL_INDEX
 from luthier.sweeps.checking import near
 from luthier.sweeps.spec import COMMAND
 
@@ -67,12 +68,13 @@ def argv(
     for place, flaw in flaws(items):
         raise BadArgument(f"command[{place}]", items[place], flaw)
     words = _Words(params, program, json_file, interpreter)
+    arguments = {name: value for name, value in params.items() if name != TRIAL_INDEX}  # no parser expects that one
     around = os.environ if environment is None else environment
     found: list[str] = []
     for item in items:
         alone = _ALONE.fullmatch(item)
         if alone and alone[1] in LISTS:
-            found += _list(alone[1], params)
+            found += _list(alone[1], arguments)
         else:
             found.append(_INSIDE.sub(lambda match: words.word(match, around), item))
     if not found:

@@ -50,6 +50,8 @@ def sweep(
             sys.stderr.write(f"luthier: {warning}\n")
         found = str(made["sweep"])
         sys.stderr.write(f"luthier: sweep {found}: {made.get('url') or client.server}\n")
+        where = f" --server {client.server}" if server else ""
+        sys.stderr.write(f"luthier: its runs start with: luthier agent {found}{where}\n")
     return found
 
 

@@ -190,6 +190,15 @@ def log(
     (_now or init()).log(metrics, step, checkpoint)
 
 
+def finish() -> None:
+    """Say that nothing more will be logged in this run; the next :func:`init` begins anew.
+
+    >>> finish()
+    """
+    if _now is not None:
+        _now.finish()
+
+
 def _forget(run: Run) -> None:
     global _now  # noqa: PLW0603 (as above)
     with _lock:

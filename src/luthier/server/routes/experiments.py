@@ -64,8 +64,9 @@ def router(service: Service, gate: Gate) -> APIRouter:
 
     @routes.post("", status_code=201, summary="Begin to send an experiment")
     async def begin(wanted: Annotated[Wanted, Body()], request: Request) -> Begun:
-        project = wanted.project or sweeping.UNSORTED
-        if gate.caller(request).project_id is not None:
+        mine = gate.caller(request).project_id
+        project = wanted.project or await run_in_threadpool(project_for, service.engine, mine)
+        if mine is not None:
             gate.allow(request, await run_in_threadpool(project_of, service.engine, project), Role.WRITE)
         goal = None if wanted.metric is None else Goal(wanted.metric, wanted.mode or "min")
 
@@ -86,6 +87,15 @@ def router(service: Service, gate: Gate) -> APIRouter:
         return Length(length=length)
 
     return routes
+
+
+def project_for(engine: sa.Engine, mine: int | None) -> str:
+    """Return where belongs what names no project: to *mine*, the only one that its maker's key is for, if so."""
+    if mine is None:
+        return sweeping.UNSORTED
+    with reading(engine) as connection:
+        name: str = connection.execute(sa.select(projects.c.name).where(projects.c.id == mine)).scalar_one()
+    return name
 
 
 def project_of(engine: sa.Engine, name: str) -> int:

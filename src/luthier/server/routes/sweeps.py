@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from luthier.server import sweeping
 from luthier.server.auth.caller import Role
-from luthier.server.routes.experiments import project_of
+from luthier.server.routes.experiments import project_for, project_of
 from luthier.sweeps.read import read
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ def router(service: Service, gate: Gate) -> APIRouter:
     @routes.post("/sweeps", status_code=201, summary="Make a sweep")
     async def create(wish: Annotated[Wish, Body()], request: Request) -> Made:
         spec = await run_in_threadpool(read, wish.config)
-        project = wish.project or spec.project or sweeping.UNSORTED
-        if gate.caller(request).project_id is not None:
+        mine = gate.caller(request).project_id
+        project = wish.project or spec.project or await run_in_threadpool(project_for, service.engine, mine)
+        if mine is not None:
             gate.allow(request, await run_in_threadpool(project_of, service.engine, project), Role.WRITE)
 
         def work(connection: Connection) -> str:

@@ -113,6 +113,6 @@ class ZOOptSearch(SpaceSearcher):
         only_goal(goals, "ZOOptSearch")
         budget = self.num_samples if self.budget is None else self.budget
         if budget is None:
-            raise BadArgument("budget", None, "how many trials there will be")
+            raise BadArgument("budget", None, "how many trials there will be, here or as num_samples")
         study = ZooptStudy(FlatAxes(space, "ZOOpt"), budget, known, **self.options)
         return Library(Distinct(study, space), seed, len(self.points_to_evaluate), self.parallel_num)
