@@ -37,6 +37,7 @@ _HEARD = (
 HEARTBEAT_S = 1.0
 LONGEST_LEASE_S = 7 * 24 * 3600.0
 SHORTEST_LEASE_S = 1.0
+MOST_SLOTS = 1000
 HERE, LEFT, LOST = "here", "left", "lost"
 
 
@@ -148,12 +149,13 @@ def part_with(connection: Connection, roster: Roster, agent: str, state: str, no
     Raises:
         NoSuch: there is no such agent.
     """
-    sweep = connection.execute(sa.select(agents.c.sweep_id).where(agents.c.id == agent)).scalar_one_or_none()
-    if sweep is None:
+    row = connection.execute(_FIND, {"agent": agent}).one_or_none()
+    if row is None:
         raise NoSuch(f"there is no agent {agent!r} here")
-    hosted = roster.of(connection, sweep)
-    hosted.handle(ev.WorkerLost(WorkerId(agent), on_purpose=state == LEFT))
-    roster.save(connection, hosted, now)
+    if row.of_sweep != FAILED:  # where a policy raises, nothing can be decided any more
+        hosted = roster.of(connection, row.sweep_id)
+        hosted.handle(ev.WorkerLost(WorkerId(agent), on_purpose=state == LEFT))
+        roster.save(connection, hosted, now)
     connection.execute(sa.update(agents).where(agents.c.id == agent).values(state=state, ended_at=now))
 
 
@@ -230,8 +232,9 @@ def _resources(given: dict[str, float]) -> dict[str, float]:
     for name, amount in resources.items():
         if not 0 <= amount < 1e9:  # noqa: PLR2004 (more than any machine has)
             raise BadArgument(f"resources[{name!r}]", amount, "a number from 0 on")
-    if resources[SLOT] < 1 or resources[SLOT] != int(resources[SLOT]):
-        raise BadArgument("resources['slot']", resources[SLOT], "a whole number from 1 on: how many runs at once")
+    if not 1 <= resources[SLOT] <= MOST_SLOTS or resources[SLOT] != int(resources[SLOT]):
+        wanted = f"a whole number from 1 to {MOST_SLOTS}: how many runs at once"  # all are proposed in one transaction
+        raise BadArgument("resources['slot']", resources[SLOT], wanted)
     return resources
 
 

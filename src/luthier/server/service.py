@@ -136,11 +136,28 @@ class Service:
                 self._look()
                 self._expire(time.time())
                 for sweep in self.roster.budgets():
-                    self.writer.do(functools.partial(self._end_in_time, sweep=sweep), sweep)
+                    self._decide(functools.partial(self._end_in_time, sweep=sweep), sweep)
             except Closed:
                 return
             except Exception:
                 log.exception("leases could not be looked at; once more in %g s", LOOK_S)
+
+    def _decide(self, work: Callable[[Connection], None], sweep: str) -> None:
+        """Do what time brings to *sweep*, as :meth:`write` does; whatever it raises keeps no other sweep waiting."""
+        for again in (True, False):
+            try:
+                self.writer.do(work, sweep)
+            except Closed:
+                raise
+            except PolicyError as error:
+                if not again:
+                    log.exception("sweep %s failed", sweep)
+                    self.writer.do(functools.partial(_fail, sweep=sweep, reason=f"{error}"), sweep)
+            except Exception:
+                log.exception("what time brings to sweep %s could not be done", sweep)
+                return
+            else:
+                return
 
     def _look(self) -> None:
         waiting = self.bells.waiting()
@@ -171,7 +188,7 @@ class Service:
                 row for row in connection.execute(chosen) if max(row.heartbeat_at, self._started) + row.lease_s < now
             ]
         for row in silent:
-            self.writer.do(functools.partial(self._part_with, row=row, now=now), row.sweep_id)
+            self._decide(functools.partial(self._part_with, row=row, now=now), row.sweep_id)
 
     def _end_in_time(self, connection: Connection, sweep: str) -> None:
         sweeping.end_in_time(connection, self.roster, sweep, time.time())

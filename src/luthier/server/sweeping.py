@@ -98,8 +98,10 @@ def change_state(connection: Connection, roster: Roster, sweep: str, wanted: str
         hosted.handle(ev.StopRequested(f"cancelled by {by}"))
     elif wanted == FINISHED:
         hosted.handle(ev.Reopened(num_trials=len(experiment), note=f"no further runs, by {by}"))
-    elif wanted == RUNNING and (was in {FINISHED, CANCELED} or state in ENDED):
+    elif wanted == RUNNING and (was in {FINISHED, CANCELED} or state in ENDED or _cut_short(hosted)):
         planned = hosted.plan.limits.num_trials
+        if planned is not None:
+            planned += _deleted(connection, sweep)
         hosted.handle(ev.Reopened(num_trials=-1 if planned is None else planned, note=f"goes on, by {by}"))
         connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(state=RUNNING))
     here = sa.select(agents.c.id).where(agents.c.sweep_id == sweep, agents.c.state == "here")
@@ -109,6 +111,18 @@ def change_state(connection: Connection, roster: Roster, sweep: str, wanted: str
             hosted.join(agent)
     roster.save(connection, hosted, now)
     roster.ring(present)
+
+
+def _cut_short(hosted: Hosted) -> bool:
+    """Return whether a sweep, paused by now, was to take its end before that."""
+    planned, now = hosted.plan.limits.num_trials, hosted.engine.experiment
+    return bool(now.stopping) or (now.num_trials is not None and (planned is None or now.num_trials < planned))
+
+
+def _deleted(connection: Connection, sweep: str) -> int:
+    """Return how many runs of *sweep* others took the place of."""
+    chosen = sa.select(sa.func.count()).where(runs.c.sweep_id == sweep, runs.c.state == DELETED)
+    return int(connection.execute(chosen).scalar_one())
 
 
 def end_in_time(connection: Connection, roster: Roster, sweep: str, now: float) -> None:
@@ -153,8 +167,11 @@ def rerun(connection: Connection, roster: Roster, run: str, now: float, by: str)
 
     Raises:
         NoSuch: there is no such run.
+        BadArgument: it was deleted.
     """
     hosted = _of_run(connection, roster, run)
+    if _is_deleted(connection, run):
+        raise BadArgument("run", run, "one that was not deleted")
     again = (TrialId(run),)
     hosted.handle(ev.Reopened(rerun=again, from_scratch=True, note=f"run {run} once more, by {by}"))
     connection.execute(sa.update(sweeps).where(sweeps.c.id == hosted.id).values(state=RUNNING))
@@ -168,6 +185,8 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
         NoSuch: there is no such run.
     """
     hosted = _of_run(connection, roster, run)
+    if _is_deleted(connection, run):  # its place was taken then
+        return
     experiment = hosted.engine.experiment
     limit = experiment.num_trials
     more = None if limit is None or hosted.engine.finished else limit + 1
@@ -175,6 +194,11 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
     hosted.handle(event)
     roster.save(connection, hosted, now)
     connection.execute(sa.update(runs).where(runs.c.id == run).values(state=DELETED))
+
+
+def _is_deleted(connection: Connection, run: str) -> bool:
+    state: str = connection.execute(sa.select(runs.c.state).where(runs.c.id == run)).scalar_one()
+    return state == DELETED
 
 
 def _of_run(connection: Connection, roster: Roster, run: str) -> Hosted:
