@@ -439,7 +439,7 @@ def test_a_scheduler_that_raises_when_an_agent_is_lost_keeps_no_other_sweep_wait
             spec = read(config)
             sweep = service.writer.do(lambda c, s=spec: sweeping.create(c, service.roster, s, None, None, 1000.0))
             wish = wire.Registration(name="w")
-            work = lambda c, s=sweep: exchange.register(c, service.roster, s, wish, 10.0, 1000.0)  # noqa: E731
+            work = lambda c, s=sweep, w=wish: exchange.register(c, service.roster, s, w, 10.0, 1000.0)
             agent = service.writer.do(work)["agent"]
             service.writer.do(lambda c, a=agent: exchange.exchange(c, service.roster, a, wire.Exchange(), 1000.0))
         service._started = 1000.0

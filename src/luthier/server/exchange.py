@@ -50,10 +50,8 @@ def register(
         NoSuch: there is no such sweep.
         BadArgument: what it says of itself cannot be.
     """
+    offer = offered(wish)
     hosted = roster.of(connection, sweep)
-    offer = Offer(_resources(wish.resources), wish.count)
-    if wish.count is not None and wish.count < 1:
-        raise BadArgument("count", wish.count, "a whole number above 0, or nothing for no limit")
     lease = lease_s if wish.lease_s is None else wish.lease_s
     lease = min(max(lease, SHORTEST_LEASE_S), LONGEST_LEASE_S)
     agent = "a" + secrets.token_hex(8)
@@ -89,7 +87,7 @@ def exchange(connection: Connection, roster: Roster, agent: str, told: Exchange,
 
     Raises:
         NoSuch: there is no such agent.
-        BadArgument: what it tells cannot be read.
+        Unreadable: what it tells cannot be read; nothing of it counts.
         PolicyError: a policy raised; nothing of it counts.
     """
     row = connection.execute(_FIND, {"agent": agent}).one_or_none()
@@ -225,6 +223,17 @@ def _recall(connection: Connection, hosted: Hosted, agent: str) -> None:
     chosen = sa.select(agents.c.resources, agents.c.count.label("most")).where(agents.c.id == agent)
     row = connection.execute(chosen).one()
     hosted.offers[agent] = Offer(value(row.resources), row.most)
+
+
+def offered(wish: Registration) -> Offer:
+    """Return what an agent offers.
+
+    Raises:
+        BadArgument: it cannot be.
+    """
+    if wish.count is not None and wish.count < 1:
+        raise BadArgument("count", wish.count, "a whole number above 0, or nothing for no limit")
+    return Offer(_resources(wish.resources), wish.count)
 
 
 def _resources(given: dict[str, float]) -> dict[str, float]:

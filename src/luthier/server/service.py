@@ -16,6 +16,7 @@ from luthier.server import exchange, sweeping
 from luthier.server.bells import Bells
 from luthier.server.database import reading
 from luthier.server.folding import ENDED, FAILED
+from luthier.server.ingest import Unreadable
 from luthier.server.roster import NoSuch, Roster
 from luthier.server.tables import agents, sweeps
 from luthier.server.writer import Closed, Writer
@@ -47,7 +48,7 @@ class Service:
         self.engine, self.files, self.lease_s = engine, files, lease_s
         self.bells = Bells()
         self.roster = Roster(self.bells.ring)
-        self.writer = Writer(engine, self.roster)
+        self.writer = Writer(engine, self.roster, harmless=(NoSuch, Unreadable))
         self._known: dict[str, tuple[str, float]] = {}  # agents' sweeps and leases, which never change
         self._started = time.time()
         self._closing = threading.Event()
