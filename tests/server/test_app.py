@@ -312,3 +312,24 @@ def test_what_is_refused_costs_nobody_else_the_engine_that_is_in_memory(client):
     assert client.post(f"/api/v1/sweeps/{sweep}/agents", json={"name": "w", "count": 0}).status_code == 422
     assert client.post("/api/v1/agents/nobody/leave").status_code == 404
     assert service.roster._kept[sweep] is before
+
+
+@pytest.mark.parametrize("words", ["a\x00b", "x" * 20_000])
+@pytest.mark.parametrize("where", ["name", "name in the config", "description", "experiment"])
+def test_words_that_not_every_database_keeps_or_no_list_shows_are_refused(client, words, where):
+    config = {"method": "random", "parameters": {"x": {"values": [1, 2]}}}
+    match where:
+        case "name":
+            reply = client.post("/api/v1/sweeps", json={"config": config, "name": words})
+        case "experiment":
+            reply = client.post("/api/v1/experiments", json={"name": words})
+        case _:
+            reply = client.post("/api/v1/sweeps", json={"config": {**config, where.partition(" ")[0]: words}})
+    assert reply.status_code == 422 and len(reply.text) < 1000
+    assert client.get("/api/v1/projects").json() in ([], {"projects": []})
+
+
+@pytest.mark.parametrize("where", [{"name": "\x00"}, {"host": "\x00"}, {"resources": {"\x00": 1}}])
+def test_an_agent_with_a_nul_is_refused_on_every_database(client, where):
+    reply = client.post(f"/api/v1/sweeps/{made(client)}/agents", json={"name": "w", **where})
+    assert reply.status_code == 422 and "NUL" in reply.json()["detail"]

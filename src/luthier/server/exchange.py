@@ -233,6 +233,9 @@ def offered(wish: Registration) -> Offer:
     """
     if wish.count is not None and wish.count < 1:
         raise BadArgument("count", wish.count, "a whole number above 0, or nothing for no limit")
+    for what, words in (("name", wish.name), ("host", wish.host), ("resources", "".join(wish.resources))):
+        if "\x00" in words:  # PostgreSQL takes none
+            raise BadArgument(what, words[:100], "a text without NUL")
     return Offer(_resources(wish.resources), wish.count)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from luthier.sweeps.spec import SweepSpec
 
+LONGEST_NAME = 500
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 RUNNING, PAUSED, FINISHED, CANCELED = "RUNNING", "PAUSED", "FINISHED", "CANCELED"
 STATES = (RUNNING, PAUSED, FINISHED, CANCELED)
@@ -38,6 +39,8 @@ def create(
     """
     sweep = "".join(secrets.choice(LETTERS) for _ in range(8))
     seed = int.from_bytes(os.urandom(4), "little") if spec.seed is None else spec.seed
+    for what, words, most in (("name", name or spec.name, LONGEST_NAME), ("description", spec.description, 10_000)):
+        checked_words(what, words or "", most)
     plan = Plan(spec, sweep, seed)
     place = project_id(connection, project or spec.project or UNSORTED, now)
     goal = plan.goals[0] if plan.goals else None
@@ -60,6 +63,21 @@ def create(
     )
     roster.put(Hosted(sweep, place, plan))
     return sweep
+
+
+def checked_words(what: str, words: str, most: int = LONGEST_NAME) -> None:
+    r"""See to it that *words* can be kept, on whatever database, and shown in a list.
+
+    Raises:
+        BadArgument: they cannot.
+
+    >>> checked_words("name", "a\x00b")
+    Traceback (most recent call last):
+        ...
+    luthier.core.errors.BadArgument: name='a\x00b' cannot be used: give up to 500 characters, without NUL.
+    """
+    if len(words) > most or "\x00" in words:
+        raise BadArgument(what, words[:100], f"up to {most} characters, without NUL")
 
 
 def project_id(connection: Connection, name: str, now: float) -> int:
