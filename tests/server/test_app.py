@@ -312,3 +312,85 @@ def test_what_names_no_project_belongs_to_the_keys_own(engine, database_url, tmp
             assert reply.status_code == 201, reply.text
             assert reply.json()["project"] == "digits"
             assert client.post(f"/api/v1/{path}", json={**wish, "project": "x"}, headers=headers).status_code == 404
+
+
+def huge(place):
+    """Return what an agent says with a number of more than 64 bits at *place*."""
+    run = {"run": "nobody", "attempt": 1}
+    return {
+        "first": {"is": "rows", **run, "first": 2**70, "rows": [{}]},
+        "line": {"is": "output", **run, "first": 2**63, "lines": [[1.0, "out", "x"]]},
+        "code": {"is": "exited", **run, "outcome": "finished", "code": 2**70},
+        "attempt": {"is": "started", **run, "attempt": -1},
+    }[place]
+
+
+@pytest.mark.parametrize("place", ["first", "line", "code", "attempt"])
+def test_numbers_that_no_database_keeps_are_refused(client, place):
+    agent = joined(client, made(client))
+    reply = client.post(f"/api/v1/agents/{agent}/exchange", json={"said": [huge(place)]})
+    assert reply.status_code == 422 and "int" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize(("name", "number"), [("pid", 2**63), ("pid", -1), ("count", 10**30), ("count", 0)])
+def test_an_agent_with_numbers_that_cannot_be_is_refused(client, name, number):
+    reply = client.post(f"/api/v1/sweeps/{made(client)}/agents", json={"name": "w", name: number})
+    assert reply.status_code == 422 and name in reply.json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["seed", "run_cap"])
+def test_a_sweep_with_numbers_that_no_database_keeps_is_refused(client, name):
+    config = {"method": "random", name: 2**70, "parameters": {"x": {"values": [1, 2]}}}
+    assert client.post("/api/v1/sweeps", json={"config": config}).status_code == 422
+
+
+def test_a_row_that_is_nested_too_deeply_is_refused_for_good_and_the_run_goes_on(client):
+    agent = joined(client, made(client))
+    (order,) = talk(client, agent)["orders"]
+    run = {"run": order["run"], "attempt": 1}
+    deep: Any = 1
+    for _ in range(400):
+        deep = {"a": deep}
+    fine = {"is": "rows", **run, "first": 0, "rows": [{"loss": 1.0}]}
+    bad = {"is": "rows", **run, "first": 1, "rows": [deep]}
+    reply = client.post(f"/api/v1/agents/{agent}/exchange", json={"holding": [run], "said": [fine, bad]})
+    assert reply.status_code == 422  # 503 would have the agent say it again, for ever
+    assert client.get(f"/api/v1/runs/{order['run']}").json()["rows"] == 0
+    fine["rows"].append({"loss": 0.5})
+    assert talk(client, agent, holding=[run], said=[fine])["accepted"] == 1
+    assert client.get(f"/api/v1/runs/{order['run']}").json()["rows"] == 2
+
+
+def test_what_is_refused_costs_nobody_else_the_engine_that_is_in_memory(client):
+    service = client.app.state.service
+    sweep = made(client)
+    agent = joined(client, sweep)
+    (order,) = talk(client, agent)["orders"]
+    run = {"run": order["run"], "attempt": 1}
+    before = service.roster._kept[sweep]
+    bad = {"is": "rows", **run, "first": 0, "rows": [{"loss": {"$": "nonsense"}}]}
+    assert client.post(f"/api/v1/agents/{agent}/exchange", json={"holding": [run], "said": [bad]}).status_code == 422
+    assert client.post(f"/api/v1/sweeps/{sweep}/agents", json={"name": "w", "count": 0}).status_code == 422
+    assert client.post("/api/v1/agents/nobody/leave").status_code == 404
+    assert service.roster._kept[sweep] is before
+
+
+@pytest.mark.parametrize("words", ["a\x00b", "x" * 20_000])
+@pytest.mark.parametrize("where", ["name", "name in the config", "description", "experiment"])
+def test_words_that_not_every_database_keeps_or_no_list_shows_are_refused(client, words, where):
+    config = {"method": "random", "parameters": {"x": {"values": [1, 2]}}}
+    match where:
+        case "name":
+            reply = client.post("/api/v1/sweeps", json={"config": config, "name": words})
+        case "experiment":
+            reply = client.post("/api/v1/experiments", json={"name": words})
+        case _:
+            reply = client.post("/api/v1/sweeps", json={"config": {**config, where.partition(" ")[0]: words}})
+    assert reply.status_code == 422 and len(reply.text) < 1000
+    assert client.get("/api/v1/projects").json() in ([], {"projects": []})
+
+
+@pytest.mark.parametrize("where", [{"name": "\x00"}, {"host": "\x00"}, {"resources": {"\x00": 1}}])
+def test_an_agent_with_a_nul_is_refused_on_every_database(client, where):
+    reply = client.post(f"/api/v1/sweeps/{made(client)}/agents", json={"name": "w", **where})
+    assert reply.status_code == 422 and "NUL" in reply.json()["detail"]

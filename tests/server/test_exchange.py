@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import sqlalchemy as sa
 
+from luthier.core import events as ev
 from luthier.core.errors import BadArgument
 from luthier.server import sweeping, wire
 from luthier.server.missing import NotThere
-from luthier.server.tables import history
+from luthier.server.tables import agents, history, sweeps
 from luthier.server.texts import value
+from luthier.sweeps.read import read
 from tests.server.world import World
 
 RANDOM = "method: random\nmetric: {name: loss}\nrun_cap: 12\nparameters: {x: {min: 0.0, max: 1.0}}\n"
@@ -376,3 +379,74 @@ def test_a_sweep_whose_scheduler_raises_fails_and_lets_its_agents_go(database_ur
         (halt,) = talk(holding=[held], said=rows).json()["orders"]
         assert halt["is"] == "halt"
         assert talk().json()["exit"] == "the sweep failed"
+
+
+def test_a_run_that_is_deleted_twice_is_replaced_once_and_not_tried_again(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    (run,) = walker.work
+    for _ in range(3):
+        w.write(lambda c, r: sweeping.delete_run(c, r, run, w.now, "ann"))
+    w.run()
+    with pytest.raises(BadArgument, match="not deleted"):
+        w.write(lambda c, r: sweeping.rerun(c, r, run, w.now, "ann"))
+    assert Counter(row.state for row in w.runs()) == {"deleted": 1, "finished": 12}
+    assert w.state().state == "FINISHED"
+
+
+@pytest.mark.parametrize("end", ["FINISHED", "CANCELED"])
+def test_a_sweep_that_was_to_end_and_paused_goes_on_to_its_whole_number(world, end):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    (run,) = walker.work
+    w.write(lambda c, r: sweeping.delete_run(c, r, run, w.now, "ann"))
+    for state in (end, "PAUSED", "RUNNING"):
+        w.change(state)
+    w.run()
+    w.join()
+    w.run()
+    assert len([row for row in w.runs() if row.state != "deleted"]) == 12
+
+
+def test_an_agent_with_more_slots_than_a_machine_can_have_is_refused(world):
+    w = world("method: random\nmetric: {name: loss}\nparameters: {x: {min: 0.0, max: 1.0}}\n")
+    with pytest.raises(BadArgument, match="from 1 to 1000"):
+        w.join(slots=100_000_000)
+    assert not w.agents() and not w.runs()
+
+
+class RaisesAtTheEnd(Raising):
+    def decide(self, news, experiment, rng):
+        if isinstance(news, ev.Exited):
+            raise ZeroDivisionError("of mine")
+        return ()
+
+
+def test_a_scheduler_that_raises_when_an_agent_is_lost_keeps_no_other_sweep_waiting(engine, tmp_path, monkeypatch):
+    from luthier.server import exchange, planning
+    from luthier.server.service import Service
+
+    real = planning.Plan._judge
+    monkeypatch.setattr(
+        planning.Plan, "_judge", lambda self: RaisesAtTheEnd() if self.spec.name == "bad" else real(self)
+    )
+    monkeypatch.setattr(Service, "_watching", lambda self: None)  # here, the test says when
+    service = Service(engine, tmp_path, lease_s=10.0)
+    try:
+        for config in ("name: bad\n" + RANDOM, RANDOM):
+            spec = read(config)
+            sweep = service.writer.do(lambda c, s=spec: sweeping.create(c, service.roster, s, None, None, 1000.0))
+            wish = wire.Registration(name="w")
+            work = lambda c, s=sweep, w=wish: exchange.register(c, service.roster, s, w, 10.0, 1000.0)
+            agent = service.writer.do(work)["agent"]
+            service.writer.do(lambda c, a=agent: exchange.exchange(c, service.roster, a, wire.Exchange(), 1000.0))
+        service._started = 1000.0
+        for _ in range(2):
+            service._expire(1020.0)
+        with engine.connect() as connection:
+            assert set(connection.execute(sa.select(agents.c.state)).scalars()) == {"lost"}
+            assert set(connection.execute(sa.select(sweeps.c.state)).scalars()) == {"FAILED", "RUNNING"}
+    finally:
+        service.close()

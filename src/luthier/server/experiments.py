@@ -17,7 +17,7 @@ from luthier.core.state import ExperimentState, evolve
 from luthier.core.terms import AUTOMATIC
 from luthier.server.folding import About, fold
 from luthier.server.missing import NotThere
-from luthier.server.sweeping import LETTERS, UNSORTED, project_id
+from luthier.server.sweeping import LETTERS, UNSORTED, checked_words, project_id
 from luthier.server.tables import events as log
 from luthier.server.tables import history, runs, sweeps
 from luthier.server.texts import text
@@ -69,6 +69,9 @@ class Experiments:
             config: the search space in words.
             now: unix seconds.
         """
+        for what, words in (("name", name), ("metric", "" if goal is None else goal.metric)):
+            checked_words(what, words)
+        checked_words("config", config, 1_000_000)
         made = "".join(secrets.choice(LETTERS) for _ in range(8))
         connection.execute(
             sa.insert(sweeps).values(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
 
 from luthier.core import events as ev
-from luthier.core.errors import BadArgument
+from luthier.core.errors import BadArgument, NotStorable
 from luthier.core.goal import number
 from luthier.core.terms import Outcome, Ref, TrialId
 from luthier.server import wire
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from luthier.server.hosted import Hosted
 
+_Read: TypeAlias = list[tuple[dict[str, Any], str]]  # values, and the same as a text of JSON
 OUTCOMES = {
     "finished": Outcome.FINISHED,
     "failed": Outcome.ERROR,
@@ -35,6 +36,10 @@ _ROWS, _LINES = sa.insert(history), sa.insert(output)
 _FIND = sa.select(runs.c.id, runs.c.attempt, runs.c.rows, runs.c.lines, runs.c.summary, runs.c.started_at).where(
     runs.c.id.in_(sa.bindparam("wanted", expanding=True))
 )
+
+
+class Unreadable(BadArgument):
+    """What an agent said cannot be read; nothing of it was taken."""
 
 
 class Tail(msgspec.Struct):
@@ -57,10 +62,11 @@ def take(
     What is known already, and what belongs to an attempt that is not the agent's, is passed over.
 
     Raises:
-        BadArgument: a value cannot be read.
+        Unreadable: a value cannot be read.
     """
+    readable = [_readable(item) for item in said]  # all of it, before any of it counts
     tails = _tails(connection, hosted, agent, said)
-    for item in said:
+    for item, values in zip(said, readable, strict=True):
         tail = tails.get(item.run)
         if tail is None or item.attempt != tail.attempt:
             continue
@@ -68,15 +74,13 @@ def take(
             case wire.Started():
                 tail.changes["heartbeat_at"] = now
             case wire.Rows():
-                yield from _rows(hosted, item, tail, now)
+                yield from _rows(hosted, item, values, tail, now)
             case wire.Summary():
-                tail.summary.update(_read(item.values))
+                tail.summary.update(values[0][0])
                 tail.changes["summary"] = ""  # is told when it is written
             case wire.Output():
                 _lines(hosted, item, tail)
             case wire.Exited():
-                if item.outcome not in OUTCOMES:
-                    raise BadArgument("outcome", item.outcome, f"one of {', '.join(OUTCOMES)}")
                 tail.changes["exit_code"] = item.code
                 yield ev.Exited(TrialId(item.run), item.attempt, OUTCOMES[item.outcome], _storable(item.error))
                 del tails[item.run]
@@ -115,16 +119,15 @@ def _tails(connection: Connection, hosted: Hosted, agent: str, said: Iterable[wi
     return found
 
 
-def _rows(hosted: Hosted, item: wire.Rows, tail: Tail, now: float) -> Iterator[ev.Reported]:
+def _rows(hosted: Hosted, item: wire.Rows, read: _Read, tail: Tail, now: float) -> Iterator[ev.Reported]:
     fresh = range(max(tail.rows - item.first, 0), len(item.rows))
     if not fresh:
         return
     heard = []
     for i in fresh:
-        row, place = item.rows[i], item.first + i
-        at = item.at[i] if i < len(item.at) else now
-        values = _read(row)
-        told = {"run_id": item.run, "attempt": item.attempt, "row": place, "at": at, "metrics": text(values)}
+        values, metrics = read[i]
+        place, at = item.first + i, item.at[i] if i < len(item.at) else now
+        told = {"run_id": item.run, "attempt": item.attempt, "row": place, "at": at, "metrics": metrics}
         hosted.rows.append(told)
         checkpoint = values.pop(CHECKPOINT, None)
         tail.summary.update(values)
@@ -179,14 +182,35 @@ def _storable(line: str) -> str:
     return line[:LONGEST].replace("\x00", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL takes no NUL
 
 
-def _read(row: dict[str, Any]) -> dict[str, Any]:
+def _readable(item: wire.Said) -> _Read:
+    """Return the values of *item*, and each as a text to store."""
+    match item:
+        case wire.Rows():
+            return [_read(row) for row in item.rows]
+        case wire.Summary():
+            return [_read(item.values)]
+        case wire.Exited() if item.outcome not in OUTCOMES:
+            raise Unreadable("outcome", item.outcome, f"one of {', '.join(OUTCOMES)}")
+    return []
+
+
+def _read(row: dict[str, Any]) -> tuple[dict[str, Any], str]:
     try:
         values = from_json(row, unpickle=False)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BadArgument("rows", row, "values that JSON can say, NaN and infinities as tagged objects") from error
+        told = text(values)
+    except (ValueError, KeyError, TypeError, RecursionError, NotStorable) as error:
+        wanted = "values that JSON can say, NaN and infinities as tagged objects, not nested too deeply"
+        raise Unreadable("rows", _shown(row), wanted) from error
     if not isinstance(values, dict):
-        raise BadArgument("rows", row, "objects of metrics")
-    return values
+        raise Unreadable("rows", _shown(row), "objects of metrics")
+    return values, told
+
+
+def _shown(row: object) -> str:
+    try:
+        return repr(row)[:200]
+    except RecursionError:
+        return "..."
 
 
 def _whole(value: object, otherwise: int = 0) -> int:

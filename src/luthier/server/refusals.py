@@ -25,6 +25,7 @@ def add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(DataError)
     @app.exception_handler(UnicodeEncodeError)
+    @app.exception_handler(OverflowError)  # SQLite's driver says so of whole numbers beyond 64 bits
     async def unkept(_request: Request, _error: Exception) -> Response:
         return refusal(422, "it holds a value that cannot be kept: a character NUL, half of a character, a huge number")
 

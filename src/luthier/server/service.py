@@ -16,6 +16,7 @@ from luthier.server import exchange, sweeping
 from luthier.server.bells import Bells
 from luthier.server.database import reading
 from luthier.server.folding import ENDED, FAILED
+from luthier.server.ingest import Unreadable
 from luthier.server.missing import NotThere
 from luthier.server.roster import Roster
 from luthier.server.tables import agents, sweeps
@@ -48,7 +49,7 @@ class Service:
         self.engine, self.files, self.lease_s = engine, files, lease_s
         self.bells = Bells()
         self.roster = Roster(self.bells.ring)
-        self.writer = Writer(engine, self.roster)
+        self.writer = Writer(engine, self.roster, harmless=(NotThere, Unreadable))
         self._known: dict[str, tuple[str, float]] = {}  # agents' sweeps and leases, which never change
         self._started = time.time()
         self._closing = threading.Event()
@@ -137,11 +138,28 @@ class Service:
                 self._look()
                 self._expire(time.time())
                 for sweep in self.roster.budgets():
-                    self.writer.do(functools.partial(self._end_in_time, sweep=sweep), sweep)
+                    self._decide(functools.partial(self._end_in_time, sweep=sweep), sweep)
             except Closed:
                 return
             except Exception:
                 log.exception("leases could not be looked at; once more in %g s", LOOK_S)
+
+    def _decide(self, work: Callable[[Connection], None], sweep: str) -> None:
+        """Do what time brings to *sweep*, as :meth:`write` does; whatever it raises keeps no other sweep waiting."""
+        for again in (True, False):
+            try:
+                self.writer.do(work, sweep)
+            except Closed:
+                raise
+            except PolicyError as error:
+                if not again:
+                    log.exception("sweep %s failed", sweep)
+                    self.writer.do(functools.partial(_fail, sweep=sweep, reason=f"{error}"), sweep)
+            except Exception:
+                log.exception("what time brings to sweep %s could not be done", sweep)
+                return
+            else:
+                return
 
     def _look(self) -> None:
         waiting = self.bells.waiting()
@@ -172,7 +190,7 @@ class Service:
                 row for row in connection.execute(chosen) if max(row.heartbeat_at, self._started) + row.lease_s < now
             ]
         for row in silent:
-            self.writer.do(functools.partial(self._part_with, row=row, now=now), row.sweep_id)
+            self._decide(functools.partial(self._part_with, row=row, now=now), row.sweep_id)
 
     def _end_in_time(self, connection: Connection, sweep: str) -> None:
         sweeping.end_in_time(connection, self.roster, sweep, time.time())

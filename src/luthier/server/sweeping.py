@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from luthier.server.roster import Roster
     from luthier.sweeps.spec import SweepSpec
 
+LONGEST_NAME = 500
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 RUNNING, PAUSED, FINISHED, CANCELED = "RUNNING", "PAUSED", "FINISHED", "CANCELED"
 STATES = (RUNNING, PAUSED, FINISHED, CANCELED)
@@ -39,6 +40,8 @@ def create(
     """
     sweep = "".join(secrets.choice(LETTERS) for _ in range(8))
     seed = int.from_bytes(os.urandom(4), "little") if spec.seed is None else spec.seed
+    for what, words, most in (("name", name or spec.name, LONGEST_NAME), ("description", spec.description, 10_000)):
+        checked_words(what, words or "", most)
     plan = Plan(spec, sweep, seed)
     place = project_id(connection, project or spec.project or UNSORTED, now)
     goal = plan.goals[0] if plan.goals else None
@@ -61,6 +64,21 @@ def create(
     )
     roster.put(Hosted(sweep, place, plan))
     return sweep
+
+
+def checked_words(what: str, words: str, most: int = LONGEST_NAME) -> None:
+    r"""See to it that *words* can be kept, on whatever database, and shown in a list.
+
+    Raises:
+        BadArgument: they cannot.
+
+    >>> checked_words("name", "a\x00b")
+    Traceback (most recent call last):
+        ...
+    luthier.core.errors.BadArgument: name='a\x00b' cannot be used: give up to 500 characters, without NUL.
+    """
+    if len(words) > most or "\x00" in words:
+        raise BadArgument(what, words[:100], f"up to {most} characters, without NUL")
 
 
 def project_id(connection: Connection, name: str, now: float) -> int:
@@ -99,8 +117,10 @@ def change_state(connection: Connection, roster: Roster, sweep: str, wanted: str
         hosted.handle(ev.StopRequested(f"cancelled by {by}"))
     elif wanted == FINISHED:
         hosted.handle(ev.Reopened(num_trials=len(experiment), note=f"no further runs, by {by}"))
-    elif wanted == RUNNING and (was in {FINISHED, CANCELED} or state in ENDED):
+    elif wanted == RUNNING and (was in {FINISHED, CANCELED} or state in ENDED or _cut_short(hosted)):
         planned = hosted.plan.limits.num_trials
+        if planned is not None:
+            planned += _deleted(connection, sweep)
         hosted.handle(ev.Reopened(num_trials=-1 if planned is None else planned, note=f"goes on, by {by}"))
         connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(state=RUNNING))
     here = sa.select(agents.c.id).where(agents.c.sweep_id == sweep, agents.c.state == "here")
@@ -110,6 +130,18 @@ def change_state(connection: Connection, roster: Roster, sweep: str, wanted: str
             hosted.join(agent)
     roster.save(connection, hosted, now)
     roster.ring(present)
+
+
+def _cut_short(hosted: Hosted) -> bool:
+    """Return whether a sweep, paused by now, was to take its end before that."""
+    planned, now = hosted.plan.limits.num_trials, hosted.engine.experiment
+    return bool(now.stopping) or (now.num_trials is not None and (planned is None or now.num_trials < planned))
+
+
+def _deleted(connection: Connection, sweep: str) -> int:
+    """Return how many runs of *sweep* others took the place of."""
+    chosen = sa.select(sa.func.count()).where(runs.c.sweep_id == sweep, runs.c.state == DELETED)
+    return int(connection.execute(chosen).scalar_one())
 
 
 def end_in_time(connection: Connection, roster: Roster, sweep: str, now: float) -> None:
@@ -154,8 +186,11 @@ def rerun(connection: Connection, roster: Roster, run: str, now: float, by: str)
 
     Raises:
         NotThere: there is no such run.
+        BadArgument: it was deleted.
     """
     hosted = _of_run(connection, roster, run)
+    if _is_deleted(connection, run):
+        raise BadArgument("run", run, "one that was not deleted")
     again = (TrialId(run),)
     hosted.handle(ev.Reopened(rerun=again, from_scratch=True, note=f"run {run} once more, by {by}"))
     connection.execute(sa.update(sweeps).where(sweeps.c.id == hosted.id).values(state=RUNNING))
@@ -169,6 +204,8 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
         NotThere: there is no such run.
     """
     hosted = _of_run(connection, roster, run)
+    if _is_deleted(connection, run):  # its place was taken then
+        return
     experiment = hosted.engine.experiment
     limit = experiment.num_trials
     more = None if limit is None or hosted.engine.finished else limit + 1
@@ -176,6 +213,11 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
     hosted.handle(event)
     roster.save(connection, hosted, now)
     connection.execute(sa.update(runs).where(runs.c.id == run).values(state=DELETED))
+
+
+def _is_deleted(connection: Connection, run: str) -> bool:
+    state: str = connection.execute(sa.select(runs.c.state).where(runs.c.id == run)).scalar_one()
+    return state == DELETED
 
 
 def _of_run(connection: Connection, roster: Roster, run: str) -> Hosted:

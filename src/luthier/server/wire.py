@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
 Row: TypeAlias = dict[str, Any]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]  # what both databases, and JavaScript, can count to
+Code: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**53), lt=2**53)]
 
 
 class Holding(msgspec.Struct, frozen=True):
     """A run that the agent is at."""
 
     run: str
-    attempt: int
+    attempt: Count
 
 
 class _Said(msgspec.Struct, frozen=True, tag_field="is"):
     run: str
-    attempt: int
+    attempt: Count
 
 
 class Started(_Said, frozen=True, tag="started"):
@@ -30,7 +32,7 @@ class Started(_Said, frozen=True, tag="started"):
 class Rows(_Said, frozen=True, tag="rows"):
     """History from row *first* on."""
 
-    first: int
+    first: Count
     rows: list[Row]
     at: list[float] = []
 
@@ -44,7 +46,7 @@ class Summary(_Said, frozen=True, tag="summary"):
 class Output(_Said, frozen=True, tag="output"):
     """What the program printed, from line *first* on: when, on which stream, and the text."""
 
-    first: int
+    first: Count
     lines: list[tuple[float, str, str]]
 
 
@@ -53,7 +55,7 @@ class Exited(_Said, frozen=True, tag="exited"):
 
     outcome: str
     at: float | None = None
-    code: int | None = None
+    code: Code | None = None
     error: str = ""
 
 
@@ -82,9 +84,9 @@ class Registration(msgspec.Struct, frozen=True):
 
     name: str
     host: str = ""
-    pid: int | None = None
+    pid: Count | None = None
     resources: dict[str, float] = {}
-    count: int | None = None
+    count: Code | None = None
     lease_s: float | None = None
 
 

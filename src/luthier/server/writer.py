@@ -53,10 +53,11 @@ class Writer:
     Args:
         engine: of the database.
         keeper: hears of commits and rollbacks, in the writer's thread.
+        harmless: what pieces raise only before they have changed anything: the others go on as if nothing had been.
     """
 
-    def __init__(self, engine: Engine, keeper: Keeper) -> None:
-        self._engine, self._keeper = engine, keeper
+    def __init__(self, engine: Engine, keeper: Keeper, harmless: tuple[type[Exception], ...] = ()) -> None:
+        self._engine, self._keeper, self._harmless = engine, keeper, harmless
         self._waiting: queue.SimpleQueue[_Piece[Any] | None] = queue.SimpleQueue()
         self._closed = False
         self._lock = threading.Lock()
@@ -105,7 +106,7 @@ class Writer:
                 self._do_one_by_one(pieces)
             else:
                 for piece, result in zip(pieces, results, strict=True):
-                    piece.future.set_result(result)
+                    _tell(piece, result)
 
     def _taken(self) -> tuple[list[_Piece[Any]], bool]:
         """Wait for work; return it, and whether that was the end."""
@@ -128,15 +129,32 @@ class Writer:
             except BaseException as error:  # noqa: BLE001 (it goes to who asked)
                 piece.future.set_exception(error)
             else:
-                piece.future.set_result(result)
+                _tell(piece, result)
 
     def _done(self, pieces: list[_Piece[Any]]) -> list[Any]:
         try:
             with writing(self._engine) as connection:
-                results = [piece.work(connection) for piece in pieces]
+                results = [self._result(piece, connection) for piece in pieces]
                 self._keeper.committing(connection)
         except BaseException:
             self._keeper.rolled_back()
             raise
         self._keeper.committed()
         return results
+
+    def _result(self, piece: _Piece[Any], connection: Connection) -> Any:
+        try:
+            return piece.work(connection)
+        except self._harmless as error:
+            return _Refused(error)
+
+
+class _Refused(NamedTuple):
+    error: Exception
+
+
+def _tell(piece: _Piece[Any], result: Any) -> None:
+    if isinstance(result, _Refused):
+        piece.future.set_exception(result.error)
+    else:
+        piece.future.set_result(result)

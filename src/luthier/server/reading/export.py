@@ -12,18 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _AT_ONCE = 1000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a cell begins that spreadsheets compute
 _FIRST = ("_attempt", "_row", "_at")
 
 
-def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]], *, head: bool = True) -> Iterator[str]:
     r"""Yield *rows* as CSV with a column for each of *names*; values that are lists or dicts are JSON.
+
+    Texts that a spreadsheet would take for formulas have an apostrophe in front: who wrote them is not who opens them.
 
     >>> "".join(as_csv(["a", "b"], [{"a": 1, "b": [2]}, {"a": "x,y"}]))
     'a,b\r\n1,[2]\r\n"x,y",\r\n'
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(names)
+    if head:
+        writer.writerow([_harmless(name) for name in names])
     for count, row in enumerate(rows, 1):
         writer.writerow([_cell(row.get(name)) for name in names])
         if count % _AT_ONCE == 0:
@@ -39,8 +43,7 @@ def batches_csv(names: Sequence[str], batches: Iterator[list[dict[str, Any]]]) -
     columns = dict.fromkeys([*_FIRST, *(name for row in first for name in row), *names])
     yield from as_csv(list(columns), first)
     for batch in batches:
-        text = "".join(as_csv(list(columns), batch))
-        yield text.partition("\r\n")[2]
+        yield from as_csv(list(columns), batch, head=False)
 
 
 def as_json(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
@@ -61,4 +64,16 @@ def as_json(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
 
 
 def _cell(value: Any) -> Any:
-    return msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value
+    if isinstance(value, list | dict):
+        return msgspec.json.encode(value).decode()
+    return _harmless(value) if isinstance(value, str) else value
+
+
+def _harmless(text: str) -> str:
+    if not text.startswith(_FORMULA):
+        return text
+    try:
+        float(text)  # "-inf", and numbers that are kept as texts
+    except ValueError:
+        return f"'{text}"
+    return text

@@ -57,6 +57,7 @@ def router(service: Service, _gate: Gate) -> APIRouter:
     @routes.post("/sweeps/{sweep}/agents", openapi_extra=_body(wire.Registration), summary="Register an agent")
     async def register(sweep: str, request: Request) -> Response:
         wish = await read(request, wire.REGISTRATION)
+        exchange.offered(wish)  # what cannot be is refused here, and keeps the writer from nothing
         found = await service.write(
             lambda c: exchange.register(c, service.roster, sweep, wish, service.lease_s, time.time()), sweep
         )
