@@ -68,6 +68,15 @@ def test_what_is_shown_without_being_asked_for(tmp_path, capsys):
     assert [head for head in row if head.endswith("valid")] == ["...valid"]
 
 
+def test_a_column_that_is_added_stands_beside_the_usual_ones(tmp_path, capsys):
+    reporter = CLIReporter()
+    reporter.add_metric_column("acc", "accuracy")
+    fitted(tmp_path, reporter)
+    row = tables(capsys.readouterr().out)[-1][0]
+    assert (row["iter"], row["accuracy"]) == ("3", "2")
+    assert not any("valid" in head for head in row)  # with one's own choice none is guessed
+
+
 def test_pace_rows_and_intermediate_tables(tmp_path, capsys):
     fitted(tmp_path / "a", CLIReporter(max_report_frequency=1000), values=range(8))
     told = tables(capsys.readouterr().out)
@@ -161,7 +170,9 @@ def test_a_notebook_shows_html_in_one_place(tmp_path, monkeypatch):
     vars(fake).update(
         HTML=lambda text: text, display=display, clear_output=lambda wait: shown.append(("clear", str(wait)))
     )
-    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    kernel = types.ModuleType("IPython")
+    vars(kernel).update(get_ipython=lambda: "a kernel")
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", fake)
     reporter = JupyterNotebookReporter(metric_columns={"acc": "<acc>"}, max_report_frequency=0)
     fitted(tmp_path, reporter, values=(1, 9))
@@ -169,6 +180,13 @@ def test_a_notebook_shows_html_in_one_place(tmp_path, monkeypatch):
     last = shown[-1][1]
     assert "<th>&lt;acc&gt;</th>" in last and "Number of errored trials: 1" in last and "<td>ERROR</td>" in last
     assert [kind for kind, _ in shown].count("display") == 1
+
+
+def test_without_a_notebook_its_reporter_prints(tmp_path, capsys):
+    fitted(tmp_path, JupyterNotebookReporter(metric_columns=["acc"]))
+    out = capsys.readouterr().out
+    assert [row["acc"] for row in tables(out)[-1]] == ["2", "4", "6"]
+    assert "HTML" not in out
 
 
 def test_columns_that_cannot_be(monkeypatch, capsys):
@@ -183,6 +201,9 @@ def test_columns_that_cannot_be(monkeypatch, capsys):
         reporter.add_metric_column("accuracy", "a")
     with pytest.raises(BadArgument, match="mode='least'"):
         CLIReporter(mode="least")
+    for number in ("max_progress_rows", "max_error_rows", "max_column_length", "infer_limit", "max_report_frequency"):
+        with pytest.raises(BadArgument, match=f"{number}='5'"):
+            CLIReporter(**{number: "5"})
     with pytest.raises(TypeError, match=r"progress_reporter=.*tune.CLIReporter"):
         tune.Tuner(train, run_config=tune.RunConfig(progress_reporter=CLIReporter))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw := io.BytesIO(), encoding="ascii"))

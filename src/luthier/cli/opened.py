@@ -18,6 +18,7 @@ from luthier.store.card import DRIVER_ERROR, FILE_NAME, ExperimentCard
 from luthier.store.decisions import decisions
 from luthier.store.jsonl import JsonlStore
 from luthier.store.views import ExperimentRow
+from luthier.tune.place import usual_storage
 from luthier.tune.staging import is_url, local_of
 
 if TYPE_CHECKING:
@@ -140,12 +141,21 @@ class Opened:
 def local(directory: str | Path) -> Path:
     """Return the directory of the experiment at *directory*, a path or a URL; what is elsewhere is fetched.
 
+    What is no path from here is the name of an experiment where they usually are.
+
     Raises:
         Refused: it cannot be.
     """
     text = str(directory)
     if not is_url(text):
-        return Path(directory).expanduser()
+        path = Path(directory).expanduser()
+        if path.exists() or path.name != text:
+            return path
+        usual = usual_storage()
+        if is_url(usual):
+            return path
+        named = Path(usual).expanduser() / path
+        return named if is_experiment(named) else path
     try:
         return Path(local_of(text, argument="experiment"))
     except LuthierError as error:

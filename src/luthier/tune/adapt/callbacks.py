@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from luthier.core import events as ev
@@ -27,8 +28,10 @@ def check(callbacks: Sequence[object]) -> None:
     """Refuse what are no callbacks.
 
     Raises:
-        BadArgumentType: one of them is not of a subclass of :class:`~luthier.tune.Callback`.
+        BadArgumentType: they are no list, or one of them is not of a subclass of :class:`~luthier.tune.Callback`.
     """
+    if not isinstance(callbacks, Iterable):
+        raise BadArgumentType("callbacks", callbacks, "a list of objects of subclasses of luthier.tune.Callback")
     for i, callback in enumerate(callbacks):
         if not isinstance(callback, Callback):
             raise BadArgumentType(f"callbacks[{i}]", callback, "an object of a subclass of luthier.tune.Callback")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luthier.checkpoints.base import Checkpoint
+from luthier.tune.installed import demand
 from luthier.tune.integration.chosen import Chosen
-from luthier.tune.search.installed import demand
 from luthier.worker.session import get_checkpoint, report
 
 demand("luthier.tune.integration.transformers", "transformers", "transformers")
@@ -42,6 +42,8 @@ class TuneReportCheckpointCallback(TrainerCallback):
     >>> TuneReportCheckpointCallback({"loss": "eval_loss"}).metrics_of([{"loss": 2.0}, {"eval_loss": 1.5}])
     {'loss': 1.5}
     """
+
+    CHECKPOINT_NAME = FOLDER
 
     def __init__(self, metrics: str | Sequence[str] | Mapping[str, str] | None = None) -> None:
         self._chosen = Chosen(metrics)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument
-from luthier.tune.logger.library import demand
+from luthier.tune.installed import demand
 from luthier.tune.logger.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class AimLoggerCallback(Tracker):
     ) -> None:
         if metrics is not None and not metrics:
             raise BadArgument("metrics", metrics, "names of metrics, or None for all")
-        demand("AimLoggerCallback", "aim", "aim")
+        demand("AimLoggerCallback", "aim", "aim", later=True)
         self._repo, self._name = repo, experiment_name
         self._metrics = None if metrics is None else frozenset(metrics)
         quiet = {"system_tracking_interval": None, "log_system_params": False, "capture_terminal_logs": False}

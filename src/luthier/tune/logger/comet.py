@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgumentType
-from luthier.tune.logger.library import demand
+from luthier.tune.installed import demand
 from luthier.tune.logger.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class CometLoggerCallback(Tracker):
         if tags is not None and not isinstance(tags, list | tuple):
             raise BadArgumentType("tags", tags, "a list of texts")
         os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")  # before the library is imported anywhere
-        demand("CometLoggerCallback", "comet_ml", "comet")
+        demand("CometLoggerCallback", "comet_ml", "comet", later=True)
         self.online, self.tags, self.save_checkpoints = online, tags, save_checkpoints
         self.experiment_kwargs = {**dict.fromkeys(QUIET, False), "display_summary_level": 0, **experiment_kwargs}
         self._known: set[str] = set()

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from luthier.core.errors import BadArgumentType
+from luthier.tune.installed import demand
 from luthier.tune.logger.clerk import Again
-from luthier.tune.logger.library import demand
 from luthier.tune.logger.mlflow_contact import contact
 from luthier.tune.logger.mlflow_runs import Run, Runs, add_params
 from luthier.tune.logger.mlflow_session import setup_mlflow
@@ -87,7 +87,7 @@ class MLflowLoggerCallback(Tracker):
     ) -> None:
         if tags is not None and not isinstance(tags, dict):
             raise BadArgumentType("tags", tags, "a dict of texts")
-        demand("MLflowLoggerCallback", "mlflow", "mlflow")
+        demand("MLflowLoggerCallback", "mlflow", "mlflow", later=True)
         self.tracking_uri, self.registry_uri = tracking_uri, registry_uri
         self.experiment_name, self.tags = experiment_name, tags
         self.tracking_token = tracking_token

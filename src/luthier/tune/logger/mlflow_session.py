@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgument
 from luthier.core.terms import Outcome
 from luthier.tune.flat import flattened
-from luthier.tune.logger.library import demand
+from luthier.tune.installed import demand
 from luthier.tune.logger.mlflow_contact import contact
 from luthier.tune.logger.mlflow_runs import Run, add_params, find_experiment
 from luthier.tune.logger.mlflow_words import changes
@@ -60,7 +60,7 @@ def setup_mlflow(  # noqa: PLR0917 (Ray Tune's)
     ...     mlflow = setup_mlflow(config, tracking_uri="sqlite:///mlflow.db")
     ...     mlflow.log_metric("loss", 0.5, step=1)
     """
-    demand("setup_mlflow", "mlflow", "mlflow")
+    demand("setup_mlflow", "mlflow", "mlflow", later=True)
     import mlflow
 
     if tracking_token:

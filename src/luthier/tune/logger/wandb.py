@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from luthier.callbacks.wandb.job import Job, told_in
 from luthier.callbacks.wandb.telling import Telling
 from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.tune.installed import demand
 from luthier.tune.logger.logger import LoggerCallback
 from luthier.tune.logger.old import Logger
-from luthier.tune.logger.wandb_words import demand_wandb, key_of, project_of
+from luthier.tune.logger.wandb_words import key_of, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ class WandbLoggerCallback(LoggerCallback):
         image_kwargs: dict[str, Any] | None = None,
         **init: Any,
     ) -> None:
-        demand_wandb(type(self).__name__)
+        demand(type(self).__name__, "wandb", "wandb", later=True)
         key_of(api_key, api_key_file)
         if isinstance(excludes, str):
             raise BadArgumentType("excludes", excludes, "a list of names of metrics")

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from typing import TYPE_CHECKING, Any
 
 from luthier.callbacks.wandb.job import key_in
-from luthier.core.errors import BadArgument, BadArgumentType, MissingLibrary
+from luthier.core.errors import BadArgument, BadArgumentType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEY = "WANDB_API_KEY"  # the client's environment variable
 _PLACES = (("wandb",), ("logger_config", "wandb"))  # of what a config says to W&B
-
-
-def demand_wandb(who: str) -> None:
-    """See to it that the client is installed, without importing it: that takes a second and 60 MB.
-
-    Raises:
-        MissingLibrary: it is not.
-    """
-    found = importlib.util.find_spec("wandb")
-    if found is None or found.origin is None:  # a directory of that name is none: the client itself makes such
-        raise MissingLibrary(who, "wandb", "wandb")
 
 
 def key_of(api_key: object, api_key_file: object) -> str:
