@@ -153,5 +153,3 @@ def _run(side: str, name: str, n: int, *, memory: bool) -> Figures:
     said = json.loads(found.pop("said"))
     counted = {name: number for name, number in said.items() if isinstance(number, (int, float))}
     return {**found, "process_wall_s": found["wall_s"], **counted}
-
-

@@ -202,8 +202,9 @@ def test_columns_that_cannot_be(monkeypatch, capsys):
     with pytest.raises(BadArgument, match="mode='least'"):
         CLIReporter(mode="least")
     for number in ("max_progress_rows", "max_error_rows", "max_column_length", "infer_limit", "max_report_frequency"):
+        given: dict[str, Any] = {number: "5"}
         with pytest.raises(BadArgument, match=f"{number}='5'"):
-            CLIReporter(**{number: "5"})
+            CLIReporter(**given)
     with pytest.raises(TypeError, match=r"progress_reporter=.*tune.CLIReporter"):
         tune.Tuner(train, run_config=tune.RunConfig(progress_reporter=CLIReporter))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw := io.BytesIO(), encoding="ascii"))

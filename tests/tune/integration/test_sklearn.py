@@ -24,6 +24,7 @@ from luthier.core.errors import BadArgument
 from luthier.tune.integration.sklearn import TuneGridSearchCV, TuneSearchCV
 from luthier.tune.integration.sklearn.cv_results import ranks
 from luthier.tune.integration.sklearn.parameters import space_of
+from luthier.tune.integration.sklearn.stopping import scheduler_of
 
 X, Y = load_breast_cancer(return_X_y=True)
 X, Y = StandardScaler().fit_transform(X)[:200], Y[:200]
@@ -99,6 +100,32 @@ def test_early_stopping_by_default_and_by_name(stopping):
     found = search(model, {"alpha": tune.loguniform(1e-5, 1)}, early_stopping=stopping, max_iters=3).fit(X, Y)
     assert set(found.cv_results_["training_iteration"]) <= {1, 2, 3}
     assert found.score(X, Y) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("stopping", "bohb", "made"),
+    [
+        (True, False, "AsyncHyperBandScheduler"),
+        (True, True, "HyperBandForBOHB"),
+        ("asha", True, "AsyncHyperBandScheduler"),
+        ("ASHAScheduler", False, "AsyncHyperBandScheduler"),
+        ("HyperBandScheduler", False, "HyperBandScheduler"),
+        ("MedianStoppingRule", False, "MedianStoppingRule"),
+    ],
+)
+def test_schedulers_are_known_by_the_names_of_their_classes_too(stopping, bohb, made):
+    found = scheduler_of(stopping, 7, bohb=bohb)
+    assert type(found).__name__ == made
+    if made != "MedianStoppingRule":
+        assert found.max_t == 7
+
+
+def test_bohb_searches_with_its_own_hyperband(caplog):
+    space = {"alpha": (1e-5, 1.0, "log-uniform")}
+    how: dict[str, Any] = {"search_optimization": "bohb", "early_stopping": True, "max_iters": 3, "n_trials": 3}
+    found = search(SGDClassifier(random_state=0), space, **how).fit(X, Y)
+    assert "is made for HyperBandForBOHB" not in caplog.text
+    assert all(1e-5 < each["alpha"] < 1 for each in found.cv_results_["params"])
 
 
 def test_without_targets_in_rounds():
@@ -181,6 +208,17 @@ def test_distributions():
     assert space["e"].categories == [None, "x"]
 
 
+def test_ranges():
+    ranges = {"a": (1e-3, 1, "log-uniform"), "b": (1, 9, "uniform"), "c": (0.5, 2.5), "d": (1, 2, 3), "e": ("x", "y")}
+    space = space_of(ranges, pairs=True)
+    assert [(type(space[name]).__name__, space[name].lower, space[name].upper) for name in "abc"] == [
+        ("Float", 1e-3, 1), ("Integer", 1, 10), ("Float", 0.5, 2.5),
+    ]  # fmt: skip
+    assert {space["a"].sample(random_state=i) < 0.1 for i in range(20)} == {True, False}
+    assert [space[name].categories for name in "de"] == [[1, 2, 3], ["x", "y"]]
+    assert space_of(ranges)["c"].categories == [0.5, 2.5]  # of a random search: two values, as scikit-learn has it
+
+
 @pytest.mark.parametrize(
     ("how", "named"),
     [
@@ -194,6 +232,10 @@ def test_distributions():
         ({"scoring": ["r2", "neg_mean_absolute_error"]}, "refit"),
         ({"scoring": ["r2", "neg_mean_absolute_error"], "refit": "mse"}, "refit"),
         ({"n_jobs": 0}, "n_jobs"),
+        ({"search_optimization": "nope"}, "search_optimization='nope'.*bayesian.*random"),
+        ({"estimator": SGDRegressor(), "early_stopping": "Nope"}, "early_stopping='Nope'.*asha"),
+        ({"space": {"alpha": (1, 0.1, "uniform")}}, "param_distributions.'alpha'."),
+        ({"space": {"alpha": (0, 1, "log-uniform")}}, "param_distributions.'alpha'."),
     ],
 )
 def test_bad_arguments_are_named_before_anything_runs(how, named):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -195,6 +196,20 @@ def test_without_a_key_runs_are_written_down(story, monkeypatch, caplog):
     (run,) = runs_below(story.directory)
     assert run.column("loss") == [1]
     assert "No API key" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({"proejct": "p"}, "TypeError.*'proejct'"), ({"mode": "offlin"}, "ValidationError.*'offlin'")]
+)
+def test_what_the_client_does_not_take_is_said_once(story, caplog, given, said):
+    story.born("t0")
+    story.launched("t0")
+    story.reported("t0", 1, loss=1)
+    story.ended("t0")
+    assert story.telling(init=given).finish()
+    (told,) = troubles(caplog)
+    assert re.search(f"does not take what it is given .{said}.*the experiment goes on", told)
+    assert not (story.directory / "wandb-errors.txt").exists()
 
 
 def test_checkpoints_become_artifacts_and_each_row_has_its_config(story):

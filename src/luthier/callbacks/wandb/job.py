@@ -9,6 +9,7 @@ import msgspec
 
 LOG = "wandb-errors.txt"  # in the experiment's directory: what went wrong, if anything
 OFFLINE_INSTEAD = 75  # exit code: W&B cannot be reached, begin again without it
+REFUSED = 76  # exit code: the client does not take what it is given, however often it is asked
 KEYS = ("api_key", "api_key_file", "excludes", "log_config")  # what is not for wandb.init
 
 

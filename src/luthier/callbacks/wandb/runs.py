@@ -23,6 +23,10 @@ class Unreachable(Exception):
     """W&B cannot be reached, or does not let us in."""
 
 
+class Refused(Exception):
+    """The client does not take what it is given: an argument that it does not know, say."""
+
+
 class Runs:
     """Opens and closes runs.
 
@@ -47,6 +51,7 @@ class Runs:
 
         Raises:
             Unreachable: that does not work, and it was tried over the network.
+            Refused: it cannot work.
         """
         import wandb
 
@@ -56,7 +61,10 @@ class Runs:
         init = dict(job.init)
         mode = "offline" if self._job.offline and _mode(init) == "online" else _mode(init)
         given = init.pop("settings", None)
-        settings = self._settings(given)
+        try:
+            settings = self._settings(given)
+        except (TypeError, ValueError) as error:
+            raise Refused(_few_lines(error)) from error
         words = {
             "dir": init.pop("dir", None) or os.environ.get("WANDB_DIR") or folder,
             "config": {**config_of(init.pop("config", None) or {}), **config_of(config)},
@@ -76,6 +84,9 @@ class Runs:
         try:
             run = wandb.init(**words)
         except Exception as error:
+            own = (TypeError,) if mode == "online" else (TypeError, ValueError, wandb.errors.UsageError)
+            if isinstance(error, own) or type(error).__name__ == "ValidationError":  # pydantic's, of its settings
+                raise Refused(_few_lines(error)) from error
             if mode != "online":
                 raise
             raise Unreachable(_first_line(error)) from error
@@ -141,6 +152,10 @@ def _mode(init: dict[str, Any]) -> str:
     """Return the mode in which runs are opened."""
     mode = init.get("mode") or os.environ.get("WANDB_MODE") or "online"
     return {"dryrun": "offline", "run": "online"}.get(mode, str(mode))
+
+
+def _few_lines(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split("\n")[:3])[:300]
 
 
 def _first_line(error: BaseException) -> str:

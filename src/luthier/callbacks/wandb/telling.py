@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from luthier.callbacks.wandb.job import LOG, OFFLINE_INSTEAD
+from luthier.callbacks.wandb.job import LOG, OFFLINE_INSTEAD, REFUSED
 
 if TYPE_CHECKING:
     from luthier.callbacks.wandb.job import Job
@@ -127,7 +127,7 @@ class Telling:
                 self._close_stdin()
                 if self._abandoned and code != OFFLINE_INSTEAD:
                     return
-                if code == 0 and self._over:
+                if (code == 0 and self._over) or code == REFUSED:
                     break
                 if code != OFFLINE_INSTEAD and attempt == _ATTEMPTS:
                     log.warning(

@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     error.add_note("Keras runs on TensorFlow unless told otherwise: install that, or set KERAS_BACKEND to torch or jax")
     raise
 
-import keras  # noqa: E402 (what to install is said first)
+import keras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

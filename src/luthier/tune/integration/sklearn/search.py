@@ -16,9 +16,10 @@ from luthier.tune.integration.sklearn.acting import ActsAsBest
 from luthier.tune.integration.sklearn.cv_results import cv_results
 from luthier.tune.integration.sklearn.folds import MEAN, Learner, Work, cross_validated, has_partial_fit
 from luthier.tune.integration.sklearn.parameters import grid_of, space_of
+from luthier.tune.integration.sklearn.stopping import scheduler_of
 from luthier.tune.past import Past
 from luthier.tune.result_grid import ResultGrid
-from luthier.tune.schedulers import ASHAScheduler
+from luthier.tune.searching import SEARCH_ALGS
 from luthier.tune.tuner import Tuner
 from luthier.worker.parameters import with_parameters
 
@@ -179,13 +180,8 @@ class _SearchCV(ActsAsBest):
             )  # fmt: skip
         if isinstance(self.max_iters, bool) or not isinstance(self.max_iters, int) or self.max_iters < 2:  # noqa: PLR2004
             raise BadArgument("max_iters", self.max_iters, "two rounds or more, for early stopping to choose from")
-        if self.early_stopping is True:
-            return ASHAScheduler(max_t=self.max_iters), self.max_iters
-        if isinstance(self.early_stopping, str):
-            from luthier.tune.schedulers import create_scheduler
-
-            return create_scheduler(self.early_stopping), self.max_iters
-        return self.early_stopping, self.max_iters
+        bohb = getattr(self, "search_optimization", None) == "bohb"
+        return scheduler_of(self.early_stopping, self.max_iters, bohb=bohb), self.max_iters
 
 
 class TuneSearchCV(_SearchCV):
@@ -195,10 +191,12 @@ class TuneSearchCV(_SearchCV):
 
     Args:
         estimator: whose parameters are searched for.
-        param_distributions: parameter's name to a list of values, a domain such as ``tune.loguniform(1e-4, 1)``, or
-            a frozen distribution of scipy's (uniform, loguniform, randint).
-        early_stopping: True for ASHA, a scheduler or the name of one: the estimator learns in rounds, by
-            ``partial_fit``, and bad candidates end early.  None for whole fits.
+        param_distributions: parameter's name to a list of values, a domain such as ``tune.loguniform(1e-4, 1)``,
+            a frozen distribution of scipy's (uniform, loguniform, randint), or a range such as
+            ``(1e-4, 1, "log-uniform")``.  A tuple of two numbers is a range as well, unless the search is random.
+        early_stopping: True for ASHA (with ``search_optimization="bohb"`` for its HyperBand), a scheduler or the name
+            of one: the estimator learns in rounds, by ``partial_fit``, and bad candidates end early.  None for whole
+            fits.
         n_trials: number of candidates.
         scoring: as scikit-learn's searches take it: None, a name, a function, or several.
         n_jobs: candidates at a time; None and -1 for as many as there are CPUs.
@@ -269,12 +267,15 @@ class TuneSearchCV(_SearchCV):
         self.name, self.storage_path, self.executor = name, storage_path, executor
 
     def _space(self) -> dict[str, Any]:
-        return space_of(self.param_distributions)
+        return space_of(self.param_distributions, pairs=self.search_optimization != "random")
 
     def _tuning(self) -> dict[str, Any]:
         chosen = self.search_optimization
         if isinstance(chosen, str):
             chosen = _ANY.get(chosen, chosen)
+            if chosen is not None and chosen.lower() not in SEARCH_ALGS:
+                wanted = f"one of {', '.join(sorted({*_ANY, *SEARCH_ALGS}))}"
+                raise BadArgument("search_optimization", chosen, wanted)
         return {"num_samples": self.n_trials, "search_alg": chosen, "seed": self.random_state}
 
 
