@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from click.testing import CliRunner
 
@@ -35,16 +33,6 @@ def test_a_page(path, tmp_path):
     assert said(path, "--out", target) == f"6 trials, 18 results in {target}\n"
     text = target.read_text("utf-8")
     assert text.startswith("<!DOCTYPE html>") and "<h1>here</h1>" in text and 'id="slice"' in text
-
-
-def test_a_name_is_looked_for_where_experiments_usually_are(path, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LUTHIER_STORAGE_PATH", str(Path(path).parent))
-    assert "6 trials" in said("here", "--figure", "edf")
-    (tmp_path / "here").mkdir()  # what is there goes first
-    assert "is no experiment of Luthier's" in said("here", code=2)
-    monkeypatch.setenv("LUTHIER_STORAGE_PATH", "memory://nowhere")
-    assert "it is not there" in said("there", code=2)
 
 
 def test_another_metric(path, tmp_path):

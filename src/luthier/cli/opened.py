@@ -138,24 +138,24 @@ class Opened:
         return found
 
 
-def local(directory: str | Path) -> Path:
-    """Return the directory of the experiment at *directory*, a path or a URL; what is elsewhere is fetched.
+def by_name(directory: str) -> str:
+    """Return *directory*; where there is none of that name here, the experiment of that name where they usually are."""
+    usual = usual_storage()
+    if Path(directory).name != directory or Path(directory).exists() or is_url(usual):
+        return directory
+    named = Path(usual).expanduser() / directory
+    return str(named) if is_experiment(named) else directory
 
-    What is no path from here is the name of an experiment where they usually are.
+
+def local(directory: str | Path) -> Path:
+    """Return the directory of the experiment at *directory*, a path, a URL or a name; what is elsewhere is fetched.
 
     Raises:
         Refused: it cannot be.
     """
     text = str(directory)
     if not is_url(text):
-        path = Path(directory).expanduser()
-        if path.exists() or path.name != text:
-            return path
-        usual = usual_storage()
-        if is_url(usual):
-            return path
-        named = Path(usual).expanduser() / path
-        return named if is_experiment(named) else path
+        return Path(by_name(text)).expanduser()
     try:
         return Path(local_of(text, argument="experiment"))
     except LuthierError as error:
@@ -168,12 +168,12 @@ def is_experiment(path: Path) -> bool:
 
 
 def existing(directory: str) -> Path:
-    """Return *directory* as a path.
+    """Return *directory*, a path or an experiment's name, as a path.
 
     Raises:
         Refused: it is not there, or no directory.
     """
-    path = Path(directory).expanduser()
+    path = Path(by_name(directory)).expanduser()
     if not path.exists():
         raise Refused(f"{directory} is not there. Give a directory that holds experiments, or an experiment's own.")
     if not path.is_dir():

@@ -350,13 +350,19 @@ def test_what_cannot_be_used_is_said_before_anything_starts(tmp_path, key_file, 
 
 
 @pytest.mark.parametrize(
-    "use", [lambda: WandbLoggerCallback("p"), lambda: setup_wandb({}), lambda: wandb_mixin(objective)]
+    ("use", "who"),
+    [
+        (lambda: WandbLoggerCallback("p"), "WandbLoggerCallback"),
+        (lambda: WandbLogger.callback({"wandb": {"project": "p"}}), "WandbLogger"),
+        (lambda: setup_wandb({}), "setup_wandb"),
+        (lambda: wandb_mixin(objective), "wandb_mixin"),
+    ],
 )
-def test_a_missing_client_is_one_line(use, monkeypatch, tmp_path):
+def test_a_missing_client_is_one_line(use, who, monkeypatch, tmp_path):
     (tmp_path / "wandb").mkdir()  # where runs of other scripts lie
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "wandb", raising=False)
-    with pytest.raises(MissingLibrary, match=r"pip install 'luthier\[wandb\]'"):
+    with pytest.raises(MissingLibrary, match=rf"^{who} needs wandb: pip install 'luthier\[wandb\]'$"):
         use()
 
 

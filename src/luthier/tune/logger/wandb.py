@@ -51,7 +51,7 @@ class WandbLoggerCallback(LoggerCallback):
     WandbLoggerCallback(project='digits')
     """
 
-    _by_trial = False
+    _by_trial, _who = False, "WandbLoggerCallback"
 
     def __init__(  # noqa: PLR0917 (Ray Tune's)
         self,
@@ -68,7 +68,7 @@ class WandbLoggerCallback(LoggerCallback):
         image_kwargs: dict[str, Any] | None = None,
         **init: Any,
     ) -> None:
-        demand(type(self).__name__, "wandb", "wandb", later=True)
+        demand(self._who, "wandb", "wandb", later=True)
         key_of(api_key, api_key_file)
         if isinstance(excludes, str):
             raise BadArgumentType("excludes", excludes, "a list of names of metrics")
@@ -128,7 +128,7 @@ class WandbLoggerCallback(LoggerCallback):
 class _ByTrial(WandbLoggerCallback):
     """Tells W&B what each trial's own config says under ``wandb``."""
 
-    _by_trial = True
+    _by_trial, _who = True, "WandbLogger"
 
 
 class WandbLogger(Logger):
