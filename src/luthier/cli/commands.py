@@ -27,7 +27,8 @@ Examples:
   luthier resume NAME                       go on with it after a crash or Ctrl-C
   luthier sync DIRECTORY                    finish an upload
 
-An experiment in ~/luthier_results ($LUTHIER_STORAGE_PATH) may be given by its name, others by their directory or URL. ls, show, plot, log and export only read, and may be used while it runs.
+An experiment in ~/luthier_results ($LUTHIER_STORAGE_PATH) may be given by its name, others by directory or URL.
+ls, show, plot, log and export only read, and may be used while it runs.
 """
 
 
