@@ -366,6 +366,16 @@ def test_a_missing_client_is_one_line(use, who, monkeypatch, tmp_path):
         use()
 
 
+def test_a_hook_that_changes_nothing_at_wandb_is_told_of(tmp_path, caplog):
+    class Mine(WandbLoggerCallback):
+        def log_trial_result(self, iteration, trial, result):
+            result["mine"] = 1
+
+    run = tune.RunConfig(storage_path=str(tmp_path), verbose=0, executor="inline", callbacks=[Mine("p")])
+    tune.Tuner(objective, param_space={"x": 1}, run_config=run).fit()
+    assert caplog.text.count("Mine.log_trial_result is called, and W&B is not told by it") == 1
+
+
 def test_importing_luthier_s_side_imports_no_client():
     script = (
         "import sys; import luthier.air.integrations.wandb, luthier.tune.integration.wandb\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luthier.tune.trial import Trial
+
+log = logging.getLogger("luthier")
 
 
 class WandbLoggerCallback(LoggerCallback):
@@ -99,6 +102,12 @@ class WandbLoggerCallback(LoggerCallback):
         **info: Any,
     ) -> None:
         """Start the process that tells W&B."""
+        if type(self).log_trial_result is not LoggerCallback.log_trial_result:
+            log.warning(
+                "%s.log_trial_result is called, and W&B is not told by it but from the log: what it changes is not "
+                "seen there. Report it, or begin runs of your own in the trials: setup_wandb.",
+                type(self).__name__,
+            )
         init: dict[str, Any] = {"project": self.project, **self.init}
         if self.group:
             init["group"] = self.group
