@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from luthier.tune.logger.clerk import Clerk
 from luthier.tune.logger.logger import LoggerCallback
 from luthier.tune.logger.tracked import Reading, Tracked, reading, tracked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from luthier.tune.trial import Trial
 
+T = TypeVar("T")
+
 log = logging.getLogger("luthier")
+
+
+def for_each(work: Callable[[T], object], things: Iterable[T]) -> None:
+    """Do *work* for each of *things*, for the others too where it fails for one; raise what it raised first.
+
+    >>> for_each(print, ["a", "b"])
+    a
+    b
+    """
+    failure: Exception | None = None
+    for thing in things:
+        try:
+            work(thing)
+        except Exception as error:  # noqa: BLE001 (whatever a tracker's library raises)
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 class Tracker(LoggerCallback):
