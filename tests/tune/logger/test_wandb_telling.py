@@ -229,6 +229,40 @@ def test_a_second_driver_tells_only_what_is_new(story):
     assert (first.preempting, second.preempting, second.exit_code) == (True, False, 0)
 
 
+def test_a_trial_that_asks_for_what_cannot_be_hinders_no_other(story, caplog):
+    # one such trial ended the process, three times, and nobody was told of the others
+    odd = {"mode": {"mode": "bogus"}, "word": {"nonsense": 1}, "project": {"project": "a/b?"}, "list": {"excludes": 5},
+           "place": {"dir": "/proc/nowhere"}}  # fmt: skip
+    for name, told in {"a": {}, **odd, "more": {"nonsense": 2}, "z": {"excludes": "loss"}}.items():
+        config = {"wandb": {"project": "p", **told}}
+        story.born(name, **config)
+        story.launched(name, **config)
+        story.reported(name, 1, loss=1, other=2)
+        story.ended(name)
+    assert story.telling(by_trial=True).finish()
+    found = {run.name: run for run in runs_below(story.directory)}
+    assert found.keys() == {"f_a", "f_z"}
+    assert (found["f_a"].column("loss"), found["f_a"].exit_code) == ([1], 0)
+    assert (found["f_z"].column("loss"), found["f_z"].column("other")) == ([], [2])
+    told = troubles(caplog)
+    assert len(told) == len(odd)  # the same trouble is told once
+    for name, word in (("mode", "'online', 'offline'"), ("word", "nonsense"), ("project", "a/b"), ("place", "nowhere")):
+        assert any(f"trial f_{name} " in line and word in line for line in told), name
+
+
+def test_an_api_key_that_is_none_is_not_shown_and_runs_are_written_down(story, monkeypatch, caplog):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    story.born("t0")
+    story.launched("t0")
+    story.reported("t0", 1, loss=1)
+    story.ended("t0")
+    assert story.telling(key="too-short").finish()
+    (run,) = runs_below(story.directory)
+    assert run.column("loss") == [1]
+    assert "40+ characters" in caplog.text and "too-short" not in caplog.text
+
+
 def test_a_client_that_breaks_ends_in_a_warning(story, caplog):
     story.born("t0")
     story.launched("t0")

@@ -11,7 +11,7 @@ from luthier.callbacks.wandb.telling import Telling
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.tune.logger.logger import LoggerCallback
 from luthier.tune.logger.old import Logger
-from luthier.tune.logger.wandb_words import demand_wandb, key_of, project_of
+from luthier.tune.logger.wandb_words import MODES, demand_wandb, key_of, keyless, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,12 @@ class WandbLoggerCallback(LoggerCallback):
         **init: Any,
     ) -> None:
         demand_wandb(type(self).__name__)
+        if "settings" in init:
+            init["settings"], inner = keyless(init["settings"])
+            api_key = api_key or inner
         key_of(api_key, api_key_file)
+        if init.get("mode") is not None and init["mode"] not in MODES:
+            raise BadArgument("mode", init["mode"], f"one of {', '.join(MODES)}")
         if isinstance(excludes, str):
             raise BadArgumentType("excludes", excludes, "a list of names of metrics")
         if isinstance(upload_timeout, bool) or not isinstance(upload_timeout, (int, float)) or not upload_timeout > 0:
