@@ -67,6 +67,35 @@ def test_hooks_are_called_as_things_happen(tmp_path):
     assert told[9:13] == again and told[-1] == ("end", 2, True)
 
 
+def test_what_a_logger_changes_stays_its_own(tmp_path):
+    # results and configs were those of the experiment: what is returned, result.json and further attempts had changed
+    class Meddler(LoggerCallback):
+        def log_trial_result(self, iteration, trial, result):
+            result["nested"]["a"].append(2)
+            result["config"]["layers"].append(3)
+            result["config"]["x"] = trial.config["x"] = 9
+            trial.config["layers"].append(4)
+            trial.last_result["nested"]["a"].append(5)
+
+    def nested(config):
+        assert config == {"x": config["x"], "layers": [1]} and config["x"] < 3
+        tune.report({"loss": 1, "nested": {"a": [1]}})
+        raise ValueError("as planned")
+
+    run = tune.RunConfig(
+        name="e", storage_path=str(tmp_path), executor="inline", verbose=0, callbacks=[Meddler()],
+        failure_config=tune.FailureConfig(max_failures=1),
+        stop=lambda trial_id, result: result["config"]["layers"].append(6),
+    )  # fmt: skip
+    grid = tune.Tuner(nested, param_space={"x": tune.grid_search([1, 2]), "layers": [1]}, run_config=run).fit()
+    assert [str(error).count("as planned") for error in grid.errors] == [1, 1]
+    for x, result in zip((1, 2), grid, strict=True):
+        assert (result.config, result.metrics["nested"]) == ({"x": x, "layers": [1]}, {"a": [1]})
+        with open(os.path.join(result.path, "result.json")) as file:
+            rows = [json.loads(line) for line in file]
+        assert [(row["config"], row["nested"]) for row in rows] == [(result.config, {"a": [1]})] * 2
+
+
 def test_names_of_what_is_written_anyway(tmp_path):
     grid = fitted(tmp_path, JsonLoggerCallback(), CSVLoggerCallback())
     for result in grid:

@@ -8,8 +8,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgumentType
+from luthier.core.space import same
 from luthier.tune.logger.library import demand
-from luthier.tune.logger.tracked import plain, same, written
+from luthier.tune.logger.tracked import plain, written
 from luthier.tune.logger.tracker import Tracker
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.goal import number
+from luthier.core.space import same
 from luthier.tune.logger import event_file
 from luthier.tune.logger.picture import png
-from luthier.tune.logger.tracked import same
 from luthier.tune.logger.tracker import Tracker, for_each
 
 if TYPE_CHECKING:

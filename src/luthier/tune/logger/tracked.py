@@ -100,25 +100,6 @@ def reading(result: dict[str, Any]) -> Reading:
     return Reading(whole, number(result.get("timestamp")) or 0.0, values)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Return whether two parameters, or configs, are the same; arrays of equal numbers are.
-
-    >>> same({"lr": 0.1, "layers": [1, 2]}, {"lr": 0.1, "layers": [1, 2]}), same(1, 2)
-    (True, False)
-    """
-    if one is other:
-        return True
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
-    if isinstance(one, list | tuple) and type(one) is type(other):
-        return len(one) == len(other) and all(map(same, one, other))
-    try:
-        equal = one == other
-        return bool(equal.all()) if hasattr(equal, "all") else bool(equal)
-    except Exception:  # noqa: BLE001 (whatever somebody's own __eq__ raises)
-        return False
-
-
 def written(text: object, longest: int | None = None) -> str:
     r"""Return ``str(text)`` as any database takes it: without what UTF-8 cannot say, and without NUL.
 
