@@ -90,3 +90,10 @@ def test_a_metric_that_is_not_there(tmp_path):
 def test_a_moment_that_is_none(named):
     with pytest.raises(BadArgument, match=f"{named}='epoch'"):
         TuneReportCheckpointCallback(**{named: "epoch"})
+
+
+def test_a_file_that_keras_would_not_save():
+    with pytest.raises(BadArgument, match=r"filename='model' .* give one that ends in .keras"):
+        TuneReportCheckpointCallback(filename="model")
+    TuneReportCheckpointCallback(filename="model", checkpoint_on=[])
+    TuneReportCheckpointCallback(filename="model.h5")
