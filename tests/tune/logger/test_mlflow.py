@@ -350,6 +350,20 @@ def test_a_run_that_somebody_deletes_hinders_no_other(tmp_path, uri):
     assert (parent.info.status, run.info.status, history(client, run, "loss")) == ("KILLED", "KILLED", [(1, 1.0)])
 
 
+def test_an_experiment_that_was_deleted_is_named(tmp_path, uri, caplog, monkeypatch):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    client.delete_experiment(client.create_experiment("e"))
+    with pytest.raises(BadArgument, match="deleted at MLflow; give another, or bring it back: mlflow experiments"):
+        setup_mlflow({}, tracking_uri=uri, experiment_name="e")
+    monkeypatch.setattr(clerk, "_SHORT", 0.1)
+    with caplog.at_level(logging.WARNING, "luthier"):
+        run = run_config(tmp_path, MLflowLoggerCallback(uri))
+        assert not tune.Tuner(lambda config: {"loss": 1}, run_config=run).fit().errors
+    assert "experiment_name='e'" in caplog.text and "restore" in caplog.text
+
+
 def test_the_token_is_not_written_down(tmp_path, uri, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "")  # what is set is taken back
     callback = MLflowLoggerCallback(uri, tracking_token="t0psecret")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from luthier.core.errors import BadArgument
 from luthier.tune.logger.mlflow_words import MOST_PARAMS, tags_of
 from luthier.tune.logger.tracked import written
 
@@ -114,6 +115,9 @@ def find_experiment(
 
     Returns:
         None where there is none and none is to be made.
+
+    Raises:
+        BadArgument: it was deleted.
     """
     from mlflow.exceptions import MlflowException
 
@@ -123,6 +127,10 @@ def find_experiment(
         except MlflowException:
             pass
     found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage == "deleted":
+        number = found.experiment_id
+        wanted = f"another, or bring it back: mlflow experiments restore --experiment-id {number}"
+        raise BadArgument("experiment_name", name, wanted, "it was deleted at MLflow")
     if found is not None:
         return str(found.experiment_id)
     if not create:
