@@ -22,6 +22,7 @@ from luthier.tune.logger import (
 )
 from luthier.tune.logger import clerk as clerks
 from luthier.tune.logger.clerk import Clerk
+from luthier.tune.logger.loggers import LegacyLoggerCallback
 from luthier.tune.logger.tracker import Tracker
 
 
@@ -125,6 +126,31 @@ def test_older_loggers(tmp_path):
         logger.close()
     (written,) = os.listdir(tmp_path)
     assert "tfevents" in written and os.path.getsize(tmp_path / written) > 200
+
+
+def test_one_of_several_older_loggers_may_fail(tmp_path, caplog):
+    told: list[str] = []
+
+    class Unmade(Logger):
+        def _init(self):
+            raise ValueError("not made")
+
+    class Bad(Logger):
+        def on_result(self, result):
+            raise ValueError("not told")
+
+        flush = close = lambda self: 1 / 0
+
+    class Good(Logger):
+        def on_result(self, result):
+            told.append("result")
+
+        def close(self):
+            told.append("closed")
+
+    fitted(tmp_path, LegacyLoggerCallback([Unmade, Bad, Good]))
+    assert told == ["result", "result", "closed"] * 2
+    assert "not made" in caplog.text and "not told" in caplog.text
 
 
 def test_results_as_text():
