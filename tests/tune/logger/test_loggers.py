@@ -9,6 +9,8 @@ import threading
 import time
 from typing import Any, ClassVar
 
+import pytest
+
 from luthier import tune
 from luthier.tune.logger import (
     DEFAULT_LOGGERS,
@@ -203,6 +205,26 @@ def test_what_fails_is_told_once(tmp_path, caplog):
     told = [record.message for record in caplog.records if record.message.startswith("Away")]
     assert told[0] == "Away: ConnectionError: no route to (the experiment goes on; this is said once)"
     assert told[1:] == ["Away: 4 notes could not be logged."]
+
+
+@pytest.mark.parametrize("text", ["", "a library that would leave"])
+def test_whatever_is_raised_ends_no_thread(tmp_path, caplog, text):
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    class Odd(Tracker):
+        told: ClassVar[list[str]] = []
+
+        def result(self, trial, reading):
+            self.told.append(trial.trial_id)
+            raise SystemExit(text) if text else Unspeakable
+
+    Odd.told = []
+    fitted(tmp_path, Odd())
+    assert len(Odd.told) == 4
+    (line,) = [r.message for r in caplog.records if r.message.startswith("Odd: ") and "said once" in r.message]
+    assert text in line and ("SystemExit" if text else "Unspeakable") in line
 
 
 def test_notes_are_of_the_moment_and_in_order(tmp_path):

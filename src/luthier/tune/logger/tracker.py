@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from luthier.tune.logger.clerk import Clerk
 from luthier.tune.logger.logger import LoggerCallback
-from luthier.tune.logger.tracked import Reading, Tracked, reading, tracked
+from luthier.tune.logger.tracked import Reading, Tracked, reading, tracked, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,11 +26,11 @@ def for_each(work: Callable[[T], object], things: Iterable[T]) -> None:
     a
     b
     """
-    failure: Exception | None = None
+    failure: BaseException | None = None
     for thing in things:
         try:
             work(thing)
-        except Exception as error:  # noqa: BLE001 (whatever a tracker's library raises)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a tracker's library raises)
             failure = failure or error
     if failure is not None:
         raise failure
@@ -158,9 +158,9 @@ class Tracker(LoggerCallback):
         if self._clerk is not None:
             self._clerk.moved()
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: BaseException) -> None:
         if not self._complained:
             self._complained = True
-            said = str(error).strip().split("\n", 1)[0][:300]
+            said = written(error).strip().split("\n", 1)[0][:300]
             text = "%s: %s: %s (the experiment goes on; this is said once)"
             log.warning(text, type(self).__name__, type(error).__name__, said)
