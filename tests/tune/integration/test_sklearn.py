@@ -191,7 +191,7 @@ class Silent(SGDRegressor):  # type: ignore[misc]
 
 @pytest.mark.filterwarnings("ignore:scoring failed", "ignore:a fold failed", "ignore::UserWarning")
 def test_what_fails_in_rounds_has_the_error_score():
-    rounds = {"early_stopping": "fifo", "max_iters": 2, "cv": 2, "executor": "inline", "refit": False}
+    rounds: dict[str, Any] = {"early_stopping": "fifo", "max_iters": 2, "cv": 2, "executor": "inline", "refit": False}
     found = TuneGridSearchCV(Silent(), {"alpha": [0.1, 1, 2]}, error_score=-1e9, **rounds).fit(NUMBERS, TARGETS)
     assert (found.cv_results_["mean_test_score"][1:] == -1e9).all() and found.best_index_ == 0
     for alpha, why in ((1, "be judged"), (2, "learn")):

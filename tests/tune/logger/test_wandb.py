@@ -357,7 +357,8 @@ def test_what_cannot_be_used_is_said_before_anything_starts(tmp_path, key_file, 
     with pytest.raises(BadArgument, match="No such file"):
         WandbLoggerCallback("p", api_key_file=tmp_path / "none")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for given in (tmp_path / "binary", tmp_path, 5):
+    unfit: list[Any] = [tmp_path / "binary", tmp_path, 5]
+    for given in unfit:
         with pytest.raises(BadArgument, match="api_key_file"):
             WandbLoggerCallback("p", api_key_file=given)
     with pytest.raises(BadArgument, match="it is a key") as mistaken:

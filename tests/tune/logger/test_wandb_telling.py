@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -231,10 +232,12 @@ def test_a_second_driver_tells_only_what_is_new(story):
 
 def test_a_trial_that_asks_for_what_cannot_be_hinders_no_other(story, caplog):
     # one such trial ended the process, three times, and nobody was told of the others
+    odd: dict[str, dict[str, object]]
     odd = {"mode": {"mode": "bogus"}, "word": {"nonsense": 1}, "project": {"project": "a/b?"}, "list": {"excludes": 5},
            "place": {"dir": "/proc/nowhere"}}  # fmt: skip
-    for name, told in {"a": {}, **odd, "more": {"nonsense": 2}, "z": {"excludes": "loss"}}.items():
-        config = {"wandb": {"project": "p", **told}}
+    good: dict[str, dict[str, object]] = {"a": {}, "more": {"nonsense": 2}, "z": {"excludes": "loss"}}
+    for name, words in {**odd, **good}.items():
+        config: dict[str, Any] = {"wandb": {"project": "p", **words}}
         story.born(name, **config)
         story.launched(name, **config)
         story.reported(name, 1, loss=1, other=2)
