@@ -6,7 +6,7 @@ import io
 import re
 import sys
 import types
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -141,7 +141,25 @@ def test_one_that_raises_is_told_once_and_nothing_stops(tmp_path, caplog):
 
     grid = fitted(tmp_path, Broken())
     assert not grid.errors and len(grid) == 3
-    assert len([r for r in caplog.records if "Broken.report raised" in r.message]) == 1
+    assert len([r for r in caplog.records if "Broken.should_report raised" in r.message]) == 1
+
+
+def test_one_that_fails_at_first_has_the_last_word_all_the_same(tmp_path, caplog):
+    class Early(ProgressReporter):
+        last: ClassVar[list[int]] = []
+
+        def should_report(self, trials, done=False):
+            return True
+
+        def report(self, trials, done, *sys_info):
+            if not done:
+                raise KeyError("no result yet")
+            self.last.append(len(trials))
+            trials.clear()
+
+    grid = fitted(tmp_path, Early())
+    assert not grid.errors and Early.last == [len(grid)]
+    assert len([r for r in caplog.records if "Early.report raised" in r.message]) == 1
 
 
 def test_older_reporters_that_hear_of_the_goal(tmp_path):

@@ -130,3 +130,10 @@ def test_keras_without_its_backend_is_told_of():
     environ = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1].startswith("Keras runs on TensorFlow unless told otherwise")
+
+
+def test_a_file_that_keras_would_not_save():
+    with pytest.raises(BadArgument, match=r"filename='model' .* give one that ends in .keras"):
+        TuneReportCheckpointCallback(filename="model")
+    TuneReportCheckpointCallback(filename="model", checkpoint_on=[])
+    TuneReportCheckpointCallback(filename="model.h5")

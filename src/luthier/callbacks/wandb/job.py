@@ -9,7 +9,6 @@ import msgspec
 
 LOG = "wandb-errors.txt"  # in the experiment's directory: what went wrong, if anything
 OFFLINE_INSTEAD = 75  # exit code: W&B cannot be reached, begin again without it
-REFUSED = 76  # exit code: the client does not take what it is given, however often it is asked
 KEYS = ("api_key", "api_key_file", "excludes", "log_config")  # what is not for wandb.init
 
 
@@ -57,10 +56,11 @@ class Job(msgspec.Struct, frozen=True):
         given = told_in(config) if self.by_trial else {}
         if not given:
             return self
+        excludes = given.get("excludes") or self.excludes
         return msgspec.structs.replace(
             self,
             init={**self.init, **{name: value for name, value in given.items() if name not in KEYS}},
-            excludes=tuple(given.get("excludes") or self.excludes),
+            excludes=(excludes,) if isinstance(excludes, str) else tuple(excludes),
             log_config=bool(given.get("log_config", self.log_config)),
         )
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from luthier.callbacks.wandb.follower import Follower
-from luthier.callbacks.wandb.job import OFFLINE_INSTEAD, REFUSED
+from luthier.callbacks.wandb.job import OFFLINE_INSTEAD
 from luthier.callbacks.wandb.journal import Journal
-from luthier.callbacks.wandb.runs import Refused, Runs, Unreachable
+from luthier.callbacks.wandb.runs import Runs, Unreachable
 from luthier.core.errors import Conflict, NotAnExperiment
 from luthier.store.card import ExperimentCard
 from luthier.store.lock import WriterLock
@@ -50,9 +50,6 @@ def main() -> NoReturn:
     except Unreachable as trouble:
         _say(f"cannot be reached ({trouble}); runs are written down instead: wandb sync sends them later")
         os._exit(OFFLINE_INSTEAD)  # the client's service still tries: it ends with this process
-    except Refused as trouble:
-        _say(f"nothing is told: the client does not take what it is given ({trouble}); the experiment goes on")
-        sys.exit(REFUSED)
     sys.exit(0)
 
 
@@ -61,7 +58,6 @@ def follow(job: Job, runs: Runs) -> None:
 
     Raises:
         Unreachable: W&B cannot be reached.
-        Refused: the client does not take what it is given.
     """
     threading.Thread(target=_listen, daemon=True).start()
     while True:

@@ -13,6 +13,7 @@ from luthier.tune.adapt.roster import Roster
 from luthier.tune.callback import Callback
 from luthier.tune.checkpoint import Checkpoint
 from luthier.tune.trial import row
+from luthier.worker.trainable import fresh_copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,8 @@ class Callbacks:
                     self._tell("on_trial_restore", trial)
             case ev.Reported(trial, _, _, metrics, checkpoint):
                 state = experiment.trials[trial]
-                self._tell("on_trial_result", trial, result={**row(state, metrics), "done": state.order is not None})
+                result = fresh_copy({**row(state, metrics), "done": state.order is not None})  # theirs to change
+                self._tell("on_trial_result", trial, result=result)
                 if checkpoint is not None:
                     self._saved(trial, checkpoint)
             case ev.Exited(trial, _, outcome, _, checkpoint):

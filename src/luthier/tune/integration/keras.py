@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.errors import BadArgument
 from luthier.tune.installed import demand
 from luthier.tune.integration.chosen import Chosen
 from luthier.tune.integration.moments import moments
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from luthier.checkpoints.base import Checkpoint
 
 FILENAME = "model.keras"
+SUFFIXES = (".keras", ".h5", ".hdf5")
 MOMENTS = (
     "epoch_begin", "epoch_end",
     "train_begin", "train_end", "train_batch_begin", "train_batch_end",
@@ -77,6 +79,8 @@ class TuneReportCheckpointCallback(keras.callbacks.Callback):  # type: ignore[mi
         self._reports = moments("report_metrics_on", report_metrics_on, MOMENTS)
         self._saves = moments("checkpoint_on", checkpoint_on, MOMENTS)
         self._filename = file_name("filename", filename)
+        if self._saves and not filename.endswith(SUFFIXES):
+            raise BadArgument("filename", filename, f"one that ends in {' or '.join(SUFFIXES)}: Keras saves no other")
 
     def act(self, moment: str, logs: Mapping[str, Any] | None) -> None:
         """Report and save, if this is the *moment*."""

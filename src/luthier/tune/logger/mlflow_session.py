@@ -11,7 +11,7 @@ from luthier.tune.flat import flattened
 from luthier.tune.installed import demand
 from luthier.tune.logger.mlflow_contact import contact
 from luthier.tune.logger.mlflow_runs import Run, add_params, find_experiment
-from luthier.tune.logger.mlflow_words import changes
+from luthier.tune.logger.mlflow_words import changes, tags_of
 from luthier.worker.session import current
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def setup_mlflow(  # noqa: PLR0917 (Ray Tune's)
     mark = "" if given is None else f"{given.experiment}/{given.trial}".replace("'", "_")
     known = _found(client, place, mark) if mark else None
     if mlflow.active_run() is None:
-        marks = {str(name): str(value) for name, value in (tags or {}).items()}
+        marks = tags_of(tags or {})
         if mark:
             marks[MARK] = mark
         name = run_name or (None if given is None else given.name) or experiment_name

@@ -13,7 +13,7 @@ from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.tune.installed import demand
 from luthier.tune.logger.logger import LoggerCallback
 from luthier.tune.logger.old import Logger
-from luthier.tune.logger.wandb_words import key_of, project_of
+from luthier.tune.logger.wandb_words import MODES, key_of, keyless, must_travel, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,12 @@ class WandbLoggerCallback(LoggerCallback):
         **init: Any,
     ) -> None:
         demand(self._who, "wandb", "wandb", later=True)
+        if "settings" in init:
+            init["settings"], inner = keyless(init["settings"])
+            api_key = api_key or inner
         key_of(api_key, api_key_file)
+        if init.get("mode") is not None and init["mode"] not in MODES:
+            raise BadArgument("mode", init["mode"], f"one of {', '.join(MODES)}")
         if isinstance(excludes, str):
             raise BadArgumentType("excludes", excludes, "a list of names of metrics")
         if isinstance(upload_timeout, bool) or not isinstance(upload_timeout, (int, float)) or not upload_timeout > 0:
@@ -84,6 +89,7 @@ class WandbLoggerCallback(LoggerCallback):
         self.excludes, self.log_config = tuple(excludes or ()), bool(log_config)
         self.upload_checkpoints, self.upload_timeout = bool(upload_checkpoints or save_checkpoints), upload_timeout
         self.video_kwargs, self.image_kwargs = dict(video_kwargs or {}), dict(image_kwargs or {})
+        must_travel({**init, "group": group, "image_kwargs": self.image_kwargs, "video_kwargs": self.video_kwargs})
         self.init = init
         self._telling: Telling | None = None
 
