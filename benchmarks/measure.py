@@ -15,6 +15,8 @@ import tempfile
 import time
 from typing import Any
 
+from benchmarks import ROOT, SOURCE
+
 Figures = dict[str, Any]
 
 _warm: set[str] = set()
@@ -63,11 +65,15 @@ def installed(side: str) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment that all sides run in: byte code is cached, Ray sends nothing anywhere and says little."""
-    without = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH", "LUTHIER_EXECUTOR")
+    """Return the environment that all sides run in.
+
+    What is measured is the checkout that this file belongs to, whichever one is installed.  Byte code is cached; Ray
+    sends nothing anywhere and says little.
+    """
+    without = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "LUTHIER_EXECUTOR")
     kept = {name: value for name, value in os.environ.items() if name not in without}
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    return {**kept, **quiet, "PYTHONWARNINGS": "ignore"}
+    return {**kept, **quiet, "PYTHONWARNINGS": "ignore", "PYTHONPATH": SOURCE}
 
 
 def workload(side: str, name: str, n: int, *, repeats: int, memory: bool = False) -> Figures:
@@ -147,6 +153,3 @@ def _run(side: str, name: str, n: int, *, memory: bool) -> Figures:
     said = json.loads(found.pop("said"))
     counted = {name: number for name, number in said.items() if isinstance(number, (int, float))}
     return {**found, "process_wall_s": found["wall_s"], **counted}
-
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

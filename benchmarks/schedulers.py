@@ -29,9 +29,9 @@ def bench(*, quick: bool) -> dict[str, Any]:
 
 
 def _there() -> list[str]:
-    from luthier.tune.schedulers import _BY_NAME
+    from luthier.tune.schedulers import NAMES
 
-    return [name for name in MOST_US if name in _BY_NAME]
+    return [name for name in MOST_US if name in NAMES]
 
 
 def _said(module: str, name: str, trials: int) -> Figures:

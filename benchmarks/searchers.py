@@ -7,7 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks.measure import ROOT, Figures, environment, installed, rounded, value
+from benchmarks import ROOT
+from benchmarks.measure import Figures, environment, installed, rounded, value
 from benchmarks.target import Target
 
 MOST_MS = {1_000: 1.0, 5_000: None, 10_000: 3.0}

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks.measure import ROOT, environment, installed
+from benchmarks import ROOT
+from benchmarks.measure import environment, installed
 from benchmarks.target import Target
 
 LIBRARIES = {

@@ -33,6 +33,18 @@ def test_every_workload_of_ours_does_what_it_counts(name: str, tmp_path: Path) -
     assert said.get("ran_again", 0) == 0
 
 
+def test_the_checkout_that_a_benchmark_belongs_to_is_measured(monkeypatch, tmp_path) -> None:
+    (tmp_path / "luthier").mkdir()
+    (tmp_path / "luthier" / "__init__.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # another checkout
+    command = [sys.executable, "-c", "import luthier; print(luthier.__file__)"]
+    done = subprocess.run(command, check=True, cwd=ROOT, env=measure.environment(), capture_output=True, text=True)
+    assert Path(done.stdout.strip()) == ROOT / "src" / "luthier" / "__init__.py"
+    command[-1] = "import benchmarks, luthier; print(luthier.__file__)"
+    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    assert Path(done.stdout.strip()) == ROOT / "src" / "luthier" / "__init__.py"
+
+
 def test_a_benchmark_without_peers_says_so_and_measures_ours(monkeypatch, capsys) -> None:
     monkeypatch.setattr(measure, "installed", lambda side: side == "luthier")
     monkeypatch.setattr("benchmarks.__main__.installed", measure.installed)

@@ -66,6 +66,28 @@ def test_help_helps():
     assert __version__ in run("--version")
 
 
+def test_a_name_is_looked_for_where_experiments_usually_are(storage, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LUTHIER_STORAGE_PATH", str(storage))
+    table = tmp_path / "table.csv"
+    for verb, *more in (("show",), ("log",), ("ls",), ("export", table), ("export", table, "--history"), ("plot",)):
+        assert run(verb, "quick", *more) == run(verb, storage / "quick", *more)
+    assert f"{storage / 'quick'} holds no tuner.pkl" in run("resume", "quick", code=2)
+    assert "it is not there" in run("show", "slow", code=2)
+    (tmp_path / "quick").mkdir()
+    assert "is no experiment" in run("show", "quick", code=2)  # what is here goes first
+    monkeypatch.setenv("LUTHIER_STORAGE_PATH", "memory://nowhere")
+    assert "it is not there" in run("show", "other", code=2)
+
+
+def test_who_has_read_enough_of_a_log_is_not_told_of_it(storage):
+    script = "from luthier.cli.main import main; main()"
+    command = [sys.executable, "-c", script, "log", str(storage / "quick")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_ls_lists_experiments(storage):
     lines = run("ls", storage).splitlines()
     assert lines[0].split() == ["experiment", "when", "took", "state", "trials", "best"]

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import resource
+import shutil
+
 import pytest
 from click.testing import CliRunner
 
@@ -70,6 +73,33 @@ def test_what_is_refused(path, tmp_path, monkeypatch, arguments, answer):
     monkeypatch.chdir(tmp_path)
     assert answer in said(path, *arguments, code=2)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_log_that_cannot_be_read_is_not_the_page_s_fault(path, tmp_path):
+    shutil.copytree(path, tmp_path / "e")
+    (segment,) = (tmp_path / "e" / "events").glob("*.jsonl")
+    segment.unlink()
+    segment.mkdir()
+    answer = said(tmp_path / "e", "--out", tmp_path / "report.html", code=2)
+    assert "e cannot be read" in answer and "--out" not in answer
+
+
+def test_a_full_disk_leaves_the_page_of_before(path, tmp_path):
+    target = tmp_path / "report.html"
+    target.write_text("before")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        answer = said(path, "--out", target, code=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "cannot be written: File too large" in answer
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"] and target.read_text() == "before"
+
+
+def test_a_figure_that_is_asked_for_twice_is_drawn_once(path, tmp_path):
+    said(path, "--out", tmp_path / "a.html", "--figure", "slice", "--figure", "slice")
+    assert (tmp_path / "a.html").read_text("utf-8").count('<section id="slice">') == 1
 
 
 def test_what_is_no_experiment(tmp_path):

@@ -276,8 +276,10 @@ def test_equal_sets_are_written_alike():
 
 def test_the_log_can_be_grepped():
     config = {"opt": pathlib.PurePosixPath("/models/a"), "when": dt.date(2020, 1, 2), "lr": math.nan, "t": (1, 2)}
-    line = codec.encode(Record(0, 0.0, (ev.Enqueued(config),)))
+    line = codec.encode(Record(0, 0.0, (ev.Enqueued(config | {"f": np.mean, "g": np.tanh}),)))
     for words in (b'"shows":"/models/a"', b'"shows":"2020-01-02"', b'"lr":{"$":"float","v":"nan"}', b'"v":[1,2]'):
+        assert words in line
+    for words in (b'"shows":"<function mean>"', b'"shows":"<function tanh>"'):  # of numpy's classes of functions
         assert words in line
 
 

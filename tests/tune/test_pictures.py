@@ -50,6 +50,12 @@ def test_another_metric_is_read_when_asked_for(grid):
         grid.plot_slice("losss")
 
 
+def test_one_parameter_may_be_named_without_a_list(grid):
+    assert grid.plot_slice(params="x") == grid.plot_slice(params=["x"])
+    with pytest.raises(BadArgument, match="params='lr' cannot be used: give some of x"):
+        grid.plot_slice(params="lr")
+
+
 def test_the_log_is_read_once(grid, monkeypatch):
     count: list[Any] = []
 

@@ -78,6 +78,7 @@ def test_tune_config(arguments, says, tmp_path):
         ({"resources": {"cpu": -1}}, r"resources\['cpu'\]=-1"),
         ({"resources": {"cpu": "two"}}, r"resources\['cpu'\]='two'"),
         ({"callbacks": [print]}, r"callbacks\[0\]"),
+        ({"callbacks": tune.Callback()}, r"callbacks=.* cannot be used: give a list"),
         ({"failure_config": 3}, "failure_config=3"),
         ({"verbose": -1}, "verbose=-1"),
         ({"checkpoint_config": tune.CheckpointConfig(checkpoint_frequency=2)}, "checkpoint_frequency=2"),

@@ -6,7 +6,7 @@ import io
 import re
 import sys
 import types
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -66,6 +66,15 @@ def test_what_is_shown_without_being_asked_for(tmp_path, capsys):
     row = tables(capsys.readouterr().out)[-1][0]
     assert row["iter"] == "3" and row["lr"] == "1" and "acc" not in row and "total time (s)" not in row
     assert [head for head in row if head.endswith("valid")] == ["...valid"]
+
+
+def test_a_column_that_is_added_stands_beside_the_usual_ones(tmp_path, capsys):
+    reporter = CLIReporter()
+    reporter.add_metric_column("acc", "accuracy")
+    fitted(tmp_path, reporter)
+    row = tables(capsys.readouterr().out)[-1][0]
+    assert (row["iter"], row["accuracy"]) == ("3", "2")
+    assert not any("valid" in head for head in row)  # with one's own choice none is guessed
 
 
 def test_pace_rows_and_intermediate_tables(tmp_path, capsys):
@@ -132,7 +141,25 @@ def test_one_that_raises_is_told_once_and_nothing_stops(tmp_path, caplog):
 
     grid = fitted(tmp_path, Broken())
     assert not grid.errors and len(grid) == 3
-    assert len([r for r in caplog.records if "Broken.report raised" in r.message]) == 1
+    assert len([r for r in caplog.records if "Broken.should_report raised" in r.message]) == 1
+
+
+def test_one_that_fails_at_first_has_the_last_word_all_the_same(tmp_path, caplog):
+    class Early(ProgressReporter):
+        last: ClassVar[list[int]] = []
+
+        def should_report(self, trials, done=False):
+            return True
+
+        def report(self, trials, done, *sys_info):
+            if not done:
+                raise KeyError("no result yet")
+            self.last.append(len(trials))
+            trials.clear()
+
+    grid = fitted(tmp_path, Early())
+    assert not grid.errors and Early.last == [len(grid)]
+    assert len([r for r in caplog.records if "Early.report raised" in r.message]) == 1
 
 
 def test_older_reporters_that_hear_of_the_goal(tmp_path):
@@ -161,7 +188,9 @@ def test_a_notebook_shows_html_in_one_place(tmp_path, monkeypatch):
     vars(fake).update(
         HTML=lambda text: text, display=display, clear_output=lambda wait: shown.append(("clear", str(wait)))
     )
-    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    kernel = types.ModuleType("IPython")
+    vars(kernel).update(get_ipython=lambda: "a kernel")
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", fake)
     reporter = JupyterNotebookReporter(metric_columns={"acc": "<acc>"}, max_report_frequency=0)
     fitted(tmp_path, reporter, values=(1, 9))
@@ -169,6 +198,13 @@ def test_a_notebook_shows_html_in_one_place(tmp_path, monkeypatch):
     last = shown[-1][1]
     assert "<th>&lt;acc&gt;</th>" in last and "Number of errored trials: 1" in last and "<td>ERROR</td>" in last
     assert [kind for kind, _ in shown].count("display") == 1
+
+
+def test_without_a_notebook_its_reporter_prints(tmp_path, capsys):
+    fitted(tmp_path, JupyterNotebookReporter(metric_columns=["acc"]))
+    out = capsys.readouterr().out
+    assert [row["acc"] for row in tables(out)[-1]] == ["2", "4", "6"]
+    assert "HTML" not in out
 
 
 def test_columns_that_cannot_be(monkeypatch, capsys):
@@ -183,6 +219,10 @@ def test_columns_that_cannot_be(monkeypatch, capsys):
         reporter.add_metric_column("accuracy", "a")
     with pytest.raises(BadArgument, match="mode='least'"):
         CLIReporter(mode="least")
+    for number in ("max_progress_rows", "max_error_rows", "max_column_length", "infer_limit", "max_report_frequency"):
+        given: dict[str, Any] = {number: "5"}
+        with pytest.raises(BadArgument, match=f"{number}='5'"):
+            CLIReporter(**given)
     with pytest.raises(TypeError, match=r"progress_reporter=.*tune.CLIReporter"):
         tune.Tuner(train, run_config=tune.RunConfig(progress_reporter=CLIReporter))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw := io.BytesIO(), encoding="ascii"))

@@ -36,7 +36,8 @@ Examples:
   luthier agent SWEEP                       run trials of a sweep on this machine
   luthier ui DIRECTORY                      pages in a browser, as experiments run
 
-An experiment may be given by its URL, too. ls, show, plot, log and export only read, and may be used while it runs.
+An experiment in ~/luthier_results ($LUTHIER_STORAGE_PATH) may be given by its name, others by directory or URL.
+ls, show, plot, log and export only read, and may be used while it runs.
 """
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from luthier.callbacks.spelling import counted, flat
-from luthier.cli.opened import Opened, Refused
+from luthier.cli.opened import Opened, Refused, local
 from luthier.cli.table_file import check_target, write_table
 from luthier.core import events as ev
 from luthier.core.errors import LuthierError
@@ -36,6 +36,7 @@ def export(experiment: str, file: str, history: bool) -> None:
     """  # noqa: D301 (a backspace tells click to keep the lines)
     check_target("FILE", file)
     if history:
+        experiment = str(local(experiment))
         try:
             ExperimentCard.read(experiment, unpickle=False)
             count = write_table("FILE", file, lambda: results(experiment))

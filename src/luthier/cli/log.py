@@ -43,6 +43,8 @@ def log(experiment: str, trial: str | None, limit: int | None, full: bool) -> No
         lines = _lines(experiment, trial, full=full)
         for line in lines if limit is None else deque(lines, limit):
             click.echo(line)
+    except BrokenPipeError:  # who reads has read enough
+        raise
     except (LuthierError, OSError) as error:
         raise Refused(str(error)) from error
 

@@ -18,6 +18,7 @@ from luthier.store.card import DRIVER_ERROR, FILE_NAME, ExperimentCard
 from luthier.store.decisions import decisions
 from luthier.store.jsonl import JsonlStore
 from luthier.store.views import ExperimentRow
+from luthier.tune.place import usual_storage
 from luthier.tune.staging import is_url, local_of
 
 if TYPE_CHECKING:
@@ -137,15 +138,24 @@ class Opened:
         return found
 
 
+def by_name(directory: str) -> str:
+    """Return *directory*; where there is none of that name here, the experiment of that name where they usually are."""
+    usual = usual_storage()
+    if Path(directory).name != directory or Path(directory).exists() or is_url(usual):
+        return directory
+    named = Path(usual).expanduser() / directory
+    return str(named) if is_experiment(named) else directory
+
+
 def local(directory: str | Path) -> Path:
-    """Return the directory of the experiment at *directory*, a path or a URL; what is elsewhere is fetched.
+    """Return the directory of the experiment at *directory*, a path, a URL or a name; what is elsewhere is fetched.
 
     Raises:
         Refused: it cannot be.
     """
     text = str(directory)
     if not is_url(text):
-        return Path(directory).expanduser()
+        return Path(by_name(text)).expanduser()
     try:
         return Path(local_of(text, argument="experiment"))
     except LuthierError as error:
@@ -158,12 +168,12 @@ def is_experiment(path: Path) -> bool:
 
 
 def existing(directory: str) -> Path:
-    """Return *directory* as a path.
+    """Return *directory*, a path or an experiment's name, as a path.
 
     Raises:
         Refused: it is not there, or no directory.
     """
-    path = Path(directory).expanduser()
+    path = Path(by_name(directory)).expanduser()
     if not path.exists():
         raise Refused(f"{directory} is not there. Give a directory that holds experiments, or an experiment's own.")
     if not path.is_dir():

@@ -37,7 +37,7 @@ def plot(*, experiment: str, out: str, figures: tuple[str, ...], metric: str | N
     """  # noqa: D301 (a backspace tells click to keep the lines)
     from luthier.plots.picture import KINDS, write_picture
     from luthier.plots.reading import read_chronicle
-    from luthier.plots.report import report
+    from luthier.plots.report import report, write_report
 
     target = Path(out)
     kind = target.suffix.lower()
@@ -47,9 +47,13 @@ def plot(*, experiment: str, out: str, figures: tuple[str, ...], metric: str | N
         raise Refused(f"--out {out}: a picture is of one figure; say which by --figure: {', '.join(FIGURES)}")
     try:
         found = read_chronicle(local(experiment), metrics=[metric] if metric else ())
+    except LuthierError as error:
+        raise Refused(str(error)) from error
+    except OSError as error:
+        raise Refused(f"{experiment} cannot be read: {error}") from error
+    try:
         if kind in _PAGE:
-            text = report(found, figures, metric, mode)
-            target.write_text(text, encoding="utf-8")
+            write_report(out, report(found, list(dict.fromkeys(figures)), metric, mode))
         else:
             entry = FIGURES[figures[0]]
             write_picture(entry.draw(found, metric, mode) if entry.measured else entry.draw(found), target)

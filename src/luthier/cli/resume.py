@@ -6,7 +6,7 @@ import math
 
 import click
 
-from luthier.cli.opened import Refused
+from luthier.cli.opened import Refused, by_name
 
 
 @click.command(short_help="Go on with an experiment.")
@@ -53,6 +53,7 @@ def resume(
         raise Refused("--errored and --restart-errored: give one of the two")
     if time_budget is not None and not time_budget > 0:
         raise Refused(f"--time-budget {time_budget:g}: give seconds > 0, or inf for no limit")
+    experiment = by_name(experiment)
     try:
         card = ExperimentCard.read(experiment)
         if trainable is not None:

@@ -106,6 +106,7 @@ def chosen_columns(chronicle: Chronicle, values: Vector, params: Sequence[str] |
     found = columns(chronicle.trials)
     if params is None:
         return telling(found, values, most)
+    params = [params] if isinstance(params, str) else params
     by_name = {each.name: each for each in found}
     for name in params:
         if name not in by_name and found:

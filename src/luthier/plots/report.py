@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from luthier.callbacks.spelling import plain_text
+from luthier.callbacks.written import replacing
 from luthier.core.errors import MissingLibrary
 from luthier.plots.catalogue import FIGURES
 from luthier.plots.style import blank, goal_for, plotly
@@ -54,6 +56,16 @@ def report(
         else:
             shown.append((name, _packed(figure, meta)))
     return _page(chronicle, goals, shown, omitted)
+
+
+def write_report(path: str | os.PathLike[str], page: str) -> None:
+    """Write *page* to *path*; a file that was there stays where that fails.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with replacing(os.fspath(path)) as file:
+        file.write(page.encode("utf-8", "backslashreplace"))
 
 
 def _goals(chronicle: Chronicle, metric: str | None, mode: str | None) -> list[Goal]:

@@ -231,6 +231,9 @@ def _joined(path: Path) -> str:
 
 def _shown(value: object) -> str:
     """Return how *value* prints, for the reader of the log; only of classes that print shortly and cheaply."""
+    named = getattr(value, "__name__", None)
+    if type(value).__module__ == "numpy" and isinstance(named, str):  # a function: numpy's are of classes of its own
+        return f"<function {named}>"
     if not any(cls.__module__.partition(".")[0] in _SHOWN for cls in type(value).__mro__[:-1]):
         return ""
     try:

@@ -111,10 +111,9 @@ class Pictures:
 
     def save_report(self, path: str | os.PathLike[str], metric: str | None = None, mode: str | None = None) -> None:
         """Write a page with all figures that apply to *path*: one HTML file that needs nothing else."""
-        from luthier.plots.report import report
+        from luthier.plots.report import report, write_report
 
-        text = report(self._chronicle(*([metric] if metric else ())), (), metric, mode)
-        Path(path).write_text(text, encoding="utf-8")
+        write_report(path, report(self._chronicle(*([metric] if metric else ())), (), metric, mode))
 
     def _figure(self, name: str, metric: str | None = None, mode: str | None = None, **more: Any) -> Any:
         from luthier.plots.catalogue import FIGURES

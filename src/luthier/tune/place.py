@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from luthier.tune.configs import RunConfig
 
 
+def usual_storage() -> str:
+    """Return where experiments are that nobody gave a place to: a path or a URL."""
+    return os.environ.get("LUTHIER_STORAGE_PATH") or "~/luthier_results"
+
+
 def storage_of(run: RunConfig) -> str | Remote:
     """Return the directory that holds experiments, or the folder elsewhere that does."""
-    given = run.storage_path or os.environ.get("LUTHIER_STORAGE_PATH") or "~/luthier_results"
+    given = run.storage_path or usual_storage()
     return staging.experiment_at(os.fspath(given), run.storage_filesystem, "storage_path")
 
 

@@ -10,6 +10,7 @@ from luthier.core.terms import SPOKEN
 from luthier.store.rows import date
 from luthier.tune.flat import flattened
 from luthier.worker.bundles import PlacementGroupFactory
+from luthier.worker.trainable import fresh_copy
 
 if TYPE_CHECKING:
     from luthier.core.state import TrialState
@@ -40,8 +41,9 @@ class Trial:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Its config."""
-        return self._state.config
+        """Its config: a copy, which may be changed without anything else."""
+        config: dict[str, Any] = fresh_copy(self._state.config)
+        return config
 
     @property
     def evaluated_params(self) -> dict[str, Any]:
@@ -60,8 +62,9 @@ class Trial:
 
     @property
     def last_result(self) -> dict[str, Any]:
-        """Its last result; empty before the first."""
-        return last_row(self._state)
+        """Its last result, a copy; empty before the first."""
+        result: dict[str, Any] = fresh_copy(last_row(self._state))
+        return result
 
     @property
     def metric_analysis(self) -> dict[str, dict[str, float]]:

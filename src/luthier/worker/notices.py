@@ -19,7 +19,8 @@ def warn_once(key: str, text: str, category: type[Warning] = UserWarning, *, sta
 
 def deprecated(old: str, new: str, *, stacklevel: int = 4) -> None:
     """Warn once that *old* is an old spelling of *new*."""
-    warn_once(f"deprecated: {old}", f"{old} is an old spelling; write {new}", DeprecationWarning, stacklevel=stacklevel)
+    text = f"{old} is an old spelling; write {new}"  # several libraries have an old name in common, and not the new one
+    warn_once(text, text, DeprecationWarning, stacklevel=stacklevel)
 
 
 def forget_all() -> None:

@@ -10,7 +10,9 @@ from sklearn.datasets import load_breast_cancer
 
 from luthier import tune
 from luthier.core.errors import BadArgument
+from luthier.tune.integration.lightgbm import TuneReportCallback as LightGBMReports
 from luthier.tune.integration.lightgbm import TuneReportCheckpointCallback as LightGBMCallback
+from luthier.tune.integration.xgboost import TuneReportCallback as XGBoostReports
 from luthier.tune.integration.xgboost import TuneReportCheckpointCallback as XGBoostCallback
 
 X, Y = load_breast_cancer(return_X_y=True)
@@ -200,3 +202,13 @@ def test_in_processes_of_their_own_asha_stops_them(tmp_path):
     lengths = [result.metrics["training_iteration"] for result in grid]
     assert lengths[0] >= 16
     assert min(lengths) < 16
+
+
+@pytest.mark.filterwarnings("ignore:TuneReportCallback:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("learn", "callback", "name"),
+    [(with_xgboost, XGBoostReports, "eval-logloss"), (with_lightgbm, LightGBMReports, "valid_0-binary_logloss")],
+)
+def test_the_older_names_report_only(tmp_path, learn, callback, name):
+    result = fit(lambda config: learn(callback({"loss": name}, lambda told: {**told, "own": 1})) and None, tmp_path)
+    assert (result.metrics["training_iteration"], result.metrics["own"], result.checkpoint) == (5, 1, None)

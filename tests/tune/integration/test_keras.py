@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 from luthier import tune
 from luthier.core.errors import BadArgument
-from luthier.tune.integration.keras import MOMENTS, TuneReportCheckpointCallback
+from luthier.train.tensorflow.keras import ReportCheckpointCallback
+from luthier.tune.integration.keras import MOMENTS, TuneReportCallback, TuneReportCheckpointCallback
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
 Y = (X.sum(1) > 0).astype("float32")
@@ -90,3 +95,45 @@ def test_a_metric_that_is_not_there(tmp_path):
 def test_a_moment_that_is_none(named):
     with pytest.raises(BadArgument, match=f"{named}='epoch'"):
         TuneReportCheckpointCallback(**{named: "epoch"})
+
+
+def test_a_metric_of_several_numbers_is_a_list(tmp_path):
+    def train(config):
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
+        model.compile("sgd", "categorical_crossentropy", metrics=[keras.metrics.F1Score()])
+        model.fit(X, np.eye(2)[Y.astype(int)], verbose=0, callbacks=[TuneReportCheckpointCallback(checkpoint_on=[])])
+
+    result = fit(train, tmp_path)
+    assert result.error is None
+    assert [type(one) for one in result.metrics["f1_score"]] == [float, float]
+
+
+def test_arguments_in_the_order_of_ray_train(tmp_path):
+    result = fit(lambda config: learn(ReportCheckpointCallback("train_end", "epoch_end", {"mine": "loss"})), tmp_path)
+    assert (result.metrics["training_iteration"], len(result.best_checkpoints)) == (3, 1)
+    assert result.metrics["mine"] > 0
+
+
+def test_the_older_name_reports_only(tmp_path):
+    def train(config):
+        with pytest.warns(DeprecationWarning, match="TuneReportCallback"):
+            callback = TuneReportCallback({"mine": "loss"}, on="epoch_begin")
+        callback._chosen.names.clear()  # there is nothing yet when an epoch begins
+        learn(callback)
+
+    result = fit(train, tmp_path)
+    assert (result.metrics["training_iteration"], result.checkpoint) == (2, None)
+
+
+def test_keras_without_its_backend_is_told_of():
+    script = "import sys; sys.modules['tensorflow'] = None; import luthier.tune.integration.keras"
+    environ = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith("Keras runs on TensorFlow unless told otherwise")
+
+
+def test_a_file_that_keras_would_not_save():
+    with pytest.raises(BadArgument, match=r"filename='model' .* give one that ends in .keras"):
+        TuneReportCheckpointCallback(filename="model")
+    TuneReportCheckpointCallback(filename="model", checkpoint_on=[])
+    TuneReportCheckpointCallback(filename="model.h5")

@@ -11,6 +11,7 @@ import torch
 
 from luthier import tune
 from luthier.core.errors import BadArgument
+from luthier.train.lightning import RayTrainReportCallback
 from luthier.tune.integration.pytorch_lightning import (
     MOMENTS,
     TuneCallback,
@@ -131,6 +132,15 @@ def test_the_older_name_reports_only(tmp_path):
     assert result.error is None
     assert result.checkpoint is None
     assert result.metrics["val_loss"] > 0
+
+
+def test_as_scripts_for_ray_train_have_it(tmp_path):
+    result = fit(lambda config: learn(RayTrainReportCallback()) and None, tmp_path)
+    told = {name: result.metrics[name] for name in ("training_iteration", "epoch", "step")}
+    assert told == {"training_iteration": 2, "epoch": 1, "step": 8}
+    assert {"train_loss", "val_loss"} <= result.metrics.keys()
+    with result.checkpoint.as_directory() as folder:
+        assert os.listdir(folder) == [RayTrainReportCallback.CHECKPOINT_NAME]
 
 
 def test_a_moment_that_is_none():

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -24,6 +24,7 @@ from luthier.core.errors import BadArgument
 from luthier.tune.integration.sklearn import TuneGridSearchCV, TuneSearchCV
 from luthier.tune.integration.sklearn.cv_results import ranks
 from luthier.tune.integration.sklearn.parameters import space_of
+from luthier.tune.integration.sklearn.stopping import scheduler_of
 
 X, Y = load_breast_cancer(return_X_y=True)
 X, Y = StandardScaler().fit_transform(X)[:200], Y[:200]
@@ -101,6 +102,32 @@ def test_early_stopping_by_default_and_by_name(stopping):
     assert found.score(X, Y) > 0.8
 
 
+@pytest.mark.parametrize(
+    ("stopping", "bohb", "made"),
+    [
+        (True, False, "AsyncHyperBandScheduler"),
+        (True, True, "HyperBandForBOHB"),
+        ("asha", True, "AsyncHyperBandScheduler"),
+        ("ASHAScheduler", False, "AsyncHyperBandScheduler"),
+        ("HyperBandScheduler", False, "HyperBandScheduler"),
+        ("MedianStoppingRule", False, "MedianStoppingRule"),
+    ],
+)
+def test_schedulers_are_known_by_the_names_of_their_classes_too(stopping, bohb, made):
+    found = scheduler_of(stopping, 7, bohb=bohb)
+    assert type(found).__name__ == made
+    if made != "MedianStoppingRule":
+        assert found.max_t == 7
+
+
+def test_bohb_searches_with_its_own_hyperband(caplog):
+    space = {"alpha": (1e-5, 1.0, "log-uniform")}
+    how: dict[str, Any] = {"search_optimization": "bohb", "early_stopping": True, "max_iters": 3, "n_trials": 3}
+    found = search(SGDClassifier(random_state=0), space, **how).fit(X, Y)
+    assert "is made for HyperBandForBOHB" not in caplog.text
+    assert all(1e-5 < each["alpha"] < 1 for each in found.cv_results_["params"])
+
+
 def test_without_targets_in_rounds():
     found = search(
         MiniBatchKMeans(random_state=0), {"n_clusters": tune.randint(2, 6)}, early_stopping=True, max_iters=2
@@ -160,6 +187,58 @@ def test_candidates_that_fail():
         grid(Fails(), {"alpha": [10.0, 20.0]}).fit(NUMBERS, TARGETS)
 
 
+@pytest.mark.parametrize("piped", [False, True])
+def test_weights_are_split_in_rounds_too(piped):
+    # they were not: each fold failed, and all that was left of the search was NaN
+    weights = np.linspace(0, 1, 200) ** 4
+    model = SGDClassifier(random_state=0)
+    estimator, before = (make_pipeline(FunctionTransformer(), model), "sgdclassifier__") if piped else (model, "")
+    found = TuneGridSearchCV(
+        estimator, {f"{before}alpha": [1e-2]}, early_stopping="fifo", max_iters=2, cv=KFold(2), executor="inline"
+    )
+    found.fit(X, Y, **{f"{before}sample_weight": weights})
+    for fold, (train, test) in enumerate(KFold(2).split(X)):
+        own = SGDClassifier(random_state=0, alpha=1e-2)
+        for _ in range(2):
+            own.partial_fit(X[train], Y[train], np.unique(Y), weights[train])
+        assert found.cv_results_[f"split{fold}_test_score"] == [own.score(X[test], Y[test])]
+
+
+class Silent(SGDRegressor):  # type: ignore[misc]
+    def partial_fit(self, X, y, sample_weight=None):  # noqa: N803
+        if self.alpha == 2:
+            raise RuntimeError("cannot learn")
+        return super().partial_fit(X, y, sample_weight)
+
+    def score(self, X, y, sample_weight=None):  # noqa: N803
+        if self.alpha == 1:
+            raise RuntimeError("cannot be judged")
+        return super().score(X, y, sample_weight)
+
+
+@pytest.mark.filterwarnings("ignore:scoring failed", "ignore:a fold failed", "ignore::UserWarning")
+def test_what_fails_in_rounds_has_the_error_score():
+    rounds: dict[str, Any] = {"early_stopping": "fifo", "max_iters": 2, "cv": 2, "executor": "inline", "refit": False}
+    found = TuneGridSearchCV(Silent(), {"alpha": [0.1, 1, 2]}, error_score=-1e9, **rounds).fit(NUMBERS, TARGETS)
+    assert (found.cv_results_["mean_test_score"][1:] == -1e9).all() and found.best_index_ == 0
+    for alpha, why in ((1, "be judged"), (2, "learn")):
+        with pytest.raises(Exception, match=f"cannot {why}"):
+            TuneGridSearchCV(Silent(), {"alpha": [alpha]}, error_score="raise", **rounds).fit(NUMBERS, TARGETS)
+    with pytest.raises(RuntimeError, match="cannot learn"):  # all of them
+        TuneGridSearchCV(Silent(), {"alpha": [2]}, **rounds).fit(NUMBERS, TARGETS)
+
+
+def test_numbers_and_generators_of_numpy_are_arguments():
+    def best(seed):
+        return search(n_trials=np.int64(2), n_jobs=np.int64(1), random_state=seed).fit(NUMBERS, TARGETS).best_params_
+
+    assert (
+        best(np.random.RandomState(5))
+        == best(np.random.RandomState(5))
+        == best(int(np.random.RandomState(5).randint(1 << 31)))
+    )
+
+
 def test_ranks():
     assert ranks(np.array([0.5, np.nan, 0.9, 0.5])).tolist() == [2, 4, 1, 2]
 
@@ -181,6 +260,17 @@ def test_distributions():
     assert space["e"].categories == [None, "x"]
 
 
+def test_ranges():
+    ranges = {"a": (1e-3, 1, "log-uniform"), "b": (1, 9, "uniform"), "c": (0.5, 2.5), "d": (1, 2, 3), "e": ("x", "y")}
+    space = space_of(ranges, pairs=True)
+    assert [(type(space[name]).__name__, space[name].lower, space[name].upper) for name in "abc"] == [
+        ("Float", 1e-3, 1), ("Integer", 1, 10), ("Float", 0.5, 2.5),
+    ]  # fmt: skip
+    assert {space["a"].sample(random_state=i) < 0.1 for i in range(20)} == {True, False}
+    assert [space[name].categories for name in "de"] == [[1, 2, 3], ["x", "y"]]
+    assert space_of(ranges)["c"].categories == [0.5, 2.5]  # of a random search: two values, as scikit-learn has it
+
+
 @pytest.mark.parametrize(
     ("how", "named"),
     [
@@ -194,6 +284,17 @@ def test_distributions():
         ({"scoring": ["r2", "neg_mean_absolute_error"]}, "refit"),
         ({"scoring": ["r2", "neg_mean_absolute_error"], "refit": "mse"}, "refit"),
         ({"n_jobs": 0}, "n_jobs"),
+        ({"search_optimization": "nope"}, "search_optimization='nope'.*bayesian.*random"),
+        ({"estimator": SGDRegressor(), "early_stopping": "Nope"}, "early_stopping='Nope'.*asha"),
+        ({"space": {"alpha": (1, 0.1, "uniform")}}, "param_distributions.'alpha'."),
+        ({"space": {"alpha": (0, 1, "log-uniform")}}, "param_distributions.'alpha'."),
+        ({"n_trials": 0}, "n_trials"),
+        ({"n_trials": -1}, "time_budget_s"),  # it would never end
+        ({"n_trials": 1.5}, "n_trials"),
+        ({"error_score": "none"}, "error_score"),
+        ({"random_state": "x"}, "random_state"),
+        ({"scoring": [], "refit": False}, "scoring"),
+        ({"refit": lambda results: 99}, "refit"),
     ],
 )
 def test_bad_arguments_are_named_before_anything_runs(how, named):

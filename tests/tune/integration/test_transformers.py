@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
 from luthier import tune
+from luthier.train.huggingface.transformers import RayTrainReportCallback, prepare_trainer
 from luthier.tune.integration.transformers import TuneReportCheckpointCallback, resume_from_checkpoint
 
 
@@ -90,3 +93,20 @@ def test_it_goes_on(tmp_path):
     assert result.metrics["global_step"] == 3 * 2
     assert result.metrics["training_iteration"] == 3
     assert result.metrics["loss"] > 0
+
+
+def test_each_trial_has_an_output_dir_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def train(config):
+        trainer = prepare_trainer(trainer_of("out", RayTrainReportCallback(), epochs=1))
+        trainer.train()
+        tune.report({"folder": trainer.args.output_dir, "eval_loss": 0.0})
+
+    run = tune.RunConfig(storage_path=tmp_path / "results", verbose=0, executor="inline")
+    results = tune.Tuner(train, param_space={"x": tune.grid_search([1, 2])}, run_config=run).fit()
+    assert [result.metrics["folder"] for result in results] == [f"{result.path}/out" for result in results]
+    for result in results:
+        with result.checkpoint.as_directory() as folder:
+            assert os.path.exists(os.path.join(folder, RayTrainReportCallback.CHECKPOINT_NAME, "trainer_state.json"))
+    assert not list(tmp_path.glob("out/*"))

@@ -59,6 +59,17 @@ def test_a_repository_holds_it_all_and_a_restored_experiment_goes_on(tmp_path):
     assert again[0.2][1]["status"] == "finished" and again[0.2][2]["loss/train"]["last_step"] == 4
 
 
+def test_what_aim_cannot_hold_is_text_and_takes_nothing_along(tmp_path, caplog):
+    callback = AimLoggerCallback()
+    run = tune.RunConfig(name="e", storage_path=str(tmp_path), executor="inline", verbose=0, callbacks=[callback])
+    space = {"lr": 0.1, "huge": 1 << 80, "text": "a\udc80", "list": [1]}
+    tune.Tuner(lambda config: {"a\udc80": 1, "loss": 2}, param_space=space, run_config=run).fit()
+    _, attributes, traces = stored(tmp_path / "e")[0.1]
+    assert attributes["hparams"] == {"lr": 0.1, "huge": str(1 << 80), "text": "a\\udc80", "list": "[1]"}
+    assert {"a\\udc80", "loss"} <= traces.keys()
+    assert not caplog.records
+
+
 def test_refusals(monkeypatch):
     with pytest.raises(BadArgument, match=r"metrics=\[\]"):
         AimLoggerCallback(metrics=[])

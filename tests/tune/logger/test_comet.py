@@ -10,6 +10,7 @@ import sys
 import zipfile
 from typing import Any
 
+import numpy as np
 import pytest
 
 from luthier import tune
@@ -100,6 +101,26 @@ def test_archives_hold_it_all_and_a_restored_experiment_goes_on(tmp_path):
         for name in names:
             with open(os.path.join(folder, name), "rb") as file:
                 assert b"s3cretkey" not in file.read(), name
+
+
+def test_a_further_attempt_with_arrays_and_odd_texts(tmp_path):
+    def train(config):
+        tune.report({"loss": 1, "a\udc80": 2})
+        if not (tmp_path / "again").exists():
+            (tmp_path / "again").touch()
+            raise ValueError("as planned")
+
+    callback = CometLoggerCallback(online=False, offline_directory=str(tmp_path / "comet"))
+    run = tune.RunConfig(
+        name="e", storage_path=str(tmp_path), executor="inline", verbose=0, callbacks=[callback],
+        failure_config=tune.FailureConfig(max_failures=1),
+    )  # fmt: skip
+    space = {"array": np.arange(3), "huge": 1 << 80, "text": "a\udc80"}
+    grid = tune.Tuner(train, param_space=space, run_config=run).fit()
+    assert not grid.errors and callback._clerk is None
+    ((_, messages, _),) = next(iter(archives(tmp_path / "comet").values()))
+    assert metric(messages, "loss") == [(1, 1)] * 2 and metric(messages, "a\\udc80") == [(1, 2)] * 2
+    assert parameters(messages) == {"array": "[0 1 2]", "huge": str(1 << 80), "text": "a\\udc80"}
 
 
 def test_refusals(monkeypatch):

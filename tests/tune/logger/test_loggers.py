@@ -9,6 +9,8 @@ import threading
 import time
 from typing import Any, ClassVar
 
+import pytest
+
 from luthier import tune
 from luthier.tune.logger import (
     DEFAULT_LOGGERS,
@@ -22,6 +24,7 @@ from luthier.tune.logger import (
 )
 from luthier.tune.logger import clerk as clerks
 from luthier.tune.logger.clerk import Clerk
+from luthier.tune.logger.loggers import LegacyLoggerCallback
 from luthier.tune.logger.tracker import Tracker
 
 
@@ -67,6 +70,35 @@ def test_hooks_are_called_as_things_happen(tmp_path):
     assert told[9:13] == again and told[-1] == ("end", 2, True)
 
 
+def test_what_a_logger_changes_stays_its_own(tmp_path):
+    # results and configs were those of the experiment: what is returned, result.json and further attempts had changed
+    class Meddler(LoggerCallback):
+        def log_trial_result(self, iteration, trial, result):
+            result["nested"]["a"].append(2)
+            result["config"]["layers"].append(3)
+            result["config"]["x"] = trial.config["x"] = 9
+            trial.config["layers"].append(4)
+            trial.last_result["nested"]["a"].append(5)
+
+    def nested(config):
+        assert config == {"x": config["x"], "layers": [1]} and config["x"] < 3
+        tune.report({"loss": 1, "nested": {"a": [1]}})
+        raise ValueError("as planned")
+
+    run = tune.RunConfig(
+        name="e", storage_path=str(tmp_path), executor="inline", verbose=0, callbacks=[Meddler()],
+        failure_config=tune.FailureConfig(max_failures=1),
+        stop=lambda trial_id, result: result["config"]["layers"].append(6),
+    )  # fmt: skip
+    grid = tune.Tuner(nested, param_space={"x": tune.grid_search([1, 2]), "layers": [1]}, run_config=run).fit()
+    assert [str(error).count("as planned") for error in grid.errors] == [1, 1]
+    for x, result in zip((1, 2), grid, strict=True):
+        assert (result.config, result.metrics["nested"]) == ({"x": x, "layers": [1]}, {"a": [1]})
+        with open(os.path.join(result.path, "result.json")) as file:
+            rows = [json.loads(line) for line in file]
+        assert [(row["config"], row["nested"]) for row in rows] == [(result.config, {"a": [1]})] * 2
+
+
 def test_names_of_what_is_written_anyway(tmp_path):
     grid = fitted(tmp_path, JsonLoggerCallback(), CSVLoggerCallback())
     for result in grid:
@@ -96,6 +128,34 @@ def test_older_loggers(tmp_path):
         logger.close()
     (written,) = os.listdir(tmp_path)
     assert "tfevents" in written and os.path.getsize(tmp_path / written) > 200
+
+
+def test_one_of_several_older_loggers_may_fail(tmp_path, caplog):
+    told: list[str] = []
+
+    class Unmade(Logger):
+        def _init(self):
+            raise ValueError("not made")
+
+    class Bad(Logger):
+        def on_result(self, result):
+            raise ValueError("not told")
+
+        def flush(self):
+            raise ZeroDivisionError
+
+        close = flush
+
+    class Good(Logger):
+        def on_result(self, result):
+            told.append("result")
+
+        def close(self):
+            told.append("closed")
+
+    fitted(tmp_path, LegacyLoggerCallback([Unmade, Bad, Good]))
+    assert told == ["result", "result", "closed"] * 2
+    assert "not made" in caplog.text and "not told" in caplog.text
 
 
 def test_results_as_text():
@@ -150,6 +210,26 @@ def test_what_fails_is_told_once(tmp_path, caplog):
     assert told[1:] == ["Away: 4 notes could not be logged."]
 
 
+@pytest.mark.parametrize("text", ["", "a library that would leave"])
+def test_whatever_is_raised_ends_no_thread(tmp_path, caplog, text):
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    class Odd(Tracker):
+        told: ClassVar[list[str]] = []
+
+        def result(self, trial, reading):
+            self.told.append(trial.trial_id)
+            raise SystemExit(text) if text else Unspeakable
+
+    Odd.told = []
+    fitted(tmp_path, Odd())
+    assert len(Odd.told) == 4
+    (line,) = [r.message for r in caplog.records if r.message.startswith("Odd: ") and "said once" in r.message]
+    assert text in line and ("SystemExit" if text else "Unspeakable") in line
+
+
 def test_notes_are_of_the_moment_and_in_order(tmp_path):
     heard: dict[int, list[tuple[Any, ...]]] = {}
     left: list[Any] = []
@@ -195,7 +275,7 @@ def test_a_clerk_does_all_in_order_and_drops_what_is_too_much(monkeypatch):
     monkeypatch.setattr(clerks, "MOST", 3)
     done: list[int] = []
     gate = threading.Event()
-    failures: list[Exception] = []
+    failures: list[BaseException] = []
     clerk = Clerk("clerk", lambda: None, failures.append)
     clerk.post(gate.wait)
     deadline = time.monotonic() + 30

@@ -21,6 +21,7 @@ from luthier.core.errors import BadArgument, BadArgumentType, LuthierError
 from luthier.tune.logger import clerk
 from luthier.tune.logger.mlflow import MLflowLoggerCallback, setup_mlflow
 from luthier.tune.logger.mlflow_contact import alone, contact
+from luthier.tune.logger.tracked import Reading, Tracked
 from luthier.tune.schedulers import PopulationBasedTraining
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
@@ -289,6 +290,78 @@ def test_what_happens_during_an_outage_is_told_after_it(tmp_path, uri, caplog, m
     for run in children:
         assert history(client, run, "loss") == [(1, 0.0), (2, 1.0), (3, 2.0)] and "lr" in run.data.params
     assert len([record for record in caplog.records if "the server is away" in record.message]) == 1
+
+
+def test_what_a_database_cannot_say_is_said_as_text(tmp_path, uri):
+    # a text that is no UTF-8 was taken for a database that is away: nothing was told any more
+    callback = MLflowLoggerCallback(uri, tags={"t\udc80": "\udc80\0"})
+    space = {"path": "a\udc80", "nul": "a\0b", "huge": 10**400, "array": np.zeros(2), "n\0\udc80": 1}
+    grid = tune.Tuner(lambda config: {"loss": 1}, param_space=space, run_config=run_config(tmp_path, callback)).fit()
+    assert not grid.errors
+    client, parent, (run,) = runs(uri)
+    assert history(client, run, "loss") == [(1, 1.0)]
+    assert (parent.info.status, run.info.status) == ("FINISHED", "FINISHED")
+    assert run.data.params["path"] == "a\\udc80" and run.data.params["nul"] == "a\\0b"
+    assert run.data.params["array"] == "[0. 0.]" and run.data.params["n__"] == "1"
+    assert run.data.tags["t_"] == "\\udc80\\0"
+
+
+def test_a_note_that_is_always_refused_holds_no_other_up(tmp_path, uri, caplog, monkeypatch):
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    real = MlflowClient.log_batch
+
+    def choosy(self, run_id, metrics=(), params=(), tags=()):
+        if any(param.key == "bad" for param in params):
+            raise MlflowException("not this one")  # as an error of the server's own
+        return real(self, run_id, metrics, params, tags)
+
+    monkeypatch.setattr(clerk, "_PAUSES", (0.01,))
+    monkeypatch.setattr(MlflowClient, "log_batch", choosy)
+
+    def train(config):
+        if config["x"] == 2:
+            raise ValueError("as planned")
+        return {"loss": config["x"]}
+
+    space = {"x": tune.grid_search([1, 2]), "bad": 1}
+    with caplog.at_level(logging.WARNING, "luthier"):
+        tune.Tuner(train, param_space=space, run_config=run_config(tmp_path, MLflowLoggerCallback(uri))).fit()
+    client, parent, children = runs(uri)
+    assert [run.info.status for run in children] == ["FINISHED", "FAILED"] and parent.info.status == "FINISHED"
+    assert history(client, children[0], "loss") == [(1, 1.0)]
+    assert [record for record in caplog.records if "not this one" in record.message]
+
+
+def test_a_run_that_somebody_deletes_hinders_no_other(tmp_path, uri):
+    callback = MLflowLoggerCallback(uri)
+    one, two = (Tracked(f"ab_{i}", f"f_{i}", "e", str(tmp_path), str(tmp_path), {"x": i}) for i in range(2))
+    callback._client = callback._runs = None
+    callback._held, callback._finished, callback._refused = {}, {}, 0
+    for trial in (one, two):
+        callback.begin(trial, known=False)
+        callback.result(trial, Reading(1, 1.0, {"loss": 1}))
+    client, _, (first, _) = runs(uri)
+    client.delete_run(first.info.run_id)
+    with pytest.raises(Exception, match="deleted"):
+        callback.left([one, two])
+    client, parent, (run,) = runs(uri)
+    assert (parent.info.status, run.info.status, history(client, run, "loss")) == ("KILLED", "KILLED", [(1, 1.0)])
+
+
+def test_an_experiment_that_was_deleted_is_named(tmp_path, uri, caplog, monkeypatch):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    client.delete_experiment(client.create_experiment("e"))
+    with pytest.raises(BadArgument, match="deleted at MLflow; give another, or bring it back: mlflow experiments"):
+        setup_mlflow({}, tracking_uri=uri, experiment_name="e")
+    monkeypatch.setattr(clerk, "_SHORT", 0.1)
+    with caplog.at_level(logging.WARNING, "luthier"):
+        run = run_config(tmp_path, MLflowLoggerCallback(uri))
+        assert not tune.Tuner(lambda config: {"loss": 1}, run_config=run).fit().errors
+    assert "experiment_name='e'" in caplog.text and "restore" in caplog.text
 
 
 def test_the_token_is_not_written_down(tmp_path, uri, monkeypatch):

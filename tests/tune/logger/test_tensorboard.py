@@ -17,6 +17,7 @@ from luthier import tune
 from luthier.core.errors import BadArgument
 from luthier.tune.logger import TBXLoggerCallback, event_file
 from luthier.tune.logger.tensorboardx import hparams
+from luthier.tune.logger.tracked import Reading, Tracked
 from luthier.tune.schedulers import PopulationBasedTraining
 
 
@@ -295,6 +296,58 @@ def test_a_disk_that_refuses_is_told_once_and_nothing_stops(tmp_path, caplog, mo
     assert not grid.errors and len(grid) == 2
     told = [r.message for r in caplog.records if "TBXLoggerCallback: OSError" in r.message]
     assert len(told) == 1 and "No space left" in told[0]
+
+
+def test_a_disk_that_is_nearly_full_loses_nothing_and_leaves_no_half_record(tmp_path, board):
+    # it takes a part of what is written, without an error; that used to be taken for all of it
+    script = (
+        "import os, resource, signal, sys\n"
+        "from luthier.tune.logger.event_file import event, scalar\n"
+        "from luthier.tune.logger.tensorboardx import EventFile\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "file, endless = EventFile(sys.argv[1]), resource.RLIM_INFINITY\n"
+        "for i in range(10): file.add(event(1.0, i, [scalar('a', i)]))\n"
+        "file.write()\n"
+        "size = os.path.getsize(file.path)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, endless))\n"
+        "for i in range(10, 40): file.add(event(1.0, i, [scalar('a', i)]))\n"
+        "try: file.write(); sys.exit('no error')\n"
+        "except OSError: assert os.path.getsize(file.path) == size\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (endless, endless))\n"
+        "file.add(event(1.0, 40, [scalar('a', 40)]))\n"
+        "file.write()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [step for step, _ in curve(board(tmp_path), "a")] == list(range(41))
+
+
+def test_a_directory_that_cannot_be_written_hinders_no_other_and_is_tried_again(tmp_path, board):
+    writer = TBXLoggerCallback()
+    bad, good = (Tracked(name, name, "e", str(tmp_path), str(tmp_path / name), {}) for name in ("bad", "good"))
+    (tmp_path / "bad").write_text("a file in its place")
+    writer._next = math.inf  # nothing is written before it is asked for
+    for trial in (bad, good):
+        writer.begin(trial, known=False)
+        writer.result(trial, Reading(1, 1.0, {"loss": 1}))
+    with pytest.raises(OSError, match="bad"):
+        writer.flush()
+    assert curve(board(tmp_path / "good"), "ray/tune/loss") == [(1, 1.0)]
+    with pytest.raises(OSError, match="bad"):
+        writer.end(bad, failed=False)
+    (tmp_path / "bad").unlink()
+    writer.flush()
+    assert curve(board(tmp_path / "bad"), "ray/tune/loss") == [(1, 1.0)]
+
+
+def test_arrays_may_be_parameters_that_change(tmp_path, board):
+    writer = TBXLoggerCallback()
+    for scale in (1.0, 1.0, 2.0):
+        trial = Tracked("t", "t", "e", str(tmp_path), str(tmp_path), {"weights": np.arange(3.0) * scale})
+        writer.begin(trial, known=True)
+        writer.result(trial, Reading(1 if scale == 1.0 else 2, 1.0, {"loss": scale}))
+    writer.flush()
+    assert curve(board(tmp_path), "ray/tune/loss") == [(1, 1.0), (2, 2.0)]
 
 
 def test_parameters_are_numbers_truth_values_and_text():

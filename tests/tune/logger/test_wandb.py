@@ -216,6 +216,25 @@ def test_a_key_in_the_search_space_reaches_trials_and_no_disk(tmp_path):
     tune.Tuner.restore(results.experiment_path, train, param_space=space)  # the key is no parameter that is missing
 
 
+def test_a_key_among_the_client_s_settings_reaches_no_disk_either(tmp_path):
+    import wandb
+
+    loggers = [WandbLoggerCallback("p", settings=own) for own in ({"api_key": KEY}, wandb.Settings(api_key=KEY))]
+    assert [logger._key for logger in loggers] == [KEY, KEY]
+
+    @wandb_mixin
+    def train(config):
+        assert config["wandb"]["settings"] == {"silent": True}
+        assert os.environ["WANDB_API_KEY"].startswith("d4d4")
+        return {"loss": 1}
+
+    space = {"wandb": {"project": "p", "settings": {"api_key": KEY, "silent": True}}}
+    run_config = tune.RunConfig(name="e", verbose=0, callbacks=loggers)
+    results = tune.Tuner(train, param_space=space, run_config=run_config).fit()
+    assert not results.errors
+    assert not files_with_the_key(tmp_path)
+
+
 def forking(config):
     import multiprocessing
 
@@ -337,6 +356,21 @@ def test_what_cannot_be_used_is_said_before_anything_starts(tmp_path, key_file, 
         WandbLoggerCallback("p", api_key=KEY, api_key_file=key_file)
     with pytest.raises(BadArgument, match="No such file"):
         WandbLoggerCallback("p", api_key_file=tmp_path / "none")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    unfit: list[Any] = [tmp_path / "binary", tmp_path, 5]
+    for given in unfit:
+        with pytest.raises(BadArgument, match="api_key_file"):
+            WandbLoggerCallback("p", api_key_file=given)
+    with pytest.raises(BadArgument, match="it is a key") as mistaken:
+        WandbLoggerCallback("p", api_key_file=KEY)
+    assert KEY not in str(mistaken.value)
+    with pytest.raises(BadArgument, match="mode='bogus'"):
+        WandbLoggerCallback("p", mode="bogus")
+    unsent: list[dict[str, Any]] = [{"notes": threading.Lock()}, {"image_kwargs": {"mode": threading.Lock()}}]
+    for more in unsent:  # a traceback of setup's, once it ran
+        (name,) = more
+        with pytest.raises(BadArgument, match=f"^{name}=.*cannot be sent there: TypeError.*pickle"):
+            WandbLoggerCallback("p", **more)
     with pytest.raises(BadArgument, match="excludes"):
         WandbLoggerCallback("p", excludes="loss")
     with pytest.raises(BadArgument, match="upload_timeout"):
@@ -350,14 +384,30 @@ def test_what_cannot_be_used_is_said_before_anything_starts(tmp_path, key_file, 
 
 
 @pytest.mark.parametrize(
-    "use", [lambda: WandbLoggerCallback("p"), lambda: setup_wandb({}), lambda: wandb_mixin(objective)]
+    ("use", "who"),
+    [
+        (lambda: WandbLoggerCallback("p"), "WandbLoggerCallback"),
+        (lambda: WandbLogger.callback({"wandb": {"project": "p"}}), "WandbLogger"),
+        (lambda: setup_wandb({}), "setup_wandb"),
+        (lambda: wandb_mixin(objective), "wandb_mixin"),
+    ],
 )
-def test_a_missing_client_is_one_line(use, monkeypatch, tmp_path):
+def test_a_missing_client_is_one_line(use, who, monkeypatch, tmp_path):
     (tmp_path / "wandb").mkdir()  # where runs of other scripts lie
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "wandb", raising=False)
-    with pytest.raises(MissingLibrary, match=r"pip install 'luthier\[wandb\]'"):
+    with pytest.raises(MissingLibrary, match=rf"^{who} needs wandb: pip install 'luthier\[wandb\]'$"):
         use()
+
+
+def test_a_hook_that_changes_nothing_at_wandb_is_told_of(tmp_path, caplog):
+    class Mine(WandbLoggerCallback):
+        def log_trial_result(self, iteration, trial, result):
+            result["mine"] = 1
+
+    run = tune.RunConfig(storage_path=str(tmp_path), verbose=0, executor="inline", callbacks=[Mine("p")])
+    tune.Tuner(objective, param_space={"x": 1}, run_config=run).fit()
+    assert caplog.text.count("Mine.log_trial_result is called, and W&B is not told by it") == 1
 
 
 def test_importing_luthier_s_side_imports_no_client():

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -116,6 +119,26 @@ def test_a_process_that_is_killed_is_started_again_and_nothing_is_lost(story, ca
     assert not troubles(caplog)
 
 
+def test_deaths_that_are_far_apart_are_not_added_up(story, monkeypatch, caplog):
+    # three of them within weeks, and nobody was told of anything until the experiment was restored
+    hours = iter(range(0, 36000, 3600))
+    telling = story.telling()
+    with monkeypatch.context() as clock:
+        clock.setattr(telling_module, "time", SimpleNamespace(monotonic=lambda: next(hours)))
+        for _ in range(3):
+            before = telling.pid
+            os.kill(before, signal.SIGKILL)
+            _until(lambda before=before: telling.pid != before)
+    story.born("t0")
+    story.launched("t0")
+    story.reported("t0", 1, loss=1)
+    story.ended("t0")
+    assert telling.finish()
+    (run,) = runs_below_whole(story.directory)
+    assert run.column("loss") == [1]
+    assert not troubles(caplog)
+
+
 def test_a_driver_that_dies_leaves_nothing_open(story, tmp_path):
     # the log is what counts: what the driver has written is told, and then the process goes
     script = (
@@ -197,6 +220,20 @@ def test_without_a_key_runs_are_written_down(story, monkeypatch, caplog):
     assert "No API key" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("given", "said"), [({"proejct": "p"}, "TypeError.*'proejct'"), ({"mode": "offlin"}, "ValidationError.*'offlin'")]
+)
+def test_what_the_client_does_not_take_is_said_once(story, caplog, given, said):
+    story.born("t0")
+    story.launched("t0")
+    story.reported("t0", 1, loss=1)
+    story.ended("t0")
+    assert story.telling(init=given).finish()
+    (told,) = troubles(caplog)
+    assert re.search(f"does not take what it is given .{said}.*the experiment goes on", told)
+    assert not (story.directory / "wandb-errors.txt").exists()
+
+
 def test_checkpoints_become_artifacts_and_each_row_has_its_config(story):
     story.born("t0", lr=0.1, wandb={"project": "p"})
     story.launched("t0", lr=0.1, wandb={"project": "p"})
@@ -227,6 +264,42 @@ def test_a_second_driver_tells_only_what_is_new(story):
     assert (first.column("loss"), second.column("loss")) == ([1], [2])
     assert (first.column("_step"), second.column("_step")) == ([1], [2])
     assert (first.preempting, second.preempting, second.exit_code) == (True, False, 0)
+
+
+def test_a_trial_that_asks_for_what_cannot_be_hinders_no_other(story, caplog):
+    # one such trial ended the process, three times, and nobody was told of the others
+    odd: dict[str, dict[str, object]]
+    odd = {"mode": {"mode": "bogus"}, "word": {"nonsense": 1}, "project": {"project": "a/b?"}, "list": {"excludes": 5},
+           "place": {"dir": "/proc/nowhere"}}  # fmt: skip
+    good: dict[str, dict[str, object]] = {"a": {}, "more": {"nonsense": 2}, "z": {"excludes": "loss"}}
+    for name, words in {**odd, **good}.items():
+        config: dict[str, Any] = {"wandb": {"project": "p", **words}}
+        story.born(name, **config)
+        story.launched(name, **config)
+        story.reported(name, 1, loss=1, other=2)
+        story.ended(name)
+    assert story.telling(by_trial=True).finish()
+    found = {run.name: run for run in runs_below(story.directory)}
+    assert found.keys() == {"f_a", "f_z"}
+    assert (found["f_a"].column("loss"), found["f_a"].exit_code) == ([1], 0)
+    assert (found["f_z"].column("loss"), found["f_z"].column("other")) == ([], [2])
+    told = troubles(caplog)
+    assert len(told) == len(odd)  # the same trouble is told once
+    for name, word in (("mode", "'online', 'offline'"), ("word", "nonsense"), ("project", "a/b"), ("place", "nowhere")):
+        assert any(f"trial f_{name} " in line and word in line for line in told), name
+
+
+def test_an_api_key_that_is_none_is_not_shown_and_runs_are_written_down(story, monkeypatch, caplog):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    story.born("t0")
+    story.launched("t0")
+    story.reported("t0", 1, loss=1)
+    story.ended("t0")
+    assert story.telling(key="too-short").finish()
+    (run,) = runs_below(story.directory)
+    assert run.column("loss") == [1]
+    assert "40+ characters" in caplog.text and "too-short" not in caplog.text
 
 
 def test_a_client_that_breaks_ends_in_a_warning(story, caplog):

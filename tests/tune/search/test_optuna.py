@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from luthier import tune
 from luthier.core.errors import BadArgument, MissingLibrary
-from luthier.tune.search.installed import demand
+from luthier.tune.installed import demand
 from luthier.tune.search.optuna import OptunaSearch
 from luthier.tune.searching import create_searcher
 from tests.tune.restoring import cut, inline, length

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.callbacks.wandb.job import run_id, without_words
 from luthier.callbacks.wandb.journal import Journal, Told
 from luthier.callbacks.wandb.rows import ABOUT_THE_TRIAL, config_of, flat, later_step, row_of
-from luthier.callbacks.wandb.runs import AWAY, MOST_IDLE
+from luthier.callbacks.wandb.runs import AWAY, MOST_IDLE, Refused
 from luthier.core import events as ev
 from luthier.core.terms import Status
 
@@ -26,8 +26,8 @@ class _Chapter:
     """One trial's part of the story."""
 
     __slots__ = (
-        "attempt", "changed", "config", "ended", "idle", "job", "label", "placed", "reports", "run", "shown", "step",
-        "trial",
+        "attempt", "changed", "config", "ended", "idle", "job", "label", "placed", "refused", "reports", "run", "shown",
+        "step", "trial",
     )  # fmt: skip
 
     def __init__(self, trial: str, label: Label, config: Config) -> None:
@@ -41,6 +41,7 @@ class _Chapter:
         self.placed = 0  # the attempt whose place the run shows
         self.ended: Status | None = None
         self.idle = True
+        self.refused = False  # whether what its config asks of W&B cannot be done
 
     @property
     def told(self) -> tuple[int, int, bool]:
@@ -61,6 +62,7 @@ class Follower:
         self._job, self._card, self._journal, self._runs = job, card, journal, runs
         self._chapters: dict[str, _Chapter] = {}
         self._open: dict[str, _Chapter] = {}  # those whose runs are open, the ones used last at the end
+        self._refusals: set[str] = set()  # what was said of trials that cannot be told
 
     def hear(self, event: ev.Event) -> None:
         """Hear the next event.
@@ -68,20 +70,16 @@ class Follower:
         Raises:
             Unreachable: W&B cannot be reached.
         """
-        match event:
-            case ev.Proposed(trial, _, config, _, label):
-                self._chapters[trial] = _Chapter(trial, label, config)
-            case ev.Launched(trial, attempt, _, config):
-                self._launched(self._chapters[trial], attempt, config)
-            case ev.Reported(trial, _, _, metrics, checkpoint):
-                self._reported(self._chapters[trial], metrics, checkpoint)
-            case ev.Exited(trial, _, _, _, checkpoint):
-                chapter = self._chapters[trial]
-                if checkpoint is not None:
-                    self._saved(chapter, checkpoint)
-                self._rest(chapter)
-            case ev.Ended(trial, status):
-                self._ended(self._chapters[trial], status)
+        if isinstance(event, ev.Proposed):
+            self._chapters[event.trial] = _Chapter(event.trial, event.label, event.config)
+        elif isinstance(event, ev.Launched | ev.Reported | ev.Exited | ev.Ended):
+            chapter = self._chapters[event.trial]
+            if chapter.refused:
+                return
+            try:
+                self._continued(chapter, event)
+            except Refused as trouble:
+                self._leave_out(chapter, str(trouble))
 
     def leave(self) -> None:
         """Close the runs that are open: the experiment is over, or goes on another time."""
@@ -89,6 +87,29 @@ class Follower:
             self._close(chapter, AWAY)
 
     # -- the story -----------------------------------------------------------------------------------------------------
+    def _continued(self, chapter: _Chapter, event: ev.Launched | ev.Reported | ev.Exited | ev.Ended) -> None:
+        match event:
+            case ev.Launched(_, attempt, _, config):
+                self._launched(chapter, attempt, config)
+            case ev.Reported(_, _, _, metrics, checkpoint):
+                self._reported(chapter, metrics, checkpoint)
+            case ev.Exited(_, _, _, _, checkpoint):
+                if checkpoint is not None:
+                    self._saved(chapter, checkpoint)
+                self._rest(chapter)
+            case ev.Ended(_, status):
+                self._ended(chapter, status)
+
+    def _leave_out(self, chapter: _Chapter, why: str) -> None:
+        """Leave a trial out, and say why; each reason is said once."""
+        chapter.refused, chapter.config = True, _FORGOTTEN
+        if why not in self._refusals:
+            self._refusals.add(why)
+            self._runs.say(
+                f"trial {chapter.label.name} is not told, nor are others of which this is true: {why}; "
+                "the experiment goes on"
+            )
+
     def _launched(self, chapter: _Chapter, attempt: int, config: Config) -> None:
         chapter.attempt, chapter.ended, chapter.idle = attempt, None, False
         before, chapter.config = chapter.config, config
@@ -155,7 +176,10 @@ class Follower:
     # -- runs ----------------------------------------------------------------------------------------------------------
     def _wish(self, chapter: _Chapter) -> Job:
         if chapter.job is None:
-            chapter.job = self._job.of(chapter.config)
+            try:
+                chapter.job = self._job.of(chapter.config)
+            except TypeError as error:
+                raise Refused(f"its excludes are no names of metrics ({error})") from error
         return chapter.job
 
     def _opened(self, chapter: _Chapter) -> Any:

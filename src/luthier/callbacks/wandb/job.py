@@ -56,10 +56,11 @@ class Job(msgspec.Struct, frozen=True):
         given = told_in(config) if self.by_trial else {}
         if not given:
             return self
+        excludes = given.get("excludes") or self.excludes
         return msgspec.structs.replace(
             self,
             init={**self.init, **{name: value for name, value in given.items() if name not in KEYS}},
-            excludes=tuple(given.get("excludes") or self.excludes),
+            excludes=(excludes,) if isinstance(excludes, str) else tuple(excludes),
             log_config=bool(given.get("log_config", self.log_config)),
         )
 

@@ -23,16 +23,23 @@ class Unreachable(Exception):
     """W&B cannot be reached, or does not let us in."""
 
 
+class Refused(Exception):
+    """What is asked of W&B for one trial cannot be done, however often it is tried; others' runs are not concerned."""
+
+
 class Runs:
     """Opens and closes runs.
 
     Args:
         job: what all runs have in common.
         say: gets a line for people.
+
+    Attributes:
+        say: the same.
     """
 
     def __init__(self, job: Job, say: Callable[[str], None]) -> None:
-        self._job, self._say = job, say
+        self._job, self.say = job, say
         self._pool: ThreadPoolExecutor | None = None
         self._closing: dict[str, Future[None]] = {}  # by id of the run
         self._source: dict[str, Any] = {}  # settings: what the first run has found out by asking git, several times
@@ -47,35 +54,28 @@ class Runs:
 
         Raises:
             Unreachable: that does not work, and it was tried over the network.
+            Refused: the arguments for this run cannot be used.
         """
         import wandb
 
         before = self._closing.pop(run_id, None)
         if before is not None:
             before.result()
-        init = dict(job.init)
-        mode = "offline" if self._job.offline and _mode(init) == "online" else _mode(init)
-        given = init.pop("settings", None)
-        settings = self._settings(given)
-        words = {
-            "dir": init.pop("dir", None) or os.environ.get("WANDB_DIR") or folder,
-            "config": {**config_of(init.pop("config", None) or {}), **config_of(config)},
-            "group": group,
-            "name": name,
-            **init,
-            "id": run_id,
-            "mode": mode,
-            "reinit": "create_new",
-            "settings": settings,
-        }
-        if mode == "online":
-            words.setdefault("resume", "allow")
-        else:
-            words.pop("resume", None)  # nobody knows what to resume; the client would say so each time
-        os.makedirs(words["dir"], exist_ok=True)
+        mode = "offline" if self._job.offline and _mode(job.init) == "online" else _mode(job.init)
+        key = {"api_key": self._job.key} if self._job.key and mode == "online" else {}
+        try:
+            words = self._words(job, run_id, name, group, folder, config, key)
+            if mode != "online":
+                words.pop("resume", None)  # nobody knows what to resume; the client would say so each time
+            words["mode"] = mode
+            os.makedirs(words["dir"], exist_ok=True)
+        except Exception as error:
+            raise _refusal(error) from error
         try:
             run = wandb.init(**words)
         except Exception as error:
+            if _is_ours(error, online=mode == "online"):
+                raise _refusal(error) from error
             if mode != "online":
                 raise
             raise Unreachable(_first_line(error)) from error
@@ -84,7 +84,25 @@ class Runs:
             self._source = {"disable_git": True, **{name: value for name, value in found.items() if value}}
         return run
 
-    def _settings(self, given: Any) -> Any:
+    def _words(
+        self, job: Job, run_id: str, name: str, group: str, folder: str, config: dict[str, Any], key: dict[str, str]
+    ) -> dict[str, Any]:
+        """Return the arguments of ``wandb.init``."""
+        init = dict(job.init)
+        settings = self._settings(init.pop("settings", None), key)
+        return {
+            "resume": "allow",
+            "dir": init.pop("dir", None) or os.environ.get("WANDB_DIR") or folder,
+            "config": {**config_of(init.pop("config", None) or {}), **config_of(config)},
+            "group": group,
+            "name": name,
+            **init,
+            "id": run_id,
+            "reinit": "create_new",
+            "settings": settings,
+        }
+
+    def _settings(self, given: Any, key: dict[str, str]) -> Any:
         """Return settings in which this process does not pose as the trial: what it prints and uses is no news."""
         import wandb
 
@@ -100,10 +118,9 @@ class Runs:
             "finish_timeout": self._job.timeout_s,
             **self._source,
         }
-        if self._job.key:
-            own["api_key"] = self._job.key
         known = set(wandb.Settings.model_fields)
-        return wandb.Settings(**{name: value for name, value in {**own, **told}.items() if name in known})
+        told = {name: value for name, value in told.items() if name != "api_key" or value}
+        return wandb.Settings(**{name: value for name, value in {**own, **told, **key}.items() if name in known})
 
     def close(self, run: Any, run_id: str, exit_code: int, then: Callable[[], None]) -> None:
         """Close *run*; *then* is called where that worked: at once, or at the latest in :meth:`settle`."""
@@ -130,7 +147,7 @@ class Runs:
         for run_id, future in self._closing.items():
             error = future.exception()
             if error is not None:
-                self._say(f"run {run_id} could not be closed: {_first_line(error)}")
+                self.say(f"run {run_id} could not be closed: {_first_line(error)}")
         self._closing.clear()
         if self._pool is not None:
             self._pool.shutdown()
@@ -143,5 +160,26 @@ def _mode(init: dict[str, Any]) -> str:
     return {"dryrun": "offline", "run": "online"}.get(mode, str(mode))
 
 
+def _is_ours(error: Exception, *, online: bool) -> bool:
+    """Return whether the client refused what it was given, and neither the network nor its service is to blame."""
+    from wandb.errors import UsageError
+
+    if isinstance(error, UsageError):
+        return not (online and "API key" in str(error))
+    return isinstance(error, TypeError | ValueError) and not isinstance(error, OSError)  # both: an answer that is none
+
+
+def _refusal(error: Exception) -> Refused:
+    said = _first_line(error)
+    return Refused(said if isinstance(error, OSError) else f"the client does not take what it is given ({said})")
+
+
 def _first_line(error: BaseException) -> str:
+    """Return what *error* says, in a line; of values only misspelt words, as others may be the API key."""
+    if isinstance(error, ValueError) and (errors := getattr(error, "errors", None)):  # pydantic's
+        parts = []
+        for told in errors():
+            given = f", not {told['input']!r}" if told["type"] == "literal_error" else ""
+            parts.append(f"{'.'.join(map(str, told['loc']))}: {told['msg']}{given}")
+        return f"{type(error).__name__}: {'; '.join(parts)}"[:300]
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]

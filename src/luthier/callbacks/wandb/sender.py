@@ -48,7 +48,7 @@ def main() -> NoReturn:
         finally:
             lock.release()
     except Unreachable as trouble:
-        _say(f"W&B cannot be reached ({trouble}); runs are written down instead: wandb sync sends them later")
+        _say(f"cannot be reached ({trouble}); runs are written down instead: wandb sync sends them later")
         os._exit(OFFLINE_INSTEAD)  # the client's service still tries: it ends with this process
     sys.exit(0)
 

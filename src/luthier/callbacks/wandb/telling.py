@@ -21,7 +21,8 @@ log = logging.getLogger("luthier")
 
 INTERRUPTED_S = 5.0  # seconds that an interrupted experiment waits for its runs to be closed
 _QUIET_S = 5.0  # seconds of waiting that nobody is told of
-_ATTEMPTS = 3  # of a process that dies
+_DEATHS = 3  # of the process, within so many seconds, are too many
+_WITHIN_S = 600.0
 _left: list[subprocess.Popen[bytes]] = []  # those that go on by themselves; kept, since nobody waits for them
 
 
@@ -29,7 +30,8 @@ class Telling:
     """One process, from the experiment's beginning to its end.
 
     The process follows the log by itself: nothing is to be done for a report.  Where it dies it is started again, and
-    goes on where it was; where W&B cannot be reached, it is started again to write runs down.
+    goes on where it was, unless that happens again and again; where W&B cannot be reached, it is started again to write
+    runs down.
 
     Args:
         job: what it is to do.
@@ -115,11 +117,16 @@ class Telling:
 
     def _attend(self) -> None:
         """Pass on what the process says until it has done its work; start it again where it has not."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        deaths: list[float] = []  # when, and the last ones only
+        said: set[bytes] = set()  # a process that is started again finds the same
+        while True:
             process = self._process
             assert process.stdout is not None  # noqa: S101 (as asked for)
             with process.stdout:
                 for line in process.stdout:
+                    if line in said:
+                        continue
+                    said.add(line)
                     level = logging.INFO if self._abandoned else logging.WARNING
                     log.log(level, "W&B: %s", line.decode("utf-8", "replace").rstrip())
             code = process.wait()
@@ -129,15 +136,18 @@ class Telling:
                     return
                 if code == 0 and self._over:
                     break
-                if code != OFFLINE_INSTEAD and attempt == _ATTEMPTS:
+                if code == OFFLINE_INSTEAD and not self._job.offline:
+                    self._job = msgspec.structs.replace(self._job, offline=True)
+                else:
+                    now = time.monotonic()
+                    deaths = [*(death for death in deaths if now - death < _WITHIN_S), now]
+                if len(deaths) == _DEATHS:
                     log.warning(
                         "W&B: nothing more is told: the process that does so has died %d times; see %s. The experiment "
                         "goes on. What is missing is told when it is restored.",
-                        attempt, os.path.join(self._job.directory, LOG),
+                        _DEATHS, os.path.join(self._job.directory, LOG),
                     )  # fmt: skip
                     break
-                if code == OFFLINE_INSTEAD:
-                    self._job = msgspec.structs.replace(self._job, offline=True)
                 self._process = self._started()
                 if self._over:
                     self._close_stdin()

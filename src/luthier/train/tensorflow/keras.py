@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from luthier.tune.integration.keras import TuneReportCheckpointCallback as ReportCheckpointCallback
+from luthier.tune.integration.keras import ReportCheckpointCallback
 
 __all__ = ["ReportCheckpointCallback"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from luthier.core import events as ev
@@ -12,6 +13,7 @@ from luthier.tune.adapt.roster import Roster
 from luthier.tune.callback import Callback
 from luthier.tune.checkpoint import Checkpoint
 from luthier.tune.trial import row
+from luthier.worker.trainable import fresh_copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +29,10 @@ def check(callbacks: Sequence[object]) -> None:
     """Refuse what are no callbacks.
 
     Raises:
-        BadArgumentType: one of them is not of a subclass of :class:`~luthier.tune.Callback`.
+        BadArgumentType: they are no list, or one of them is not of a subclass of :class:`~luthier.tune.Callback`.
     """
+    if not isinstance(callbacks, Iterable):
+        raise BadArgumentType("callbacks", callbacks, "a list of objects of subclasses of luthier.tune.Callback")
     for i, callback in enumerate(callbacks):
         if not isinstance(callback, Callback):
             raise BadArgumentType(f"callbacks[{i}]", callback, "an object of a subclass of luthier.tune.Callback")
@@ -85,7 +89,8 @@ class Callbacks:
                     self._tell("on_trial_restore", trial)
             case ev.Reported(trial, _, _, metrics, checkpoint):
                 state = experiment.trials[trial]
-                self._tell("on_trial_result", trial, result={**row(state, metrics), "done": state.order is not None})
+                result = fresh_copy({**row(state, metrics), "done": state.order is not None})  # theirs to change
+                self._tell("on_trial_result", trial, result=result)
                 if checkpoint is not None:
                     self._saved(trial, checkpoint)
             case ev.Exited(trial, _, outcome, _, checkpoint):

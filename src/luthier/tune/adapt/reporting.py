@@ -43,7 +43,7 @@ class Reporting:
     def __init__(self, reporter: ProgressReporter, roster: Roster, capacity: Mapping[str, float]) -> None:
         self._reporter, self._roster, self._capacity = reporter, roster, dict(capacity)
         self._experiment: ExperimentState | None = None
-        self._broken = False
+        self._broken: set[str] = set()
 
     def start(self, began: float, total: int | None, goals: Sequence[Goal], verbose: int) -> None:
         """Tell the reporter of the experiment.
@@ -77,13 +77,13 @@ class Reporting:
         self._experiment = None
 
     def _report(self, *, done: bool) -> None:
-        if self._broken:
-            return
+        hook = "should_report"
         try:
-            if self._reporter.should_report(self._roster.trials, done=done):
-                self._reporter.report(self._roster.trials, done, *self._usage())
+            if self._reporter.should_report(list(self._roster.trials), done=done):
+                hook = "report"
+                self._reporter.report(list(self._roster.trials), done, *self._usage())
         except Exception as error:  # noqa: BLE001 (the user's own)
-            self._complain("report", error)
+            self._complain(hook, error)
 
     def _usage(self) -> list[str]:
         if self._experiment is None:
@@ -97,6 +97,8 @@ class Reporting:
         return [f"Logical resource usage: {said}"]
 
     def _complain(self, hook: str, error: Exception) -> None:
-        self._broken = True
+        if hook in self._broken:
+            return
+        self._broken.add(hook)
         text = "%s.%s raised; the experiment goes on"
         log.error(text, type(self._reporter).__name__, hook, exc_info=error)

@@ -11,6 +11,7 @@ from luthier.core.goal import lookup, number
 from luthier.core.policy import Finish, Stop
 from luthier.schedulers.deferred import about, deferred, makings
 from luthier.tune.stopper import FunctionStopper, Stopper
+from luthier.worker.trainable import fresh_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -111,7 +112,9 @@ def _said(stopper: Stopper, otherwise: str) -> str:
 def result_for_users(news: ev.Reported, experiment: ExperimentView) -> dict[str, Any]:
     """Return the result as Ray hands it to users' functions: the metrics, and what trial they come from."""
     trial = experiment.trial(news.trial)
-    return {**news.metrics, "trial_id": trial.id, "experiment_tag": trial.label.tag, "config": trial.config}
+    result = {**news.metrics, "trial_id": trial.id, "experiment_tag": trial.label.tag, "config": trial.config}
+    theirs: dict[str, Any] = fresh_copy(result)  # to change as they like
+    return theirs
 
 
 def stopping(stop: object, scheduler: Scheduler) -> Scheduler:

@@ -1,21 +1,27 @@
 """Keras 3: a callback that reports the metrics of an epoch, and saves the model.
 
-Needs ``pip install 'luthier[keras]'`` and a backend of Keras's (TensorFlow, PyTorch or JAX).
+Needs ``pip install 'luthier[keras]'`` and a backend of Keras's: TensorFlow, or the one that ``$KERAS_BACKEND`` names.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.core.errors import BadArgument
+from luthier.tune.installed import demand
 from luthier.tune.integration.chosen import Chosen
 from luthier.tune.integration.moments import moments
 from luthier.tune.integration.saved import file_in, file_name, report_saved
-from luthier.tune.search.installed import demand
+from luthier.worker.notices import deprecated
 from luthier.worker.session import report
 
-demand("luthier.tune.integration.keras", "keras", "keras", "3")
+try:
+    demand("luthier.tune.integration.keras", "keras", "keras", "3")
+except ModuleNotFoundError as error:
+    error.add_note("Keras runs on TensorFlow unless told otherwise: install that, or set KERAS_BACKEND to torch or jax")
+    raise
 
-import keras  # noqa: E402 (what to install is said first)
+import keras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from luthier.checkpoints.base import Checkpoint
 
 FILENAME = "model.keras"
+SUFFIXES = (".keras", ".h5", ".hdf5")
 MOMENTS = (
     "epoch_begin", "epoch_end",
     "train_begin", "train_end", "train_batch_begin", "train_batch_end",
@@ -72,13 +79,15 @@ class TuneReportCheckpointCallback(keras.callbacks.Callback):  # type: ignore[mi
         self._reports = moments("report_metrics_on", report_metrics_on, MOMENTS)
         self._saves = moments("checkpoint_on", checkpoint_on, MOMENTS)
         self._filename = file_name("filename", filename)
+        if self._saves and not filename.endswith(SUFFIXES):
+            raise BadArgument("filename", filename, f"one that ends in {' or '.join(SUFFIXES)}: Keras saves no other")
 
     def act(self, moment: str, logs: Mapping[str, Any] | None) -> None:
         """Report and save, if this is the *moment*."""
         saves = moment in self._saves
         if not saves and moment not in self._reports:
             return
-        metrics = {name: float(value) for name, value in self._chosen.of(logs or {}).items()}
+        metrics = {name: _plain(value) for name, value in self._chosen.of(logs or {}).items()}
         if saves:
             report_saved(metrics, self._filename, self.model.save)
         else:
@@ -98,6 +107,49 @@ class TuneReportCheckpointCallback(keras.callbacks.Callback):  # type: ignore[mi
         """
         with file_in(checkpoint, filename) as path:
             return keras.saving.load_model(path, **how)
+
+
+class ReportCheckpointCallback(TuneReportCheckpointCallback):
+    """The same, with its arguments in the order that ``ray.train`` has them in.
+
+    Args:
+        checkpoint_on: when the model is saved.
+        report_metrics_on: when metrics are reported.
+        metrics: which are reported.
+
+    >>> callback = ReportCheckpointCallback("train_end", metrics="loss")
+    """
+
+    def __init__(
+        self,
+        checkpoint_on: str | Sequence[str] = "epoch_end",
+        report_metrics_on: str | Sequence[str] = "epoch_end",
+        metrics: str | Sequence[str] | Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(metrics, report_metrics_on, checkpoint_on)
+
+
+class TuneReportCallback(TuneReportCheckpointCallback):
+    """Reports only (the older spelling of ``TuneReportCheckpointCallback(checkpoint_on=[])``).
+
+    Args:
+        metrics: which are reported.
+        on: when.
+    """
+
+    def __init__(
+        self,
+        metrics: str | Sequence[str] | Mapping[str, str] | None = None,
+        on: str | Sequence[str] = "epoch_end",
+    ) -> None:
+        deprecated("TuneReportCallback", "TuneReportCheckpointCallback(checkpoint_on=[])", stacklevel=4)
+        super().__init__(metrics, on, [])
+
+
+def _plain(value: Any) -> Any:
+    """Return a metric as a number, or as a list of numbers where it has several: one for each class, say."""
+    found = keras.ops.convert_to_numpy(value)
+    return found.tolist() if found.ndim else float(found)
 
 
 def _hook(moment: str) -> Callable[..., None]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.tune.installed import demand
 from luthier.tune.integration.boosting import Rounds
 from luthier.tune.integration.saved import file_in
-from luthier.tune.search.installed import demand
+from luthier.worker.notices import deprecated
 
 demand("luthier.tune.integration.lightgbm", "lightgbm", "lightgbm")
 
@@ -54,6 +55,7 @@ class TuneReportCheckpointCallback:
     3
     """
 
+    CHECKPOINT_NAME = FILENAME
     order = 25  # after those that only log, before early_stopping(), which ends the round by raising
 
     def __init__(
@@ -81,6 +83,23 @@ class TuneReportCheckpointCallback:
         """
         with file_in(checkpoint, filename) as path:
             return Booster(model_file=path)
+
+
+class TuneReportCallback(TuneReportCheckpointCallback):
+    """Reports only (the older spelling of ``TuneReportCheckpointCallback(checkpoint_at_end=False)``).
+
+    Args:
+        metrics: which are reported.
+        results_postprocessing_fn: takes the dict that is to be reported, returns the one that is.
+    """
+
+    def __init__(
+        self,
+        metrics: str | Sequence[str] | Mapping[str, str] | None = None,
+        results_postprocessing_fn: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        deprecated("TuneReportCallback", "TuneReportCheckpointCallback(checkpoint_at_end=False)", stacklevel=4)
+        super().__init__(metrics, checkpoint_at_end=False, results_postprocessing_fn=results_postprocessing_fn)
 
 
 def _flat(results: Sequence[Sequence[Any]]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from luthier.tune.installed import demand
 from luthier.tune.integration.chosen import Chosen
 from luthier.tune.integration.moments import moments
 from luthier.tune.integration.saved import file_name, report_saved
-from luthier.tune.search.installed import demand
 from luthier.worker.notices import deprecated
 from luthier.worker.session import report
 
@@ -94,9 +94,13 @@ class TuneReportCheckpointCallback(TuneCallback):
         self._chosen, self._filename = Chosen(metrics), file_name("filename", filename)
         self._saves, self._told = bool(save_checkpoints), set[str]()
 
+    def logged(self, trainer: Any) -> dict[str, float]:
+        """Return what can be reported."""
+        return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
     def handle(self, trainer: Any, module: Any) -> None:
         """Report; not before the module has logged anything."""
-        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        found = self.logged(trainer)
         for name in self._chosen.missing(found):
             if name not in self._told:
                 self._told.add(name)

@@ -6,15 +6,16 @@ Needs ``pip install 'luthier[transformers]'``.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luthier.checkpoints.base import Checkpoint
+from luthier.tune.installed import demand
 from luthier.tune.integration.chosen import Chosen
-from luthier.tune.search.installed import demand
-from luthier.worker.session import get_checkpoint, report
+from luthier.worker.session import current, get_checkpoint, report
 
 demand("luthier.tune.integration.transformers", "transformers", "transformers")
 
@@ -31,7 +32,7 @@ class TuneReportCheckpointCallback(TrainerCallback):
 
     A trainer evaluates first and saves then.  So an evaluation waits for a checkpoint, and is reported without one
     when the next step begins, or the training ends.  A checkpoint without an evaluation is reported with what was
-    logged last.
+    logged last.  A relative ``output_dir`` lies in the trial's directory: each trial has its own.
 
     Args:
         metrics: which are reported: a name, several, or ``{name to report: the trainer's name}``; None for all.
@@ -43,6 +44,8 @@ class TuneReportCheckpointCallback(TrainerCallback):
     {'loss': 1.5}
     """
 
+    CHECKPOINT_NAME = FOLDER
+
     def __init__(self, metrics: str | Sequence[str] | Mapping[str, str] | None = None) -> None:
         self._chosen = Chosen(metrics)
         self._waiting: dict[str, Any] | None = None
@@ -53,6 +56,12 @@ class TuneReportCheckpointCallback(TrainerCallback):
         for entry in history:
             newest.update(entry)
         return self._chosen.there(newest)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Put an ``output_dir`` that is relative into the trial's directory: trials would share it otherwise."""
+        session = current()
+        if session is not None:
+            args.output_dir = os.path.join(session.assignment.trial_dir, args.output_dir)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Take in an evaluation."""

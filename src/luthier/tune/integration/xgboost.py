@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.tune.installed import demand
 from luthier.tune.integration.boosting import Rounds
 from luthier.tune.integration.saved import file_in
-from luthier.tune.search.installed import demand
+from luthier.worker.notices import deprecated
 
 demand("luthier.tune.integration.xgboost", "xgboost", "xgboost")
 
@@ -53,6 +54,8 @@ class TuneReportCheckpointCallback(TrainingCallback):
     3
     """
 
+    CHECKPOINT_NAME = FILENAME
+
     def __init__(
         self,
         metrics: str | Sequence[str] | Mapping[str, str] | None = None,
@@ -90,6 +93,23 @@ class TuneReportCheckpointCallback(TrainingCallback):
             booster = Booster()
             booster.load_model(path)
         return booster
+
+
+class TuneReportCallback(TuneReportCheckpointCallback):
+    """Reports only (the older spelling of ``TuneReportCheckpointCallback(checkpoint_at_end=False)``).
+
+    Args:
+        metrics: which are reported.
+        results_postprocessing_fn: takes the dict that is to be reported, returns the one that is.
+    """
+
+    def __init__(
+        self,
+        metrics: str | Sequence[str] | Mapping[str, str] | None = None,
+        results_postprocessing_fn: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        deprecated("TuneReportCallback", "TuneReportCheckpointCallback(checkpoint_at_end=False)", stacklevel=4)
+        super().__init__(metrics, checkpoint_at_end=False, results_postprocessing_fn=results_postprocessing_fn)
 
 
 def _flat(evals: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, Any]:

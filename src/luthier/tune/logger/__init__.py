@@ -5,6 +5,7 @@ from __future__ import annotations
 from luthier.tune.logger.csv import CSVLoggerCallback
 from luthier.tune.logger.json import JsonLoggerCallback
 from luthier.tune.logger.logger import LoggerCallback, pretty_print
+from luthier.tune.logger.loggers import LegacyLoggerCallback
 from luthier.tune.logger.old import DEFAULT_LOGGERS, CSVLogger, JsonLogger, Logger, NoopLogger, TBXLogger
 from luthier.tune.logger.tensorboardx import TBXLoggerCallback
 
@@ -14,6 +15,7 @@ __all__ = [
     "CSVLoggerCallback",
     "JsonLogger",
     "JsonLoggerCallback",
+    "LegacyLoggerCallback",
     "Logger",
     "LoggerCallback",
     "NoopLogger",

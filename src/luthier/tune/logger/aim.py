@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgument
-from luthier.tune.logger.library import demand
-from luthier.tune.logger.tracker import Tracker
+from luthier.tune.installed import demand
+from luthier.tune.logger.tracked import plain, written
+from luthier.tune.logger.tracker import Tracker, for_each
 
 if TYPE_CHECKING:
     from luthier.tune.logger.tracked import Reading, Tracked
@@ -46,7 +47,7 @@ class AimLoggerCallback(Tracker):
     ) -> None:
         if metrics is not None and not metrics:
             raise BadArgument("metrics", metrics, "names of metrics, or None for all")
-        demand("AimLoggerCallback", "aim", "aim")
+        demand("AimLoggerCallback", "aim", "aim", later=True)
         self._repo, self._name = repo, experiment_name
         self._metrics = None if metrics is None else frozenset(metrics)
         quiet = {"system_tracking_interval": None, "log_system_params": False, "capture_terminal_logs": False}
@@ -72,14 +73,18 @@ class AimLoggerCallback(Tracker):
     def begin(self, trial: Tracked, known: bool) -> None:
         """Begin a run, or go on with it."""
         run = self._run(trial)
-        run["hparams"] = {name: _plain(value) for name, value in trial.config.items()}
+        run["hparams"] = {name: plain(value) for name, value in trial.config.items()}
 
     def result(self, trial: Tracked, reading: Reading) -> None:
         """Write the numbers; Aim knows none that is infinite or none at all."""
         run = self._run(trial)
-        for name, value in reading.numbers.items():
-            if math.isfinite(value) and (self._metrics is None or name in self._metrics):
-                run.track(value, name=name, step=reading.step)
+
+        def track(name: str) -> None:
+            run.track(numbers[name], name=written(name), step=reading.step)
+
+        wanted = reading.numbers if self._metrics is None else self._metrics
+        numbers = {name: value for name, value in reading.numbers.items() if math.isfinite(value)}
+        for_each(track, [name for name in numbers if name in wanted])
 
     def end(self, trial: Tracked, failed: bool) -> None:
         """End a run."""
@@ -109,7 +114,3 @@ class AimLoggerCallback(Tracker):
             run.name = trial.name
             run["trial_id"], run["trial_log_dir"] = trial.trial_id, trial.folder
         return run
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | bool | int | float) else str(value)

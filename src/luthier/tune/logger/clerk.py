@@ -48,7 +48,7 @@ class Clerk:
     True
     """
 
-    def __init__(self, name: str, idle: Callable[[], None], complain: Callable[[Exception], None]) -> None:
+    def __init__(self, name: str, idle: Callable[[], None], complain: Callable[[BaseException], None]) -> None:
         self.dropped = self.failed = 0
         self._idle, self._complain = idle, complain
         self._work: deque[tuple[Work, tuple[Any, ...]]] = deque()
@@ -142,7 +142,7 @@ class Clerk:
             self._in_a_row = max(self._in_a_row + 1, _SURELY)  # somebody is away
             self._complain(again.__cause__ if isinstance(again.__cause__, Exception) else again)
             return False
-        except Exception as error:  # noqa: BLE001 (whatever a tracker's library raises)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a tracker's library raises)
             self.failed += 1
             self._in_a_row += 1
             self._complain(error)

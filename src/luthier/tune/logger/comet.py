@@ -8,7 +8,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import BadArgumentType
-from luthier.tune.logger.library import demand
+from luthier.core.space import same
+from luthier.tune.installed import demand
+from luthier.tune.logger.tracked import plain, written
 from luthier.tune.logger.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class CometLoggerCallback(Tracker):
         if tags is not None and not isinstance(tags, list | tuple):
             raise BadArgumentType("tags", tags, "a list of texts")
         os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")  # before the library is imported anywhere
-        demand("CometLoggerCallback", "comet_ml", "comet")
+        demand("CometLoggerCallback", "comet_ml", "comet", later=True)
         self.online, self.tags, self.save_checkpoints = online, tags, save_checkpoints
         self.experiment_kwargs = {**dict.fromkeys(QUIET, False), "display_summary_level": 0, **experiment_kwargs}
         self._known: set[str] = set()
@@ -95,14 +97,15 @@ class CometLoggerCallback(Tracker):
         """Begin an experiment, or go on with it."""
         experiment = self._experiment(trial)
         before = self._begun.get(trial.trial_id)
-        new = {n: v for n, v in trial.config.items() if before is None or before.get(n, self) != v}
+        new = {n: v for n, v in trial.config.items() if before is None or not same(before.get(n, self), v)}
         self._begun[trial.trial_id] = trial.config
         if new:
-            experiment.log_parameters({name: _plain(value) for name, value in new.items()})
+            experiment.log_parameters({written(name): plain(value) for name, value in new.items()})
 
     def result(self, trial: Tracked, reading: Reading) -> None:
         """Tell the numbers."""
-        self._experiment(trial).log_metrics(reading.numbers, step=reading.step)
+        numbers = {written(name): value for name, value in reading.numbers.items()}
+        self._experiment(trial).log_metrics(numbers, step=reading.step)
 
     def saved(self, trial: Tracked, checkpoint: str) -> None:
         """Store a checkpoint: as an artifact, or offline (where Comet has none) as files."""
@@ -173,7 +176,3 @@ class CometLoggerCallback(Tracker):
 def key_of(trial: Tracked) -> str:
     """Return the key of a trial's experiment at Comet: 40 letters and digits."""
     return hashlib.sha1(trial.key.encode("utf-8", "backslashreplace"), usedforsecurity=False).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | bool | int | float) else str(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgumentType
 from luthier.tune.logger.logger import LoggerCallback
 from luthier.tune.logger.old import CSVLogger, JsonLogger, Logger, NoopLogger
+from luthier.tune.logger.tracker import for_each
 from luthier.tune.logger.wandb import WandbLogger
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _ALWAYS = (JsonLogger, CSVLogger, NoopLogger)  # what they stand for is done any
 
 
 class LegacyLoggerCallback(LoggerCallback):
-    """Makes loggers of the older kind for each trial, and tells them.
+    """Makes loggers of the older kind for each trial, and tells them; one that raises hinders no other.
 
     Args:
         logger_classes: subclasses of :class:`~luthier.tune.logger.Logger`.
@@ -36,7 +37,7 @@ class LegacyLoggerCallback(LoggerCallback):
         for i, given in enumerate(self.logger_classes):
             if not inspect.isclass(given) or not issubclass(given, Logger):
                 raise BadArgumentType(f"loggers[{i}]", given, "a subclass of luthier.tune.logger.Logger")
-        self._made: dict[str, tuple[Logger, ...]] = {}
+        self._made: dict[str, list[Logger]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what may be written down: loggers hold open files."""
@@ -45,32 +46,28 @@ class LegacyLoggerCallback(LoggerCallback):
     def log_trial_start(self, trial: Trial) -> None:
         """Make the trial's loggers; tell those that are there of its config."""
         made = self._made.get(trial.trial_id)
-        if made is None:
-            self._made[trial.trial_id] = tuple(cls(trial.config, trial.logdir, trial) for cls in self.logger_classes)
-        else:
-            for logger in made:
-                logger.update_config(trial.config)
+        if made is not None:
+            for_each(lambda logger: logger.update_config(trial.config), made)
+            return
+        made = self._made[trial.trial_id] = []
+        for_each(lambda cls: made.append(cls(trial.config, trial.logdir, trial)), self.logger_classes)
 
     def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
         """Pass *result* on."""
-        for logger in self._made.get(trial.trial_id, ()):
-            logger.on_result(result)
+        for_each(lambda logger: logger.on_result(result), self._made.get(trial.trial_id, ()))
 
     def log_trial_save(self, trial: Trial) -> None:
         """Have the loggers write what they hold back."""
-        for logger in self._made.get(trial.trial_id, ()):
-            logger.flush()
+        for_each(lambda logger: logger.flush(), self._made.get(trial.trial_id, ()))
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
         """Close the trial's loggers."""
-        for logger in self._made.pop(trial.trial_id, ()):
-            logger.flush()
-            logger.close()
+        made = self._made.pop(trial.trial_id, [])
+        for_each(lambda step: step(), [step for logger in made for step in (logger.flush, logger.close)])
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """Close what is open."""
-        for trial in trials:
-            self.log_trial_end(trial)
+        for_each(self.log_trial_end, trials)
 
 
 def with_loggers(callbacks: Any, loggers: Any, config: dict[str, Any] | None) -> Sequence[Any] | None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from luthier.core.errors import BadArgumentType
+from luthier.tune.installed import demand
 from luthier.tune.logger.clerk import Again
-from luthier.tune.logger.library import demand
 from luthier.tune.logger.mlflow_contact import contact
 from luthier.tune.logger.mlflow_runs import Run, Runs, add_params
 from luthier.tune.logger.mlflow_session import setup_mlflow
 from luthier.tune.logger.mlflow_words import MOST_METRICS, changes, metrics_of, params_of, passes
-from luthier.tune.logger.tracker import Tracker
+from luthier.tune.logger.tracker import Tracker, for_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,9 @@ P = ParamSpec("P")
 _HELD = 100_000  # metrics of one run that are held back where MLflow is not to be reached
 
 
+_REFUSALS = 6  # times that a note is refused by an MLflow that answers otherwise, after which it is left out
+
+
 def _patiently(work: Callable[P, None]) -> Callable[P, None]:
     """Have *work* done again later where MLflow is not to be reached."""
 
@@ -39,7 +43,7 @@ def _patiently(work: Callable[P, None]) -> Callable[P, None]:
         except Again:
             raise
         except Exception as error:
-            if passes(error):
+            if passes(error) and arguments[0]._may_pass():  # type: ignore[attr-defined]  # noqa: SLF001 (its method)
                 raise Again from error
             raise
 
@@ -87,7 +91,7 @@ class MLflowLoggerCallback(Tracker):
     ) -> None:
         if tags is not None and not isinstance(tags, dict):
             raise BadArgumentType("tags", tags, "a dict of texts")
-        demand("MLflowLoggerCallback", "mlflow", "mlflow")
+        demand("MLflowLoggerCallback", "mlflow", "mlflow", later=True)
         self.tracking_uri, self.registry_uri = tracking_uri, registry_uri
         self.experiment_name, self.tags = experiment_name, tags
         self.tracking_token = tracking_token
@@ -104,6 +108,7 @@ class MLflowLoggerCallback(Tracker):
         self._runs: Runs | None = None
         self._held: dict[str, list[Any]] = {}
         self._finished: dict[str, bool] = {}
+        self._refused = 0  # times in a row that MLflow was there, and would not take a note
         super().setup(stop, num_samples, total_num_samples, **info)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
@@ -137,30 +142,44 @@ class MLflowLoggerCallback(Tracker):
     def end(self, trial: Tracked, failed: bool) -> None:
         """End a run."""
         run = self._run(trial)
-        self._write(run.id)
+        steps: list[Callable[[], None]] = [partial(self._write, run.id)]
         if self.log_params_on_trial_end:
-            add_params(self._client, run, params_of(trial.config))
+            steps.append(partial(add_params, self._client, run, params_of(trial.config)))
         if self.should_save_artifact:
-            self._save(run, trial.folder)
-        self._terminate(run, "FAILED" if failed else "FINISHED")
+            steps.append(partial(self._save, run, trial.folder))
+        steps.append(partial(self._terminate, run, "FAILED" if failed else "FINISHED"))
+        for_each(_do, steps)
 
     @_patiently
     def left(self, unfinished: list[Tracked]) -> None:
         """End the runs that are left, and the experiment's own."""
         if self._runs is None:
             return
-        self.flush()
-        for trial in unfinished:
-            self._terminate(self._run(trial), "KILLED")
+        steps: list[Callable[[], None]] = [self.flush]
+        steps += [partial(self._terminate, self._run(trial), "KILLED") for trial in unfinished]
         for trial_id, run in self._runs:
             if run.status == "RUNNING" and trial_id in self._finished:  # an earlier driver did not come to say it
-                self._terminate(run, "FAILED" if self._finished[trial_id] else "FINISHED")
-        self._client.set_terminated(self._runs.parent, "KILLED" if unfinished else "FINISHED")
+                steps.append(partial(self._terminate, run, "FAILED" if self._finished[trial_id] else "FINISHED"))
+        over = "KILLED" if unfinished else "FINISHED"
+        steps.append(partial(self._client.set_terminated, self._runs.parent, over))
+        for_each(_do, steps)
 
     def flush(self) -> None:
         """Tell the metrics that were held back."""
-        for run_id in list(self._held):
-            self._write(run_id)
+        for_each(self._write, list(self._held))
+
+    def _may_pass(self) -> bool:
+        """Return whether to try again what MLflow refused: not where it answers otherwise, many times."""
+        try:
+            self._client.search_experiments(max_results=1)
+        except Exception:  # noqa: BLE001 (it is away)
+            self._refused = 0
+            return True
+        self._refused += 1
+        if self._refused < _REFUSALS:
+            return True
+        self._refused = 0
+        return False
 
     def _run(self, trial: Tracked) -> Run:
         if self._runs is None:
@@ -202,6 +221,10 @@ class MLflowLoggerCallback(Tracker):
     def _terminate(self, run: Run, status: str) -> None:
         self._client.set_terminated(run.id, status)
         run.status = status
+
+
+def _do(step: Callable[[], None]) -> None:
+    step()
 
 
 def _plain(tags: dict[str, str]) -> dict[str, str]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from luthier.tune.logger.mlflow_words import MOST_PARAMS
+from luthier.core.errors import BadArgument
+from luthier.tune.logger.mlflow_words import MOST_PARAMS, tags_of
+from luthier.tune.logger.tracked import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,15 +54,15 @@ class Runs:
     """
 
     def __init__(self, client: Any, experiment: str | None, trial: Tracked, tags: dict[str, str]) -> None:
-        self._client, self._tags = client, {str(name): str(value) for name, value in tags.items()}
+        self._client, self._tags = client, tags_of(tags)
         self._place = find_experiment(client, os.environ.get("MLFLOW_EXPERIMENT_ID"), experiment or trial.experiment)
         key = key_of(trial)
         self._known: dict[str, Run] = {}
         found = self._search(f"tags.`{EXPERIMENT_TAG}` = '{key}'")
         parent = next((run for run in found if PARENT_TAG not in run.data.tags), None)
         if parent is None:
-            told = {**self._tags, EXPERIMENT_TAG: key, "luthier.path": trial.experiment_dir}
-            made = client.create_run(self._place, tags=told, run_name=trial.experiment)
+            told = {**self._tags, EXPERIMENT_TAG: key, "luthier.path": written(trial.experiment_dir)}
+            made = client.create_run(self._place, tags=told, run_name=written(trial.experiment))
             self.parent: str = made.info.run_id
             return
         self.parent = parent.info.run_id
@@ -80,12 +82,12 @@ class Runs:
         if run is None:
             tags = {
                 **self._tags,
-                "trial_name": trial.name,
+                "trial_name": written(trial.name),
                 EXPERIMENT_TAG: key_of(trial),
                 TRIAL_TAG: trial.trial_id,
                 PARENT_TAG: self.parent,
             }
-            made = self._client.create_run(self._place, tags=tags, run_name=trial.name)
+            made = self._client.create_run(self._place, tags=tags, run_name=written(trial.name))
             run = self._known[trial.trial_id] = Run(made.info.run_id, "RUNNING", {})
         return run
 
@@ -113,6 +115,9 @@ def find_experiment(
 
     Returns:
         None where there is none and none is to be made.
+
+    Raises:
+        BadArgument: it was deleted.
     """
     from mlflow.exceptions import MlflowException
 
@@ -122,6 +127,10 @@ def find_experiment(
         except MlflowException:
             pass
     found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage == "deleted":
+        number = found.experiment_id
+        wanted = f"another, or bring it back: mlflow experiments restore --experiment-id {number}"
+        raise BadArgument("experiment_name", name, wanted, "it was deleted at MLflow")
     if found is not None:
         return str(found.experiment_id)
     if not create:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgument
 from luthier.core.terms import Outcome
 from luthier.tune.flat import flattened
-from luthier.tune.logger.library import demand
+from luthier.tune.installed import demand
 from luthier.tune.logger.mlflow_contact import contact
 from luthier.tune.logger.mlflow_runs import Run, add_params, find_experiment
-from luthier.tune.logger.mlflow_words import changes
+from luthier.tune.logger.mlflow_words import changes, tags_of
 from luthier.worker.session import current
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def setup_mlflow(  # noqa: PLR0917 (Ray Tune's)
     ...     mlflow = setup_mlflow(config, tracking_uri="sqlite:///mlflow.db")
     ...     mlflow.log_metric("loss", 0.5, step=1)
     """
-    demand("setup_mlflow", "mlflow", "mlflow")
+    demand("setup_mlflow", "mlflow", "mlflow", later=True)
     import mlflow
 
     if tracking_token:
@@ -83,7 +83,7 @@ def setup_mlflow(  # noqa: PLR0917 (Ray Tune's)
     mark = "" if given is None else f"{given.experiment}/{given.trial}".replace("'", "_")
     known = _found(client, place, mark) if mark else None
     if mlflow.active_run() is None:
-        marks = {str(name): str(value) for name, value in (tags or {}).items()}
+        marks = tags_of(tags or {})
         if mark:
             marks[MARK] = mark
         name = run_name or (None if given is None else given.name) or experiment_name

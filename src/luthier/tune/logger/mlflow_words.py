@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from luthier.core.goal import number
+from luthier.tune.logger.tracked import written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LONGEST_NAME, LONGEST_VALUE = 250, 6000  # MLflow's own limits
 MOST_METRICS, MOST_PARAMS = 1000, 100  # in one request
@@ -24,13 +28,22 @@ def name_of(given: object) -> str:
     return "/".join("_" if set(part) <= {"."} else part for part in parts)[:LONGEST_NAME].rstrip("/") or "_"
 
 
+def tags_of(given: Mapping[Any, Any]) -> dict[str, str]:
+    """Return *given* as tags.
+
+    >>> tags_of({"team": 7})
+    {'team': '7'}
+    """
+    return {name_of(name): written(value, LONGEST_VALUE) for name, value in given.items()}
+
+
 def params_of(config: dict[str, Any]) -> dict[str, str]:
     """Return a flattened *config* as parameters.
 
     >>> params_of({"model/lr": 0.1, "layers": (1, 2)})
     {'model/lr': '0.1', 'layers': '(1, 2)'}
     """
-    return {name_of(name): str(value)[:LONGEST_VALUE] for name, value in config.items()}
+    return {name_of(name): written(value, LONGEST_VALUE) for name, value in config.items()}
 
 
 def metrics_of(values: dict[str, float]) -> dict[str, float]:

@@ -8,9 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from luthier.core.goal import number
+from luthier.core.space import same
 from luthier.tune.logger import event_file
 from luthier.tune.logger.picture import png
-from luthier.tune.logger.tracker import Tracker
+from luthier.tune.logger.tracker import Tracker, for_each
 
 if TYPE_CHECKING:
     from luthier.tune.logger.tracked import Reading, Tracked
@@ -63,7 +64,7 @@ class TBXLoggerCallback(Tracker):
         if file is None:
             file = self._files[trial.trial_id] = EventFile(trial.folder)
         now = time.time()
-        file.config, changed = trial.config, file.config is not None and file.config != trial.config
+        file.config, changed = trial.config, file.config is not None and not same(file.config, trial.config)
         file.fresh = not changed  # a changed config is no repetition: what came before it stays
         file.add(event_file.event(now, 0, [event_file.hparams_begin(trial.name, now, hparams(trial.config))]))
 
@@ -84,11 +85,12 @@ class TBXLoggerCallback(Tracker):
 
     def end(self, trial: Tracked, failed: bool) -> None:
         """Say how the trial ended."""
-        file = self._files.pop(trial.trial_id)
+        file = self._files[trial.trial_id]
         now = time.time()
         status = event_file.FAILURE if failed else event_file.SUCCESS
         file.add(event_file.event(now, 0, [event_file.hparams_end(status, now)]))
-        file.write()
+        file.write()  # where it cannot, the file stays among those that are tried again
+        del self._files[trial.trial_id]
 
     def left(self, unfinished: list[Tracked]) -> None:
         """Write what is there."""
@@ -97,8 +99,7 @@ class TBXLoggerCallback(Tracker):
     def flush(self) -> None:
         """Write what is held back; no file stays open."""
         self._next = time.monotonic() + EVERY
-        for file in list(self._files.values()):
-            file.write()
+        for_each(EventFile.write, list(self._files.values()))
 
 
 class EventFile:
@@ -145,7 +146,8 @@ class EventFile:
             with open(self.path, "ab", buffering=0) as file:
                 size = file.tell()
                 try:
-                    file.write(content)
+                    while content:  # a disk that is nearly full takes a part, and refuses the rest
+                        content = content[file.write(content) :]
                 except OSError:
                     file.truncate(size)  # half a record would hide all that follow
                     raise

@@ -98,3 +98,27 @@ def reading(result: dict[str, Any]) -> Reading:
     whole = int(step) if abs(step) < 1 << 62 else 0
     values = flattened({name: value for name, value in result.items() if name not in NO_METRICS})
     return Reading(whole, number(result.get("timestamp")) or 0.0, values)
+
+
+def written(text: object, longest: int | None = None) -> str:
+    r"""Return ``str(text)`` as any database takes it: without what UTF-8 cannot say, and without NUL.
+
+    >>> written("a\udc80"), written("a\0b"), written(0.5)
+    ('a\\udc80', 'a\\0b', '0.5')
+    """
+    try:
+        said = str(text)
+    except Exception:  # noqa: BLE001 (somebody's own __str__)
+        said = f"<{type(text).__module__}.{type(text).__qualname__}>"
+    return said[:longest].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")[:longest]
+
+
+def plain(value: Any) -> str | bool | int | float:
+    """Return *value* as trackers take it: truth values and numbers as they are, anything else as a text.
+
+    >>> plain(0.5), plain(None), plain(1 << 80)
+    (0.5, 'None', '1208925819614629174706176')
+    """
+    if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 1 << 63):
+        return value
+    return written(value)

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from luthier.tune.logger.clerk import Clerk
 from luthier.tune.logger.logger import LoggerCallback
-from luthier.tune.logger.tracked import Reading, Tracked, reading, tracked
+from luthier.tune.logger.tracked import Reading, Tracked, reading, tracked, written
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from luthier.tune.trial import Trial
 
+T = TypeVar("T")
+
 log = logging.getLogger("luthier")
+
+
+def for_each(work: Callable[[T], object], things: Iterable[T]) -> None:
+    """Do *work* for each of *things*, for the others too where it fails for one; raise what it raised first.
+
+    >>> for_each(print, ["a", "b"])
+    a
+    b
+    """
+    failure: BaseException | None = None
+    for thing in things:
+        try:
+            work(thing)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a tracker's library raises)
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 class Tracker(LoggerCallback):
@@ -137,9 +158,9 @@ class Tracker(LoggerCallback):
         if self._clerk is not None:
             self._clerk.moved()
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: BaseException) -> None:
         if not self._complained:
             self._complained = True
-            said = str(error).strip().split("\n", 1)[0][:300]
+            said = written(error).strip().split("\n", 1)[0][:300]
             text = "%s: %s: %s (the experiment goes on; this is said once)"
             log.warning(text, type(self).__name__, type(error).__name__, said)

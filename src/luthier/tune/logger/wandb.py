@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 from luthier.callbacks.wandb.job import Job, told_in
 from luthier.callbacks.wandb.telling import Telling
 from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.tune.installed import demand
 from luthier.tune.logger.logger import LoggerCallback
 from luthier.tune.logger.old import Logger
-from luthier.tune.logger.wandb_words import demand_wandb, key_of, project_of
+from luthier.tune.logger.wandb_words import MODES, key_of, keyless, must_travel, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luthier.tune.trial import Trial
+
+log = logging.getLogger("luthier")
 
 
 class WandbLoggerCallback(LoggerCallback):
@@ -50,7 +54,7 @@ class WandbLoggerCallback(LoggerCallback):
     WandbLoggerCallback(project='digits')
     """
 
-    _by_trial = False
+    _by_trial, _who = False, "WandbLoggerCallback"
 
     def __init__(  # noqa: PLR0917 (Ray Tune's)
         self,
@@ -67,8 +71,13 @@ class WandbLoggerCallback(LoggerCallback):
         image_kwargs: dict[str, Any] | None = None,
         **init: Any,
     ) -> None:
-        demand_wandb(type(self).__name__)
+        demand(self._who, "wandb", "wandb", later=True)
+        if "settings" in init:
+            init["settings"], inner = keyless(init["settings"])
+            api_key = api_key or inner
         key_of(api_key, api_key_file)
+        if init.get("mode") is not None and init["mode"] not in MODES:
+            raise BadArgument("mode", init["mode"], f"one of {', '.join(MODES)}")
         if isinstance(excludes, str):
             raise BadArgumentType("excludes", excludes, "a list of names of metrics")
         if isinstance(upload_timeout, bool) or not isinstance(upload_timeout, (int, float)) or not upload_timeout > 0:
@@ -80,6 +89,7 @@ class WandbLoggerCallback(LoggerCallback):
         self.excludes, self.log_config = tuple(excludes or ()), bool(log_config)
         self.upload_checkpoints, self.upload_timeout = bool(upload_checkpoints or save_checkpoints), upload_timeout
         self.video_kwargs, self.image_kwargs = dict(video_kwargs or {}), dict(image_kwargs or {})
+        must_travel({**init, "group": group, "image_kwargs": self.image_kwargs, "video_kwargs": self.video_kwargs})
         self.init = init
         self._telling: Telling | None = None
 
@@ -98,6 +108,12 @@ class WandbLoggerCallback(LoggerCallback):
         **info: Any,
     ) -> None:
         """Start the process that tells W&B."""
+        if type(self).log_trial_result is not LoggerCallback.log_trial_result:
+            log.warning(
+                "%s.log_trial_result is called, and W&B is not told by it but from the log: what it changes is not "
+                "seen there. Report it, or begin runs of your own in the trials: setup_wandb.",
+                type(self).__name__,
+            )
         init: dict[str, Any] = {"project": self.project, **self.init}
         if self.group:
             init["group"] = self.group
@@ -127,7 +143,7 @@ class WandbLoggerCallback(LoggerCallback):
 class _ByTrial(WandbLoggerCallback):
     """Tells W&B what each trial's own config says under ``wandb``."""
 
-    _by_trial = True
+    _by_trial, _who = True, "WandbLogger"
 
 
 class WandbLogger(Logger):

@@ -13,7 +13,8 @@ from luthier.callbacks.wandb.rows import config_of
 from luthier.core.errors import BadArgument, NotAnExperiment
 from luthier.core.terms import Outcome
 from luthier.store.card import ExperimentCard
-from luthier.tune.logger.wandb_words import KEY, demand_wandb, key_of, project_of
+from luthier.tune.installed import demand
+from luthier.tune.logger.wandb_words import KEY, key_of, project_of
 from luthier.worker.session import current
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def setup_wandb(
     ...     run = setup_wandb(config, project="digits")
     ...     run.log({"loss": 0.5})
     """
-    demand_wandb("setup_wandb")
+    demand("setup_wandb", "wandb", "wandb", later=True)
     config = {} if config is None else dict(config)
     told = told_in(config)
     key = key_of(api_key or told.get("api_key"), api_key_file or told.get("api_key_file"))
@@ -90,7 +91,7 @@ def wandb_mixin(trainable: T) -> T:
     ... def train(config):
     ...     wandb.log({"loss": config["x"]})
     """
-    demand_wandb("wandb_mixin")
+    demand("wandb_mixin", "wandb", "wandb", later=True)
     if inspect.isclass(trainable):
         return _with_run(trainable)  # type: ignore[return-value]
     function: Any = trainable
@@ -110,7 +111,7 @@ class WandbTrainableMixin:
     wandb: Any = None
 
     def __init__(self, config: dict[str, Any] | None = None, *more: Any, **named: Any) -> None:
-        demand_wandb("WandbTrainableMixin")
+        demand("WandbTrainableMixin", "wandb", "wandb", later=True)
         _demand_words(config or {})
         self.wandb = setup_wandb(config)
         super().__init__(config, *more, **named)  # type: ignore[call-arg]  # of the Trainable that it is mixed into

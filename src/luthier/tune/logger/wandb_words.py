@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from luthier.callbacks.wandb.job import key_in
-from luthier.core.errors import BadArgument, BadArgumentType, MissingLibrary
+from luthier.core.errors import BadArgument, BadArgumentType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEY = "WANDB_API_KEY"  # the client's environment variable
+MODES = ("online", "offline", "disabled", "shared", "run", "dryrun")  # the client's
+_KEY_LIKE = re.compile(r"(\w+-)?[A-Za-z0-9_-]{40,}")
 _PLACES = (("wandb",), ("logger_config", "wandb"))  # of what a config says to W&B
-
-
-def demand_wandb(who: str) -> None:
-    """See to it that the client is installed, without importing it: that takes a second and 60 MB.
-
-    Raises:
-        MissingLibrary: it is not.
-    """
-    found = importlib.util.find_spec("wandb")
-    if found is None or found.origin is None:  # a directory of that name is none: the client itself makes such
-        raise MissingLibrary(who, "wandb", "wandb")
 
 
 def key_of(api_key: object, api_key_file: object) -> str:
@@ -39,13 +30,15 @@ def key_of(api_key: object, api_key_file: object) -> str:
         return api_key or ""
     if api_key:
         raise BadArgument("api_key_file", api_key_file, "one of the two", "api_key is given, too")
-    path = os.path.expanduser(os.fspath(api_key_file))  # type: ignore[call-overload]
+    if not isinstance(api_key_file, str | os.PathLike):
+        raise BadArgumentType("api_key_file", api_key_file, "the path of a file that holds an API key")
+    if _KEY_LIKE.fullmatch(str(api_key_file)) and not os.path.exists(api_key_file):  # not to be shown
+        raise BadArgument("api_key_file", "...", "it as api_key, or the path of a file that holds it", "it is a key")
     try:
-        key = key_in(path)
-    except OSError as error:
-        raise BadArgument(
-            "api_key_file", api_key_file, "a file that holds an API key", str(error.strerror or error)
-        ) from error
+        key = key_in(os.path.expanduser(os.fspath(api_key_file)))
+    except (OSError, UnicodeError) as error:
+        why = "it is no text" if isinstance(error, UnicodeError) else str(error.strerror or error)
+        raise BadArgument("api_key_file", api_key_file, "a file that holds an API key", why) from error
     if not key:
         raise BadArgument("api_key_file", api_key_file, "a file that holds an API key", "it is empty")
     return key
@@ -60,6 +53,7 @@ def withheld(param_space: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] |
     found: dict[str, str] = {}
     if isinstance(param_space, dict):
         for place in _PLACES:
+            param_space = _without(param_space, (*place, "settings", "api_key"), found)
             param_space = _without(param_space, (*place, "api_key"), found)
     return param_space, found
 
@@ -73,7 +67,45 @@ def _without(given: dict[str, Any], path: tuple[str, ...], found: dict[str, str]
             found[KEY] = key_of(given[name], None)
         return {other: value for other, value in given.items() if other != name}
     inner = given[name]
+    if name == "settings":
+        bare, key = keyless(inner)
+        if key is not None:
+            found[KEY] = key
+        return {**given, name: bare}
     return {**given, name: _without(inner, tuple(rest), found)} if isinstance(inner, dict) else given
+
+
+def keyless(settings: Any) -> tuple[Any, str | None]:
+    """Return *settings* of the client's, a dict or its object, without the API key, and the key.
+
+    >>> keyless({"silent": True, "api_key": "secret"})
+    ({'silent': True}, 'secret')
+    """
+    if isinstance(settings, dict):
+        key = settings.get("api_key")
+        bare = {name: value for name, value in settings.items() if name != "api_key"}
+    else:
+        key = getattr(settings, "api_key", None)
+        bare = settings if key is None else settings.model_copy(update={"api_key": None})
+    return bare, key_of(key, None) or None
+
+
+def must_travel(words: Mapping[str, Any]) -> None:
+    """See to it that the process that tells W&B can be given *words*: arguments, by name.
+
+    Raises:
+        BadArgument: one cannot be pickled.
+
+    >>> must_travel({"tags": ["first"]})
+    """
+    import cloudpickle
+
+    for name, value in words.items():
+        try:
+            cloudpickle.dumps(value)
+        except Exception as error:  # (whatever somebody's object raises)
+            why = f"another process tells W&B, and it cannot be sent there: {type(error).__name__}: {error}"
+            raise BadArgument(name, value, "what can be pickled", why) from error
 
 
 def project_of(project: object) -> str | None:

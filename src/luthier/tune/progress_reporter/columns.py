@@ -16,6 +16,7 @@ class Columns:
 
     Attributes:
         heads: name to head, in the order of the columns.
+        chosen: whether they were given at first, not only added.
 
     Raises:
         BadArgumentType: *given* is neither.
@@ -51,4 +52,3 @@ class Columns:
             why = f"{self._argument} was given as a list, so columns are called what they show"
             raise BadArgument("representation", head, f"None, or {self._argument} as a dict", why)
         self.heads[name] = head or name
-        self.chosen = True

@@ -6,9 +6,10 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from luthier.callbacks.console import in_notebook
 from luthier.callbacks.html import table_html
 from luthier.callbacks.notebook import IPythonOutput, Output
-from luthier.tune.progress_reporter.table_reporter import TableReporter
+from luthier.tune.progress_reporter.cli_reporter import CLIReporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from luthier.tune.trial import Trial
 
 
-class JupyterNotebookReporter(TableReporter):
-    """Shows a table of trials in a notebook's cell.
+class JupyterNotebookReporter(CLIReporter):
+    """Shows a table of trials in a notebook's cell; prints it where there is no notebook.
 
     Args:
         overwrite: whether what the cell shows already is cleared at the first report.
-        more: the arguments of :class:`TableReporter`.
+        more: the arguments of :class:`~luthier.tune.progress_reporter.table_reporter.TableReporter`.
 
     >>> reporter = JupyterNotebookReporter(metric_columns=["loss"], overwrite=False)
     """
@@ -36,7 +37,9 @@ class JupyterNotebookReporter(TableReporter):
 
     def report(self, trials: Sequence[Trial], done: bool, *sys_info: str) -> None:
         """Show what there is to say in place of what was said before; nothing at all with ``verbose=0``."""
-        if self.verbose:
+        if not in_notebook():
+            super().report(trials, done, *sys_info)
+        elif self.verbose:
             self.display(self.html(trials, done, *sys_info))
         if done:
             self._output = None  # another experiment has a place of its own

@@ -34,7 +34,8 @@ class TableReporter(ProgressReporter):
 
     Args:
         metric_columns: metrics to show, nested ones as ``"a/b"``: a list, or a dict that says what their columns are
-            called.  Where None, Ray Tune's usual ones and the first *infer_limit* that are reported.
+            called.  Where None, Ray Tune's usual ones, and those that :meth:`add_metric_column` adds or else the first
+            *infer_limit* that are reported.
         parameter_columns: parameters to show, likewise; all of them where None.
         total_samples: how many trials there will be; the experiment knows.
         max_progress_rows: how many trials a table shows before the last one, which shows all.
@@ -49,7 +50,7 @@ class TableReporter(ProgressReporter):
 
     Raises:
         BadArgumentType: columns are neither a list nor a dict of texts.
-        BadArgument: *mode* is something else.
+        BadArgument: *mode* is something else, or a number is none.
     """
 
     def __init__(
@@ -70,6 +71,14 @@ class TableReporter(ProgressReporter):
     ) -> None:
         if mode not in (None, "min", "max"):
             raise BadArgument("mode", mode, "'min' or 'max'")
+        for name, given in (
+            ("max_progress_rows", max_progress_rows), ("max_error_rows", max_error_rows),
+            ("max_column_length", max_column_length), ("infer_limit", infer_limit),
+        ):  # fmt: skip
+            if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+                raise BadArgument(name, given, "a whole number >= 0")
+        if isinstance(max_report_frequency, bool) or not isinstance(max_report_frequency, (int, float)):
+            raise BadArgument("max_report_frequency", max_report_frequency, "a number of seconds")
         self._metrics = Columns("metric_columns", metric_columns)
         self._parameters = Columns("parameter_columns", parameter_columns)
         self._total, self._rows, self._error_rows = total_samples, max_progress_rows, max_error_rows
@@ -152,7 +161,7 @@ class TableReporter(ProgressReporter):
             return None
         metrics = self._metrics.heads
         if not self._metrics.chosen:
-            metrics = {**USUAL, **self._infer(trials)}
+            metrics = {**USUAL, **(metrics or self._infer(trials))}
         sort_by = (self._metric, self._mode) if self._sorted and self._metric and self._mode else None
         most = None if done else self._rows
         parameters = self._parameters.heads

@@ -17,7 +17,7 @@ from luthier.tune.schedulers.promotion import ASHAPromotionScheduler
 from luthier.tune.schedulers.resource_changing_scheduler import ResourceChangingScheduler
 from luthier.tune.schedulers.trial_scheduler import FIFOScheduler, TrialScheduler
 
-_BY_NAME: dict[str, type[TrialScheduler]] = {
+NAMES: dict[str, type[TrialScheduler]] = {
     "fifo": FIFOScheduler,
     "async_hyperband": AsyncHyperBandScheduler,
     "asynchyperband": AsyncHyperBandScheduler,
@@ -45,13 +45,13 @@ def create_scheduler(scheduler: str, **arguments: Any) -> TrialScheduler:
     >>> type(create_scheduler("asha", max_t=9)).__name__
     'AsyncHyperBandScheduler'
     """
-    wanted = f"one of {', '.join(sorted(_BY_NAME))}"
+    wanted = f"one of {', '.join(sorted(NAMES))}"
     if not isinstance(scheduler, str):
         raise BadArgumentType("scheduler", scheduler, wanted)
     name = scheduler.lower()
-    if name not in _BY_NAME:
+    if name not in NAMES:
         raise BadArgument("scheduler", scheduler, wanted)
-    return _BY_NAME[name](**arguments)
+    return NAMES[name](**arguments)
 
 
 __all__ = [

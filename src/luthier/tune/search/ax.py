@@ -13,7 +13,7 @@ from luthier.core.goal import Goal
 from luthier.core.space import Space
 from luthier.search.distinct import Distinct
 from luthier.search.library import Library
-from luthier.tune.search.installed import demand
+from luthier.tune.installed import demand
 from luthier.tune.search.space_searcher import SpaceSearcher
 
 if TYPE_CHECKING:

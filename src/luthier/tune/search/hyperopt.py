@@ -9,7 +9,7 @@ from luthier.core.errors import BadArgumentType
 from luthier.core.space import Space, fixed
 from luthier.search.distinct import Distinct
 from luthier.search.library import Library
-from luthier.tune.search.installed import demand
+from luthier.tune.installed import demand
 from luthier.tune.search.space_searcher import SpaceSearcher, only_goal
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space import Space
 from luthier.search.library import Library
-from luthier.tune.search.installed import demand
+from luthier.tune.installed import demand
 from luthier.tune.search.space_searcher import SpaceSearcher
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from luthier.core.errors import BadArgument, BadArgumentType
 from luthier.core.space import Space
 from luthier.search.distinct import Distinct
 from luthier.search.library import Library
-from luthier.tune.search.installed import demand
+from luthier.tune.installed import demand
 from luthier.tune.search.space_searcher import SpaceSearcher
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from luthier.search.distinct import Distinct
 from luthier.search.known import Known
 from luthier.search.library import Library
 from luthier.search.optuna_space import nested
-from luthier.tune.search.installed import demand
+from luthier.tune.installed import demand
 from luthier.tune.search.space_searcher import SpaceSearcher, only_goal
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Needs ``pip install 'luthier[sklearn]'``.
 
 from __future__ import annotations
 
-from luthier.tune.search.installed import demand
+from luthier.tune.installed import demand
 
 demand("luthier.tune.integration.sklearn", "sklearn", "sklearn")
 

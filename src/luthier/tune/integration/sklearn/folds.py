@@ -85,6 +85,9 @@ class Work:
             for fold in folds:
                 for name, value in fold.round().items():
                     found.setdefault(name, []).append(value)
+            failures = [fold.failure for fold in folds if fold.failure is not None]
+            if len(failures) == len(folds):
+                raise failures[0]
             yield named(found)
 
 
@@ -101,22 +104,23 @@ class Fold:
         self.x, self.seen = _safe_indexing(work.x, train), _safe_indexing(work.x, test)
         self.y = None if work.y is None else _safe_indexing(work.y, train)
         self.answers = None if work.y is None else _safe_indexing(work.y, test)
+        self.fit_params = split(work.fit_params, work.x, train)
         self.fit_s = 0.0
         self._learner: Learner | None = None
-        self._failed = False
+        self.failure: Exception | None = None
 
     def round(self) -> dict[str, float]:
         """Learn once more, and return times and scores."""
         began = time.perf_counter()
         try:
             if self._learner is None:
-                self._learner = Learner(self.model, self.x, self.y, self.work.y, self.work.fit_params)
-            if not self._failed:
+                self._learner = Learner(self.model, self.x, self.y, self.work.y, self.fit_params)
+            if self.failure is None:
                 self._learner.learn()
         except Exception as error:
             if self.work.error_score == "raise":
                 raise
-            self._failed = True
+            self.failure = error
             warnings.warn(f"a fold failed, its score is {self.work.error_score}: {error!r}", stacklevel=2)
         self.fit_s += time.perf_counter() - began
         began = time.perf_counter()
@@ -131,9 +135,15 @@ class Fold:
         return found
 
     def _score(self, scorer: Any, x: Any, y: Any) -> float:
-        if self._failed:
+        if self.failure is not None:
             return float(self.work.error_score)
-        return float(scorer(self.model, x) if y is None else scorer(self.model, x, y))
+        try:
+            return float(scorer(self.model, x) if y is None else scorer(self.model, x, y))
+        except Exception as error:
+            if self.work.error_score == "raise":
+                raise
+            warnings.warn(f"scoring failed, the score is {self.work.error_score}: {error!r}", stacklevel=2)
+            return float(self.work.error_score)
 
 
 class Learner:
@@ -144,7 +154,7 @@ class Learner:
         x: features.
         y: targets, None without.
         known: all targets that there are, those of other folds included: classifiers are told the classes at first.
-        fit_params: to ``partial_fit``.
+        fit_params: to ``partial_fit``; of a pipeline to that of its last step, ``step__name`` as in scikit-learn.
     """
 
     def __init__(self, model: Any, x: Any, y: Any, known: Any, fit_params: dict[str, Any]) -> None:
@@ -154,7 +164,8 @@ class Learner:
         self.y, self.fit_params = y, dict(fit_params)
         self.last = model
         if isinstance(model, Pipeline):
-            self.last = model.steps[-1][1]
+            name, self.last = model.steps[-1]
+            self.fit_params = {given.removeprefix(f"{name}__"): value for given, value in self.fit_params.items()}
             x = model[:-1].fit_transform(x, y) if len(model.steps) > 1 else x
         self.x = x
         if known is not None and is_classifier(model):
@@ -169,6 +180,17 @@ class Learner:
         else:
             self.last.partial_fit(self.x, self.y, **self.fit_params)
         self.fit_params.pop("classes", None)  # told once
+
+
+def split(fit_params: dict[str, Any], x: Any, rows: Any) -> dict[str, Any]:
+    """Return *fit_params* for the samples *rows* of *x*: what has an entry for each sample is split, the rest is kept.
+
+    >>> split({"sample_weight": [1.0, 2.0, 3.0], "shuffle": True}, [[0], [1], [2]], [0, 2])
+    {'sample_weight': [1.0, 3.0], 'shuffle': True}
+    """
+    from sklearn.utils.validation import _check_method_params
+
+    return dict(_check_method_params(x, fit_params, indices=rows))
 
 
 def has_partial_fit(estimator: Any) -> bool:

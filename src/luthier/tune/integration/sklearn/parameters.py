@@ -11,11 +11,13 @@ from luthier.tune.search import sample
 _SCIPY = "scipy's uniform, loguniform, reciprocal or randint, a list, or a domain such as tune.loguniform(1e-4, 1)"
 
 
-def space_of(distributions: object) -> dict[str, Any]:
+def space_of(distributions: object, *, pairs: bool = False) -> dict[str, Any]:
     """Return the search space that ``param_distributions`` stands for.
 
     Args:
-        distributions: parameter's name to a list of values, a frozen distribution of scipy's, or a domain of Tune's.
+        distributions: parameter's name to a list of values, a frozen distribution of scipy's, a domain of Tune's, or a
+            range of skopt's: ``(low, high, "uniform")`` or ``(low, high, "log-uniform")``.
+        pairs: whether ``(low, high)`` is a range, too, not two values.
 
     Raises:
         BadArgument: a value is none of these.
@@ -25,7 +27,9 @@ def space_of(distributions: object) -> dict[str, Any]:
     """
     if not isinstance(distributions, Mapping) or not distributions:
         raise BadArgumentType("param_distributions", distributions, "a dict from parameters' names to their values")
-    return {name: _domain(f"param_distributions[{name!r}]", value) for name, value in distributions.items()}
+    return {
+        name: _domain(f"param_distributions[{name!r}]", value, pairs=pairs) for name, value in distributions.items()
+    }
 
 
 def grid_of(grid: object) -> dict[str, Any]:
@@ -39,12 +43,26 @@ def grid_of(grid: object) -> dict[str, Any]:
     return {name: {"grid_search": _values(f"param_grid[{name!r}]", values)} for name, values in grid.items()}
 
 
-def _domain(argument: str, value: Any) -> Any:
+def _domain(argument: str, value: Any, *, pairs: bool) -> Any:
     if isinstance(value, sample.Domain):
         return value
+    if isinstance(value, tuple):
+        low, high, prior = (*value, "uniform" if pairs else None, None)[:3]
+        if prior in ("uniform", "log-uniform") and len(value) <= 3 and {type(low), type(high)} <= {int, float}:  # noqa: PLR2004
+            return _range(argument, low, high, log=prior == "log-uniform")
     if hasattr(value, "rvs"):
         return _of_scipy(argument, value)
     return sample.Categorical(_values(argument, value))
+
+
+def _range(argument: str, low: float, high: float, *, log: bool) -> Any:
+    if not (0 if log else float("-inf")) < low < high:
+        raise BadArgument(argument, (low, high), "a range from a lower to a higher number, above 0 for 'log-uniform'")
+    if isinstance(low, int) and isinstance(high, int):
+        ranged: Any = sample.Integer(low, high + 1)
+    else:
+        ranged = sample.Float(float(low), float(high))
+    return ranged.loguniform() if log else ranged.uniform()
 
 
 def _values(argument: str, values: Any) -> list[Any]:

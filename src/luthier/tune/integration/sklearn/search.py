@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from numpy.random import RandomState
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 
-from luthier.core.errors import BadArgument
+from luthier.core.errors import BadArgument, BadArgumentType
+from luthier.core.goal import number
 from luthier.tune.configs import RunConfig, TuneConfig, default_executor
 from luthier.tune.integration.sklearn.acting import ActsAsBest
 from luthier.tune.integration.sklearn.cv_results import cv_results
 from luthier.tune.integration.sklearn.folds import MEAN, Learner, Work, cross_validated, has_partial_fit
 from luthier.tune.integration.sklearn.parameters import grid_of, space_of
+from luthier.tune.integration.sklearn.stopping import scheduler_of
 from luthier.tune.past import Past
 from luthier.tune.result_grid import ResultGrid
-from luthier.tune.schedulers import ASHAScheduler
+from luthier.tune.searching import SEARCH_ALGS
 from luthier.tune.tuner import Tuner
 from luthier.worker.parameters import with_parameters
 
@@ -30,6 +34,8 @@ _ANY = {"random": None, "bayesian": "gp"}  # names of tune-sklearn's
 
 class _SearchCV(ActsAsBest):
     """What both searches have in common; see :class:`TuneSearchCV`."""
+
+    _given = "param_distributions"  # the argument that has the space
 
     def _space(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -55,6 +61,8 @@ class _SearchCV(ActsAsBest):
         if y is None and get_tags(self.estimator).target_tags.required:
             raise ValueError(f"{type(self.estimator).__name__} requires y to be passed, but the target y is None")
         X, y = indexable(X, y)  # noqa: N806
+        if self.error_score != "raise" and number(self.error_score) is None:
+            raise BadArgument("error_score", self.error_score, "'raise' or a number, such as nan")
         space, scorers, judged = self._space(), self._scorers(), self._judged()
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(splitter.split(X, y, groups))
@@ -67,7 +75,7 @@ class _SearchCV(ActsAsBest):
         unknown = sorted(space.keys() - self.estimator.get_params().keys())
         if unknown:
             raise BadArgument(
-                "param_distributions", unknown, f"parameters of the estimator: {sorted(self.estimator.get_params())}"
+                self._given, unknown, f"parameters of the estimator: {sorted(self.estimator.get_params())}"
             )
         self.n_splits_, self.scorer_ = len(splits), scorers if self._several() else scorers["score"]
         self.multimetric_ = self._several()
@@ -106,7 +114,10 @@ class _SearchCV(ActsAsBest):
             raise errors[0]
         if not whole:
             raise BadArgument("time_budget_s", self.time_budget_s, "more time", "no candidate was evaluated")
-        lacking = {name: [float("nan")] * self.n_splits_ for name in whole[0].metrics["folds"]}
+        lacking = {
+            name: [float("nan" if name.endswith("_time") else self.error_score)] * self.n_splits_
+            for name in whole[0].metrics["folds"]
+        }
         folds = [(result.metrics or {}).get("folds", lacking) for result in found]
         candidates = [dict(result.config) for result in found]
         self.cv_results_ = cv_results(candidates, folds)
@@ -114,7 +125,7 @@ class _SearchCV(ActsAsBest):
         if work.rounds is not None:
             self.cv_results_["training_iteration"] = np.array(rounds)
         if callable(self.refit):
-            self.best_index_ = int(self.refit(self.cv_results_))
+            self.best_index_ = self._own_choice(self.refit(self.cv_results_), len(found))
         elif judged is None:
             return
         else:
@@ -123,6 +134,13 @@ class _SearchCV(ActsAsBest):
         self.best_params_ = candidates[self.best_index_]
         if self.refit:
             self._refitted(work, rounds[self.best_index_])
+
+    def _own_choice(self, index: Any, count: int) -> int:
+        found = _whole(index)
+        if found is None or not 0 <= found < count:
+            wanted = f"a function that returns a number below {count}"
+            raise BadArgument("refit", self.refit, wanted, f"it returns {index!r}")
+        return found
 
     def _refitted(self, work: Work, rounds: int) -> None:
         import time
@@ -148,6 +166,8 @@ class _SearchCV(ActsAsBest):
     def _scorers(self) -> dict[str, Any]:
         if not self._several():
             return {"score": check_scoring(self.estimator, self.scoring)}
+        if not self.scoring:
+            raise BadArgument("scoring", self.scoring, "one scorer or more, or None for the estimator's own")
         if isinstance(self.scoring, dict):
             return {
                 name: get_scorer(scorer) if isinstance(scorer, str) else scorer for name, scorer in self.scoring.items()
@@ -177,15 +197,11 @@ class _SearchCV(ActsAsBest):
                 "early_stopping", self.early_stopping, "early_stopping=False",
                 f"{type(self.estimator).__name__} has no partial_fit, so it cannot be stopped on the way",
             )  # fmt: skip
-        if isinstance(self.max_iters, bool) or not isinstance(self.max_iters, int) or self.max_iters < 2:  # noqa: PLR2004
+        rounds = _whole(self.max_iters)
+        if rounds is None or rounds < 2:  # noqa: PLR2004
             raise BadArgument("max_iters", self.max_iters, "two rounds or more, for early stopping to choose from")
-        if self.early_stopping is True:
-            return ASHAScheduler(max_t=self.max_iters), self.max_iters
-        if isinstance(self.early_stopping, str):
-            from luthier.tune.schedulers import create_scheduler
-
-            return create_scheduler(self.early_stopping), self.max_iters
-        return self.early_stopping, self.max_iters
+        bohb = getattr(self, "search_optimization", None) == "bohb"
+        return scheduler_of(self.early_stopping, rounds, bohb=bohb), rounds
 
 
 class TuneSearchCV(_SearchCV):
@@ -195,18 +211,20 @@ class TuneSearchCV(_SearchCV):
 
     Args:
         estimator: whose parameters are searched for.
-        param_distributions: parameter's name to a list of values, a domain such as ``tune.loguniform(1e-4, 1)``, or
-            a frozen distribution of scipy's (uniform, loguniform, randint).
-        early_stopping: True for ASHA, a scheduler or the name of one: the estimator learns in rounds, by
-            ``partial_fit``, and bad candidates end early.  None for whole fits.
-        n_trials: number of candidates.
+        param_distributions: parameter's name to a list of values, a domain such as ``tune.loguniform(1e-4, 1)``,
+            a frozen distribution of scipy's (uniform, loguniform, randint), or a range such as
+            ``(1e-4, 1, "log-uniform")``.  A tuple of two numbers is a range as well, unless the search is random.
+        early_stopping: True for ASHA (with ``search_optimization="bohb"`` for its HyperBand), a scheduler or the name
+            of one: the estimator learns in rounds, by ``partial_fit``, and bad candidates end early.  None for whole
+            fits.
+        n_trials: number of candidates; -1 for as many as *time_budget_s* has room for.
         scoring: as scikit-learn's searches take it: None, a name, a function, or several.
         n_jobs: candidates at a time; None and -1 for as many as there are CPUs.
         cv: number of folds, or a splitter.
         refit: whether the best is fitted on all samples; with several metrics the name of the one that counts; or a
             function from ``cv_results_`` to the index of the best.
         verbose: 0 for no output, as ``RunConfig``.
-        random_state: seed of the search.
+        random_state: seed of the search, or a ``RandomState`` that one is drawn from.
         error_score: score of a fold that fails; ``"raise"`` to end the search.
         return_train_score: whether there are scores of the training samples too.
         max_iters: rounds, with early stopping.
@@ -250,7 +268,7 @@ class TuneSearchCV(_SearchCV):
         cv: Any = 5,
         refit: Any = True,
         verbose: int = 0,
-        random_state: int | None = None,
+        random_state: Any = None,
         error_score: Any = float("nan"),
         return_train_score: bool = False,
         max_iters: int = 10,
@@ -269,13 +287,32 @@ class TuneSearchCV(_SearchCV):
         self.name, self.storage_path, self.executor = name, storage_path, executor
 
     def _space(self) -> dict[str, Any]:
-        return space_of(self.param_distributions)
+        return space_of(self.param_distributions, pairs=self.search_optimization != "random")
 
     def _tuning(self) -> dict[str, Any]:
         chosen = self.search_optimization
         if isinstance(chosen, str):
             chosen = _ANY.get(chosen, chosen)
-        return {"num_samples": self.n_trials, "search_alg": chosen, "seed": self.random_state}
+            if chosen is not None and chosen.lower() not in SEARCH_ALGS:
+                wanted = f"one of {', '.join(sorted({*_ANY, *SEARCH_ALGS}))}"
+                raise BadArgument("search_optimization", chosen, wanted)
+        return {"num_samples": self._count(), "search_alg": chosen, "seed": self._seed()}
+
+    def _count(self) -> int:
+        """Return how many trials there are; -1 for as many as the time budget has room for."""
+        found, endless = _whole(self.n_trials), self.time_budget_s is not None and self.n_trials == -1
+        if found is None or (found < 1 and not endless):
+            raise BadArgument("n_trials", self.n_trials, "a number of candidates, or -1 beside time_budget_s")
+        return found
+
+    def _seed(self) -> int | None:
+        """Return the seed, one that is drawn where a generator was given, as scikit-learn has it."""
+        given = self.random_state
+        if isinstance(given, RandomState):
+            return int(given.randint(1 << 31))
+        if given is not None and _whole(given) is None:
+            raise BadArgumentType("random_state", given, "a whole number, a RandomState of numpy's, or None")
+        return _whole(given)
 
 
 class TuneGridSearchCV(_SearchCV):
@@ -318,6 +355,8 @@ class TuneGridSearchCV(_SearchCV):
         self.n_jobs, self.verbose, self.time_budget_s = n_jobs, verbose, time_budget_s
         self.name, self.storage_path, self.executor = name, storage_path, executor
 
+    _given = "param_grid"
+
     def _space(self) -> dict[str, Any]:
         return grid_of(self.param_grid)
 
@@ -333,6 +372,12 @@ def _processes(n_jobs: Any) -> int | None:
     """
     if n_jobs is None or n_jobs == -1:
         return None
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
+    found = _whole(n_jobs)
+    if not found:
         raise BadArgument("n_jobs", n_jobs, "a number of candidates at a time, or -1 for as many as there are CPUs")
-    return n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
+    return found if found > 0 else max(1, (os.cpu_count() or 1) + 1 + found)
+
+
+def _whole(given: Any) -> int | None:
+    """Return *given* as a whole number, one of numpy's too; None where it is none."""
+    return int(given) if isinstance(given, Integral) and not isinstance(given, bool) else None
