@@ -424,6 +424,14 @@ class RaisesAtTheEnd(Raising):
         return ()
 
 
+def begin_with_an_agent(service, spec):
+    """Make a sweep at second 1000, and let an agent take a run of it."""
+    roster, writer = service.roster, service.writer
+    sweep = writer.do(lambda c: sweeping.create(c, roster, spec, None, None, 1000.0))
+    made = writer.do(lambda c: exchange.register(c, roster, sweep, wire.Registration(name="w"), 10.0, 1000.0))
+    writer.do(lambda c: exchange.exchange(c, roster, made["agent"], wire.Exchange(), 1000.0))
+
+
 def test_a_scheduler_that_raises_when_an_agent_is_lost_keeps_no_other_sweep_waiting(engine, tmp_path, monkeypatch):
     from luthier.server import exchange, planning
     from luthier.server.service import Service
@@ -437,11 +445,7 @@ def test_a_scheduler_that_raises_when_an_agent_is_lost_keeps_no_other_sweep_wait
     try:
         for config in ("name: bad\n" + RANDOM, RANDOM):
             spec = read(config)
-            sweep = service.writer.do(lambda c, s=spec: sweeping.create(c, service.roster, s, None, None, 1000.0))
-            wish = wire.Registration(name="w")
-            work = lambda c, s=sweep, w=wish: exchange.register(c, service.roster, s, w, 10.0, 1000.0)
-            agent = service.writer.do(work)["agent"]
-            service.writer.do(lambda c, a=agent: exchange.exchange(c, service.roster, a, wire.Exchange(), 1000.0))
+            begin_with_an_agent(service, spec)
         service._started = 1000.0
         for _ in range(2):
             service._expire(1020.0)

@@ -58,7 +58,7 @@ def router(service: Service, gate: Gate) -> APIRouter:
     async def create(wish: Annotated[Wish, Body()], request: Request) -> Made:
         spec = await run_in_threadpool(read, wish.config)
         mine = gate.caller(request).project_id
-        project = wish.project or spec.project or await run_in_threadpool(project_for, service.engine, mine)
+        project: str = wish.project or spec.project or await run_in_threadpool(project_for, service.engine, mine)
         if mine is not None:
             gate.allow(request, await run_in_threadpool(project_of, service.engine, project), Role.WRITE)
 

@@ -80,7 +80,7 @@ class LuthierServerCallback(Callback):
             )
         sending.close()
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: BaseException) -> None:
         if not self._complained:
             self._complained = True
             log.warning("LuthierServerCallback: %s (the experiment goes on; this is said once)", error)
