@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from luthier.core import events as ev
 from luthier.core.errors import BadArgument
-from luthier.server import sweeping, wire
+from luthier.server import exchange, sweeping, wire
 from luthier.server.missing import NotThere
 from luthier.server.tables import agents, history, sweeps
 from luthier.server.texts import value
@@ -433,7 +433,7 @@ def begin_with_an_agent(service, spec):
 
 
 def test_a_scheduler_that_raises_when_an_agent_is_lost_keeps_no_other_sweep_waiting(engine, tmp_path, monkeypatch):
-    from luthier.server import exchange, planning
+    from luthier.server import planning
     from luthier.server.service import Service
 
     real = planning.Plan._judge

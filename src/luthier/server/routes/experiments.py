@@ -64,10 +64,7 @@ def router(service: Service, gate: Gate) -> APIRouter:
 
     @routes.post("", status_code=201, summary="Begin to send an experiment")
     async def begin(wanted: Annotated[Wanted, Body()], request: Request) -> Begun:
-        mine = gate.caller(request).project_id
-        project: str = wanted.project or await run_in_threadpool(project_for, service.engine, mine)
-        if mine is not None:
-            gate.allow(request, await run_in_threadpool(project_of, service.engine, project), Role.WRITE)
+        project = await project_wanted(service, gate, request, wanted.project)
         goal = None if wanted.metric is None else Goal(wanted.metric, wanted.mode or "min")
 
         def work(connection: Connection) -> str:
@@ -87,6 +84,20 @@ def router(service: Service, gate: Gate) -> APIRouter:
         return Length(length=length)
 
     return routes
+
+
+async def project_wanted(service: Service, gate: Gate, request: Request, named: str | None) -> str:
+    """Return the name of the project of what *request* makes: the one that it *named*, else its key's only one.
+
+    Raises:
+        HTTPException: the key is for another project.
+    """
+    mine = gate.caller(request).project_id
+    if not named:
+        return await run_in_threadpool(project_for, service.engine, mine)
+    if mine is not None:
+        gate.allow(request, await run_in_threadpool(project_of, service.engine, named), Role.WRITE)
+    return named
 
 
 def project_for(engine: sa.Engine, mine: int | None) -> str:

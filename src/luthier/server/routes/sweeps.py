@@ -10,8 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from luthier.server import sweeping
-from luthier.server.auth.caller import Role
-from luthier.server.routes.experiments import project_for, project_of
+from luthier.server.routes.experiments import project_wanted
 from luthier.sweeps.read import read
 
 if TYPE_CHECKING:
@@ -57,10 +56,7 @@ def router(service: Service, gate: Gate) -> APIRouter:
     @routes.post("/sweeps", status_code=201, summary="Make a sweep")
     async def create(wish: Annotated[Wish, Body()], request: Request) -> Made:
         spec = await run_in_threadpool(read, wish.config)
-        mine = gate.caller(request).project_id
-        project: str = wish.project or spec.project or await run_in_threadpool(project_for, service.engine, mine)
-        if mine is not None:
-            gate.allow(request, await run_in_threadpool(project_of, service.engine, project), Role.WRITE)
+        project = await project_wanted(service, gate, request, wish.project or spec.project)
 
         def work(connection: Connection) -> str:
             made = sweeping.create(connection, roster, spec, project, wish.name, time.time())
