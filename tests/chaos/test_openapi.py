@@ -34,6 +34,9 @@ CONFIGS = st.dictionaries(st.sampled_from(KEYS), ODD, max_size=3).map(
 )
 
 
+pytestmark = pytest.mark.slow  # make chaos; tests/server/test_fuzz.py is the short one
+
+
 @pytest.fixture
 def app(engine, database_url, tmp_path):
     app = create_app(database_url, files=tmp_path / "files", lease_s=1.0)
@@ -150,7 +153,9 @@ def _began(app: Any, case: Any) -> int:
             "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "server": ("localhost", 80),
         }  # fmt: skip
         asking = asyncio.ensure_future(app(scope, receive, send))
-        await asyncio.wait({asking}, timeout=2.0)
+        hanging_up = asyncio.ensure_future(begun.wait())
+        await asyncio.wait({asking, hanging_up}, timeout=30.0, return_when=asyncio.FIRST_COMPLETED)
+        hanging_up.cancel()
         if not asking.done():
             asking.cancel()
             await asyncio.wait({asking})
