@@ -57,6 +57,7 @@ class Protocol:
         self.insists = False  # whether it gives orders again that are carried out
         self.deaf = 0  # how many exchanges are heard and not answered
         self.accept: int | None = None  # how many parts are taken at a time
+        self.nonsense: list[tuple[int, dict[str, str], bytes]] = []  # answers to exchanges that come before true ones
         self.refuse: tuple[int, str] | None = None
         self.refuse_files: tuple[int, str] | None = None
         self.largest = 10 << 20
@@ -224,6 +225,9 @@ class _Handler(BaseHTTPRequestHandler):
         protocol, parts = self.protocol, self.path.removeprefix("/api/v1/").split("/")
         size = int(self.headers["Content-Length"])
         data = self.rfile.read(size)
+        if protocol.nonsense and parts[0] == "agents":
+            self._raw(*protocol.nonsense.pop(0))
+            return
         if protocol.refuse is not None:
             self._answer(protocol.refuse[0], {"detail": protocol.refuse[1]})
             return
@@ -269,6 +273,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def _raw(self, status: int, headers: dict[str, str], data: bytes) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+        if "Content-Length" in headers:  # less came than was said
+            self.close_connection = True
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()

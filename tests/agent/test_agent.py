@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 import threading
 import time
 import zipfile
@@ -495,3 +496,117 @@ def test_at_the_end_it_tells_what_came_of_the_sweep(serve, capsys):
     assert first == f"sweep {SWEEP} at {server.url}: RUNNING"
     assert counts == f"sweep {SWEEP} has 1 failed, 3 finished: {server.url}/sweeps/{SWEEP}"
     assert best == "best so far: run-2, loss=0.25 with lr=0.1"
+
+
+# -- what is not as it should be ---------------------------------------------------------------------------------------
+NONSENSE = [
+    (200, {}, b"{}"),
+    (200, {}, b"[1]"),
+    (200, {}, b"<html>hello</html>"),
+    (200, {}, b""),
+    (200, {}, b"[" * 100_000),
+    (200, {}, b'{"orders": 7, "accepted": 0}'),
+    (200, {}, b'{"orders": ["halt"], "accepted": 0}'),
+    (200, {}, b'{"orders": [{"is": "run", "run": 7, "attempt": "x"}], "accepted": 0}'),
+    (200, {}, b'{"orders": [{"is": "sing"}], "accepted": 0}'),
+    (200, {}, b'{"orders": [], "accepted": "many"}'),
+    (200, {}, b'{"orders": [], "accepted": -3, "heartbeat_s": "often"}'),
+    (200, {"Content-Encoding": "gzip"}, b"that is no gzip"),
+    (200, {"Content-Length": "1000"}, b"{"),
+    (302, {"Location": "http://evil.example/"}, b""),
+    (500, {}, b"oh"),
+    (418, {}, b'{"detail": ["a", {"b": null}]}'),
+]
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_server_that_talks_nonsense_ends_no_agent_and_loses_nothing(serve, monkeypatch, place):
+    from luthier.agent import courier
+
+    monkeypatch.setattr(courier, "_BACKOFF", courier.Backoff(first=0.01, longest=0.01, jitter=0.0))
+    server = serve(*python("import luthier\nfor i in range(3): luthier.log({'i': i})"))
+    server.heartbeat_s = 0.01
+    known = server.add("r1")
+    if place == 0:
+        server.nonsense += NONSENSE
+    else:
+        known.order["params"] = {"x": 1}
+        threading.Thread(
+            target=lambda: (server.until(lambda: known.state == "running"), server.nonsense.extend(NONSENSE)),
+            daemon=True,
+        ).start()
+    ended = agent(SWEEP)
+    assert ended.counts == {"finished": 1} and known.outcome == "finished"
+    assert [row["i"] for row in known.rows] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"agent": "a"}, {"agent": "a", "sweep": 7}, {"agent": "a", "sweep": {}, "lease_s": "x"}]
+)
+def test_a_registration_that_makes_no_sense_is_one_error(serve, monkeypatch, answer):
+    server = serve("true")
+    monkeypatch.setattr(server, "register", lambda _about: answer)
+    with pytest.raises(ServerError, match="makes no sense"):
+        agent(SWEEP)
+    assert not os.path.exists("luthier_runs")
+
+
+def test_a_program_that_puts_a_file_where_its_directory_was_fails_alone(serve):
+    spoil = (
+        "import os, shutil, luthier\n"
+        "place = os.path.dirname(luthier.init().dir)\n"
+        "shutil.rmtree(place); open(place, 'w').close()\n"
+        "luthier.log({'loss': 1})\n"
+    )
+    server = serve(*python(spoil))
+    first, second = server.add("r1"), server.add("r2")
+    ended = agent(SWEEP)
+    assert first.outcome == "finished" and first.rows == [{"loss": 1}]
+    assert second.outcome == "failed" and "NotADirectoryError" in second.exits[0]["error"]
+    assert ended.counts == {"finished": 1, "failed": 1}
+
+
+def test_odd_values_arrive_or_are_refused_one_by_one(serve, tmp_path):
+    code = """
+        import math, os, threading
+        import luthier, numpy as np
+        from luthier.core.errors import LuthierError
+        refused = []
+        def log(row):
+            try:
+                luthier.log(row)
+            except LuthierError as error:
+                refused.append(str(error))
+        log({"nan": math.nan, "inf": -math.inf, "huge": 10**400})
+        log({"np": np.float32(1.5), "int": np.int64(3), "bool": np.bool_(True)})
+        log({"object": object(), "bytes": b"\\xff", "set": {1}})
+        log({"new\\nline": 1, "": 2, 5: 3, "nul\\x00": "\\x00", "\\ud800": "\\udfff"})
+        deep = 1
+        for _ in range(5000):
+            deep = [deep]
+        log({"deep": deep})
+        log({"large": "x" * 1_000_000})
+        log({"larger": "x" * 2_000_000})
+        log({"_checkpoint": "mine"})
+        def many(name):
+            for i in range(20):
+                log({name: i})
+        threads = [threading.Thread(target=many, args=(f"t{i}",)) for i in range(8)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        for i in range(3):
+            if os.fork() == 0:
+                many(f"f{i}")
+                os._exit(0)
+        for i in range(3): os.wait()
+        print(len(refused))
+    """
+    (tmp_path / "odd.py").write_text(textwrap.dedent(code))
+    server = serve(sys.executable, str(tmp_path / "odd.py"))
+    known = server.add("r1")
+    agent(SWEEP)
+    assert known.outcome == "finished" and "3" in known.lines
+    assert known.rows[1] == {"np": 1.5, "int": 3, "bool": True}
+    assert len(known.rows[4]["large"]) == 1_000_000
+    for name in [*(f"t{i}" for i in range(8)), *(f"f{i}" for i in range(3))]:
+        assert [row[name] for row in known.rows if name in row] == list(range(20))

@@ -71,3 +71,24 @@ def test_what_is_no_zip_is_refused(tmp_path):
     (tmp_path / "p.zip").write_bytes(data)
     with pytest.raises(LuthierError, match="damaged"):
         unpack(tmp_path / "p.zip", tmp_path / "back2")
+
+
+def test_links_that_lead_nowhere_are_left_out(tmp_path):
+    folder = tmp_path / "ckpt"
+    folder.mkdir()
+    (folder / "model").write_text("x")
+    (folder / "gone").symlink_to(tmp_path / "nowhere")
+    (folder / "round").symlink_to(folder / "round")
+    pack(str(folder), tmp_path / "p.zip")
+    unpack(tmp_path / "p.zip", tmp_path / "back")
+    assert os.listdir(tmp_path / "back") == ["model"]
+
+
+def test_a_bomb_does_not_go_off(tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.zip", "w", zipfile.ZIP_DEFLATED) as parcel:
+        for part in range(120):
+            parcel.writestr(f"zeros-{part}", b"\0" * (1 << 20))
+    assert (tmp_path / "p.zip").stat().st_size < 200_000
+    with pytest.raises(LuthierError, match="more than"):
+        unpack(tmp_path / "p.zip", tmp_path / "back")
+    assert not (tmp_path / "back").exists()

@@ -395,3 +395,43 @@ def test_words_that_not_every_database_keeps_or_no_list_shows_are_refused(client
 def test_an_agent_with_a_nul_is_refused_on_every_database(client, where):
     reply = client.post(f"/api/v1/sweeps/{made(client)}/agents", json={"name": "w", **where})
     assert reply.status_code == 422 and "NUL" in reply.json()["detail"]
+
+
+NOT_AUDITED = {
+    "POST /api/v1/sweeps/{sweep}/agents": "the table of agents says who came when",
+    "POST /api/v1/agents/{agent}/exchange": "the log of the sweep says it all",
+    "POST /api/v1/agents/{agent}/leave": "as for coming",
+    "POST /api/v1/experiments/{sweep}/records": "it is a log",
+    "PUT /api/v1/runs/{run}/files/{path}": "runs' own, as their metrics are",
+    "POST /logout": "a session ends, which its beginning has told",
+}
+
+
+def test_every_change_by_a_person_is_in_the_audit(client):
+    sweep = made(client)
+    (order,) = talk(client, joined(client, sweep))["orders"]
+    run = order["run"]
+    key = client.post("/api/v1/keys", json={"name": "k"}).json()
+    changes = {
+        "POST /api/v1/sweeps": ("/api/v1/sweeps", {"config": RANDOM}),
+        "POST /api/v1/experiments": ("/api/v1/experiments", {"name": "e"}),
+        "PATCH /api/v1/sweeps/{sweep}": (f"/api/v1/sweeps/{sweep}", {"state": "PAUSED"}),
+        "POST /api/v1/runs/{run}/stop": (f"/api/v1/runs/{run}/stop", None),
+        "POST /api/v1/runs/{run}/rerun": (f"/api/v1/runs/{run}/rerun", None),
+        "DELETE /api/v1/runs/{run}": (f"/api/v1/runs/{run}", None),
+        "DELETE /api/v1/sweeps/{sweep}": (f"/api/v1/sweeps/{sweep}", None),
+        "POST /api/v1/keys": ("/api/v1/keys", {"name": "l"}),
+        "DELETE /api/v1/keys/{key}": (f"/api/v1/keys/{key['id']}", None),
+    }
+    count = len(client.get("/api/v1/audit").json())
+    for name, (path, body) in changes.items():
+        reply = client.request(name.partition(" ")[0], path, json=body)
+        assert reply.status_code < 300, (name, reply.text)
+        rows = client.get("/api/v1/audit").json()
+        assert len(rows) == count + 1, name
+        count = len(rows)
+        refused = client.request(name.partition(" ")[0], path + "-nobody", json=body)
+        assert refused.status_code >= 400 and len(client.get("/api/v1/audit").json()) == count, name
+    paths = client.get("/openapi.json").json()["paths"]
+    there = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} | {"POST /logout"}
+    assert {name for name in there if not name.startswith("GET ")} == changes.keys() | NOT_AUDITED.keys()

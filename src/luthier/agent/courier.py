@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from luthier.agent.job import Order
 from luthier.agent.lease import Lease, clock
 from luthier.core.errors import ServerAway, ServerError
 from luthier.store.backoff import Backoff
@@ -125,11 +126,12 @@ class Courier:
                 reply = self._client.exchange(
                     self._agent, body, timeout_s=wait_s + min(_SLACK_S, self._lease.lease_s / 4)
                 )
+                orders = _orders(reply)
             except ServerError as error:
                 self._failed(error, said)
             else:
                 self._lease.renew(last)
-                self._answered(reply, said)
+                self._answered(reply, orders, said)
 
     def _pause(self, last: float) -> float:
         """Return how many seconds there still are until the next message."""
@@ -168,7 +170,7 @@ class Courier:
         told = [part.told for part in said]
         return said, msgspec.json.encode({"wait_s": wait_s, "holding": holding, "said": told}), wait_s
 
-    def _answered(self, reply: dict[str, Any], said: list[Said]) -> None:
+    def _answered(self, reply: dict[str, Any], orders: list[dict[str, Any]], said: list[Said]) -> None:
         if self.away:
             self._hear("the server is back")
         taken = int(reply.get("accepted") or 0)
@@ -185,7 +187,6 @@ class Courier:
             for key in [key for key, outbox in self.outboxes.items() if outbox.told]:
                 del self.outboxes[key]
             self.exit = str(reply.get("exit") or "")
-            orders = reply.get("orders") or ()
             self._settled = not orders
         self._deliver(orders)
 
@@ -211,3 +212,19 @@ class Courier:
             self._hear(str(error) if not isinstance(error, ServerAway) else f"{error} -- what runs goes on meanwhile")
         self.away = True
         self._deliver(())
+
+
+def _orders(reply: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the orders in *reply*, whose other parts can be read, too.
+
+    Raises:
+        ServerError: something of it makes no sense.
+    """
+    try:
+        orders: list[dict[str, Any]] = msgspec.convert(reply.get("orders") or [], list[dict[str, Any]])
+        for order in orders:
+            msgspec.convert({name: order[name] for name in order if order[name] is not None}, Order)
+        int(reply.get("accepted") or 0), float(reply.get("heartbeat_s") or 1.0)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+        raise ServerError(f"the server answers what makes no sense: {error}") from error
+    return orders

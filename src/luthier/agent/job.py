@@ -69,7 +69,6 @@ class Job:
     def __init__(self, order: Order, place: Place, ring: Callable[[bool], None]) -> None:
         self.order, self._place = order, place
         self.folder = place.folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', order.run)}-{order.attempt}"
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.outbox = Outbox(order.run, order.attempt, self.folder, ring)
         self.child: Child | None = None
         self.held_back = self.outcome = self.error = ""
@@ -145,6 +144,7 @@ class Job:
 
     def _work(self) -> int | None:
         """Run the program; return its exit code, or None where it was never started."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         restored = self._restore()
         gpus = self._gpus()
         if self._halt is not None:

@@ -99,8 +99,12 @@ class Loop:
         except ServerError:
             _tidy(folder)
             raise
-        sweep = dict(registration["sweep"])
-        lease = Lease(float(registration.get("lease_s") or 300.0), sent)
+        try:
+            sweep, _ = dict(registration["sweep"]), str(registration["agent"])
+            lease = Lease(float(registration.get("lease_s") or 300.0), sent)
+        except (KeyError, TypeError, ValueError) as error:
+            _tidy(folder)
+            raise ServerError(f"{self._client.server} answers what makes no sense: {error!r}") from error
         self._telling.registered(sweep, self._client.server)
         with tempfile.TemporaryDirectory(prefix="luthier-", dir=_short()) as sockets, Signals() as signals:
             uploads = Uploads(self._client)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from luthier.core.errors import LuthierError
 
 LARGEST = 1 << 40  # bytes that may come out of a parcel
+_SWELLING, _FREE = 20, 100 << 20  # a parcel that says more than that is a bomb: what pack() makes is not compressed
 _MOST = 1_000_000  # files
 _BLOCK = 1 << 20
 
@@ -18,7 +19,7 @@ _BLOCK = 1 << 20
 def pack(folder: str, target: Path) -> None:
     """Write all files below *folder* into the zip *target*; it is there only once it is complete.
 
-    Symbolic links are followed where they lead to files.
+    Symbolic links are followed where they lead to files; those that lead nowhere are left out.
 
     Raises:
         LuthierError: there is no such directory.
@@ -33,7 +34,7 @@ def pack(folder: str, target: Path) -> None:
                 parcel.writestr(zipfile.ZipInfo(f"{PurePosixPath(inside)}/"), b"")
             for name in sorted(files):
                 path = os.path.join(place, name)
-                if stat.S_ISREG(os.stat(path).st_mode):
+                if os.path.isfile(path):
                     parcel.write(path, os.path.normpath(os.path.join(inside, name)))
     draft.replace(target)
 
@@ -44,6 +45,7 @@ def unpack(parcel: Path, folder: Path, largest: int = LARGEST) -> None:
     Raises:
         LuthierError: it is no zip, a name in it leads out of the folder, or it holds more than *largest* bytes.
     """
+    largest = min(largest, parcel.stat().st_size * _SWELLING + _FREE)
     try:
         with zipfile.ZipFile(parcel) as opened:
             entries = opened.infolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from typing import IO, TYPE_CHECKING
 
@@ -80,10 +81,12 @@ class Spool:
         """Forget all, and delete the file."""
         for file in (self._writer, self._reader):
             if file is not None:
-                file.close()
+                with contextlib.suppress(OSError):  # the disk is full, perhaps: what is in it is not wanted any more
+                    file.close()
         self._writer = self._reader = None
         self._memory.clear()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the program can do with the directory what it likes
+            self._path.unlink()
 
     def _file(self, at: float, text: bytes) -> None:
         if self._writer is None:

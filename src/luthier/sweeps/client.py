@@ -263,7 +263,7 @@ class Client:
                         file.writelines(response.iter_bytes(_BLOCK))
                     return None
                 data = response.read()
-        except (httpx.TransportError, httpx.TooManyRedirects) as error:
+        except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
             away = ServerAway(
                 f"the server {self.server} does not answer ({_why(error)}): start one with luthier server, or say "
                 "where it is with server=... or LUTHIER_SERVER"
@@ -274,7 +274,7 @@ class Client:
             return None
         try:
             return decode(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ServerError(
                 f"{self.server} answers {data[:40]!r}, which is no JSON: is it a server of Luthier's?"
             ) from None
