@@ -269,7 +269,8 @@ def test_bells_ring_only_for_who_waits():
 def test_each_config_is_repeated_whoever_searches(client, config, expected):
     sweep = made(client, config + "repeats: 2\nmetric: {name: loss}\n")
     assert client.get(f"/api/v1/sweeps/{sweep}").json()["expected"] == expected
-    agent, found, said = joined(client, sweep), [], []
+    agent, found = joined(client, sweep), []
+    said: list[Any] = []
     while orders := talk(client, agent, said=said)["orders"]:
         (order,) = orders
         if order["is"] != "run":

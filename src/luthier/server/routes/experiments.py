@@ -65,7 +65,8 @@ def router(service: Service, gate: Gate) -> APIRouter:
     @routes.post("", status_code=201, summary="Begin to send an experiment")
     async def begin(wanted: Annotated[Wanted, Body()], request: Request) -> Begun:
         mine = gate.caller(request).project_id
-        project = wanted.project or await run_in_threadpool(project_for, service.engine, mine)
+        home = await run_in_threadpool(project_for, service.engine, mine)
+        project = wanted.project or home
         if mine is not None:
             gate.allow(request, await run_in_threadpool(project_of, service.engine, project), Role.WRITE)
         goal = None if wanted.metric is None else Goal(wanted.metric, wanted.mode or "min")

@@ -58,7 +58,8 @@ def router(service: Service, gate: Gate) -> APIRouter:
     async def create(wish: Annotated[Wish, Body()], request: Request) -> Made:
         spec = await run_in_threadpool(read, wish.config)
         mine = gate.caller(request).project_id
-        project = wish.project or spec.project or await run_in_threadpool(project_for, service.engine, mine)
+        home = await run_in_threadpool(project_for, service.engine, mine)
+        project = wish.project or spec.project or home
         if mine is not None:
             gate.allow(request, await run_in_threadpool(project_of, service.engine, project), Role.WRITE)
 
