@@ -117,4 +117,4 @@ def test_the_runs_config_and_summary_are_the_modules_own():
     luthier.finish()
     assert dict(luthier.config) == {} and dict(luthier.summary) == {}, "those of the next run"
     with pytest.raises(AttributeError, match="configs"):
-        luthier.configs  # type: ignore[attr-defined]  # noqa: B018 (it raises)
+        luthier.configs  # noqa: B018 (it raises)
