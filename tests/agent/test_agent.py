@@ -522,8 +522,9 @@ NONSENSE = [
 @pytest.mark.parametrize("place", [0, 2])
 def test_a_server_that_talks_nonsense_ends_no_agent_and_loses_nothing(serve, monkeypatch, place):
     from luthier.agent import courier
+    from luthier.store.backoff import Backoff
 
-    monkeypatch.setattr(courier, "_BACKOFF", courier.Backoff(first=0.01, longest=0.01, jitter=0.0))
+    monkeypatch.setattr(courier, "_BACKOFF", Backoff(first=0.01, longest=0.01, jitter=0.0))
     server = serve(*python("import luthier\nfor i in range(3): luthier.log({'i': i})"))
     server.heartbeat_s = 0.01
     known = server.add("r1")
