@@ -68,8 +68,10 @@ def test_ctrl_c_twice_does_not_wait(serve, start):
     time.sleep(0.3)
     assert agent.poll() is None
     agent.send_signal(signal.SIGINT)
-    agent.communicate(timeout=15)
+    _, err = agent.communicate(timeout=15)
     assert agent.returncode == 130 and gone(int(known.lines[0]))
+    assert "interrupted: what runs here is ended and given back; once more" in err
+    assert "the agent leaves (interrupted): 1 given back" in err
 
 
 def test_sigterm_without_a_server_ends_too(serve, start):

@@ -169,8 +169,19 @@ def test_a_sweep_is_paused_goes_on_and_is_deleted(client):
     assert client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "PAUSED"}).status_code == 204
     agent = joined(client, sweep)
     assert talk(client, agent)["orders"] == []
+    assert client.get(f"/api/v1/sweeps/{sweep}").json()["reason"] == "paused by local"
     assert client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "RUNNING"}).status_code == 204
     assert len(talk(client, agent)["orders"]) == 1
+
+    def offered():
+        return [
+            word for word in ("Pause", "Resume", "Stop", "Cancel") if f">{word}<" in client.get(f"/sweeps/{sweep}").text
+        ]
+
+    assert offered() == ["Pause", "Stop", "Cancel"]
+    assert client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "FINISHED"}).status_code == 204
+    assert offered() == ["Resume", "Cancel"], "its runs come to their ends"
+    assert "stopped by local" in client.get(f"/sweeps/{sweep}").text
     reply = client.patch(f"/api/v1/sweeps/{sweep}", json={"state": "ASLEEP"})
     assert reply.status_code == 422 and "PAUSED" in reply.json()["detail"]
     assert client.delete(f"/api/v1/sweeps/{sweep}").status_code == 204

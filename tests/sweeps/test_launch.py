@@ -119,9 +119,14 @@ def test_the_command_makes_and_steers(folder, tmp_path):
     made = runner.invoke(command, ["sweep", str(tmp_path / "s.yaml"), "--server", url, "--name", "mine"])
     sweep = made.stdout.strip()
     assert made.exit_code == 0 and len(sweep) == 8
-    for option, wanted in [("--pause", "PAUSED"), ("--resume", "RUNNING"), ("--cancel", "CANCELED")]:
+    steps = [
+        ("--pause", "PAUSED", "paused"),
+        ("--resume", "RUNNING", "goes on"),
+        ("--cancel", "CANCELED", "runs end now"),
+    ]
+    for option, wanted, told in steps:
         done = runner.invoke(command, ["sweep", option, f"{url}/sweeps/{sweep}"])
-        assert done.exit_code == 0 and wanted in done.stderr
+        assert done.exit_code == 0 and told in done.stderr
         assert luthier.Api(url).sweep(sweep).about["wanted"] == wanted
     wrong = runner.invoke(command, ["sweep", "--server", url, str(tmp_path / "none.yaml")])
     assert wrong.exit_code == 2 and len(wrong.stderr.splitlines()) == 1

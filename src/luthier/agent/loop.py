@@ -175,6 +175,8 @@ class Loop:
             if leaving and leaving_since is None:
                 leaving_since = time.monotonic()
                 courier.leave()
+                if signals.reason and any(job.alive for job in self._jobs.values()):
+                    self._telling.leaving(signals.reason)
                 self._halt_all(signals.reason or courier.exit, self._settings.grace_s)
             if signals.insisted:
                 return self._over(signals, courier)
@@ -252,7 +254,8 @@ class Loop:
                 shutil.rmtree(job.folder / "restored", ignore_errors=True)
 
     def _over(self, signals: Signals, courier: Courier) -> Ended:
-        counts = dict(self._counts)
+        rest = (job.outcome or "left" for key, job in self._jobs.items() if key not in self._counted)
+        counts = dict(self._counts + Counter(rest))
         if signals.reason:
             return Ended(signals.reason, 128 + signals.number, counts)
         return Ended(courier.exit, int(courier.refused), counts)

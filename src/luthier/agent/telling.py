@@ -61,6 +61,10 @@ class Telling:
         """Something is not as usual."""
         self._say(text, "note", loud=True)
 
+    def leaving(self, reason: str) -> None:
+        """The agent has heard that it is to leave, and ends its runs first."""
+        self._say(f"{reason}: what runs here is ended and given back; once more, and the agent leaves at once", "note")
+
     def best(self, sweep: Mapping[str, Any], server: str) -> None:
         """What has come of the sweep so far, of all agents' runs."""
         counts = ", ".join(f"{count} {word}" for word, count in sorted((sweep.get("counts") or {}).items()))

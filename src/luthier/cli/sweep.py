@@ -13,6 +13,13 @@ from luthier.core.errors import LuthierError
 if TYPE_CHECKING:
     from luthier.sweeps.client import State
 
+_SAID = {
+    "PAUSED": "is paused: those of its runs that have started go on",
+    "RUNNING": "goes on",
+    "FINISHED": "is stopped: those of its runs that have started come to their ends",
+    "CANCELED": "is canceled: its runs end now",
+}
+
 
 @click.command(short_help="Make a sweep, pause it, let it go on, end it.")
 @click.argument("config")
@@ -44,4 +51,4 @@ def sweep(
             client.set_sweep(found, state)
     except LuthierError as error:
         raise Refused(str(error)) from error
-    sys.stderr.write(f"luthier: sweep {found} is to be {state}\n")
+    sys.stderr.write(f"luthier: sweep {found} {_SAID[state]}\n")

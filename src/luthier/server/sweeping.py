@@ -28,6 +28,7 @@ LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 RUNNING, PAUSED, FINISHED, CANCELED = "RUNNING", "PAUSED", "FINISHED", "CANCELED"
 STATES = (RUNNING, PAUSED, FINISHED, CANCELED)
 UNSORTED = "uncategorized"  # the project of what names none, as W&B calls it
+_DONE = {RUNNING: "resumed", PAUSED: "paused", FINISHED: "stopped", CANCELED: "canceled"}  # in people's words
 
 
 def create(
@@ -109,9 +110,11 @@ def change_state(connection: Connection, roster: Roster, sweep: str, wanted: str
     hosted = roster.of(connection, sweep)
     state = connection.execute(sa.select(sweeps.c.state).where(sweeps.c.id == sweep)).scalar_one()
     if wanted == PAUSED and state in ENDED:
-        raise BadArgument("state", wanted, f"RUNNING: the sweep is {state}")
+        raise BadArgument("state", wanted, "RUNNING", f"the sweep is {state}")
     experiment = hosted.engine.experiment
-    connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(wanted=wanted, reason=f"{wanted} by {by}"))
+    connection.execute(
+        sa.update(sweeps).where(sweeps.c.id == sweep).values(wanted=wanted, reason=f"{_DONE[wanted]} by {by}")
+    )
     was, hosted.wanted = hosted.wanted, wanted
     if wanted == CANCELED:
         hosted.handle(ev.StopRequested(f"cancelled by {by}"))
