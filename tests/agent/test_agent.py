@@ -496,6 +496,10 @@ def test_at_the_end_it_tells_what_came_of_the_sweep(serve, capsys):
     assert first == f"sweep {SWEEP} at {server.url}: RUNNING"
     assert counts == f"sweep {SWEEP} has 1 failed, 3 finished: {server.url}/sweeps/{SWEEP}"
     assert best == "best so far: run-2, loss=0.25 with lr=0.1"
+    server.files[f"sweeps/{SWEEP}"] = json.dumps({**known, "metric": "los", "best_run": None}).encode()
+    server.add("r2")
+    assert agent(SWEEP, quiet=True).code == 0
+    assert "no run has reported los, the metric of the sweep" in capsys.readouterr().err, "and that is no small thing"
 
 
 # -- what is not as it should be ---------------------------------------------------------------------------------------

@@ -75,6 +75,8 @@ class Telling:
             self._say(
                 f"best so far: {run.get('name') or run['id']}, {sweep['metric']}={_value(sweep['best_value'])}{given}"
             )
+        elif sweep.get("metric") and (sweep.get("counts") or {}).get("finished"):
+            self.note(f"no run has reported {sweep['metric']}, the metric of the sweep: is that its name?")
 
     def ended(self, ended: Ended) -> None:
         """The agent leaves."""

@@ -135,7 +135,8 @@ class _Words:
 
     def _program(self) -> str:
         if not self.program:
-            raise BadArgument("program", self.program, "the script that trains", "the command has ${program} in it")
+            wanted = "the script that trains (or the agent a function)"
+            raise BadArgument("program", self.program, wanted, "the command has ${program} in it")
         return self.program
 
     def _args_json(self) -> str:
