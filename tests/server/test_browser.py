@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +20,7 @@ from luthier.server.schema import migrate
 from tests.server.browsing import application, chromium, serving
 from tests.server.seeded import EVIL, T0, Seeded, text
 
+DEMO = Path(__file__).parents[2] / "examples" / "sweep" / "demo.py"
 SWEEP, BIG, WIDE = "fm923t32", "big00000", "wide0000"
 PATHS = ("/", "/projects/digits", f"/sweeps/{SWEEP}", f"/runs/{SWEEP}-5", "/runs/long",
          f"/compare?runs={SWEEP}-0,{SWEEP}-1", "/sweeps/empty000", f"/sweeps/{WIDE}", f"/runs/{WIDE}-0")  # fmt: skip
@@ -282,11 +285,12 @@ def test_theme_is_kept(page, browser, world):
     other.close()
 
 
-def test_the_demo_takes_its_pictures(world, tmp_path, capsys):
-    _, address, _ = world
-    runpy.run_path("examples/sweep/demo.py")["shoot"](address, WIDE, tmp_path)
+def test_the_demo_takes_its_pictures(world, tmp_path):
+    code = f"import pathlib, runpy; shoot = runpy.run_path({str(DEMO)!r})['shoot']; "
+    code += f"shoot({world[1]!r}, {WIDE!r}, pathlib.Path({str(tmp_path)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    assert "Pictures of its pages" in done.stdout, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["projects.png", "run.png", "sweep.png"]
-    assert "Pictures of its pages" in capsys.readouterr().out
 
 
 def test_keyboard_finds_the_content_first(page):
