@@ -51,6 +51,7 @@ class Service:
         self.roster = Roster(self.bells.ring)
         self.writer = Writer(engine, self.roster, harmless=(NotThere, Unreadable))
         self._known: dict[str, tuple[str, float]] = {}  # agents' sweeps and leases, which never change
+        self._warming: dict[str, asyncio.Future[None]] = {}  # sweeps that are being read
         self._started = time.time()
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._watching, name="luthier-leases", daemon=True)
@@ -78,6 +79,8 @@ class Service:
 
         A sweep whose policy raises twice on the same stimulus ends there: it cannot be decided any more.
         """
+        if sweep and self.roster.is_cold(sweep):
+            await self._warmed(sweep)
         try:
             return await asyncio.wrap_future(self.writer.submit(work, sweep))
         except PolicyError:
@@ -88,6 +91,22 @@ class Service:
                 reason = f"{error}"
                 await asyncio.wrap_future(self.writer.submit(lambda c: _fail(c, sweep, reason), sweep))
                 raise
+
+    async def _warmed(self, sweep: str) -> None:
+        """Have *sweep* read into memory, once for all who wait for it, while the writer serves others."""
+        reading_it = self._warming.get(sweep)
+        if reading_it is None:
+            reading_it = asyncio.get_running_loop().run_in_executor(None, self._warm, sweep)
+            self._warming[sweep] = reading_it
+            reading_it.add_done_callback(lambda _done: self._warming.pop(sweep, None))
+        await asyncio.shield(reading_it)
+
+    def _warm(self, sweep: str) -> None:
+        try:
+            with reading(self.engine) as connection:
+                self.roster.warm(connection, sweep)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the writer meets it, too, and tells who asked)
+            log.debug("sweep %s could not be read beforehand: %s", sweep, error)
 
     async def exchange(self, agent: str, told: Exchange) -> Reply:
         """Take what *agent* tells; answer at once, or when there are orders, or after the time that it gives."""
