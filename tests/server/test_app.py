@@ -177,6 +177,20 @@ def test_a_sweep_is_paused_goes_on_and_is_deleted(client):
     assert client.post(f"/api/v1/agents/{agent}/exchange", json={}).status_code == 404
 
 
+def test_a_slow_disk_keeps_no_other_request_waiting(tmp_path, monkeypatch):
+    from luthier.server import shelf
+
+    loops = []
+    monkeypatch.setattr(shelf.os, "fsync", lambda _file: loops.append(asyncio._get_running_loop()))
+
+    async def chunks():
+        yield b"x"
+
+    stored = asyncio.run(shelf.Shelf(tmp_path).put(chunks()))
+    assert shelf.Shelf(tmp_path).place(stored.sha256).read_bytes() == b"x"
+    assert loops == [None], "the event loop waited for the disk"
+
+
 def test_files_are_kept_under_their_names(client):
     sweep = made(client)
     (order,) = talk(client, joined(client, sweep))["orders"]

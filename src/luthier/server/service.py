@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LONGEST_WAIT_S = 25.0  # proxies end what is silent for longer
+JUMP_S = 1.0  # by more than that clocks are set, not slewed
 LOOK_S = 0.5  # how often to look for what other servers did
 log = logging.getLogger("luthier.server")
 
@@ -53,6 +54,7 @@ class Service:
         self._known: dict[str, tuple[str, float]] = {}  # agents' sweeps and leases, which never change
         self._warming: dict[str, asyncio.Future[None]] = {}  # sweeps that are being read
         self._started = time.time()
+        self._ahead = self._started - time.monotonic()
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._watching, name="luthier-leases", daemon=True)
         self._watch.start()
@@ -154,6 +156,7 @@ class Service:
         """See what time brings: leases that are over, and what other servers appended."""
         while not self._closing.wait(min(LOOK_S, self.lease_s / 5)):
             try:
+                self._mind_the_clock()
                 self._look()
                 self._expire(time.time())
                 for sweep in self.roster.budgets():
@@ -162,6 +165,14 @@ class Service:
                 return
             except Exception:
                 log.exception("leases could not be looked at; once more in %g s", LOOK_S)
+
+    def _mind_the_clock(self) -> None:
+        """Count every lease anew where the clock was set, or the machine slept: the agents were not silent."""
+        ahead = time.time() - time.monotonic()
+        if ahead - self._ahead > JUMP_S:
+            log.warning("the clock went %.0f s forward: every lease counts from now on", ahead - self._ahead)
+            self._started = time.time()
+        self._ahead = ahead
 
     def _decide(self, work: Callable[[Connection], None], sweep: str) -> None:
         """Do what time brings to *sweep*, as :meth:`write` does; whatever it raises keeps no other sweep waiting."""
