@@ -175,6 +175,7 @@ class Loop:
             if leaving and leaving_since is None:
                 leaving_since = time.monotonic()
                 courier.leave()
+                place.uploads.hurry()
                 self._halt_all(signals.reason or courier.exit, self._settings.grace_s)
             if signals.insisted:
                 return self._over(signals, courier)
