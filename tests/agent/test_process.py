@@ -58,6 +58,19 @@ def test_ctrl_c_gives_back_and_leaves(serve, start):
     assert "interrupted" in err and "1 given back" in err and "Traceback" not in err
 
 
+def test_ctrl_c_waits_for_no_checkpoint_that_the_server_cannot_take(serve, start):
+    log = "luthier.log({'loss': 1}, checkpoint=tempfile.mkdtemp())"
+    server = serve(*python(f"import luthier, tempfile, time\n{log}\nprint('there')\ntime.sleep(60)"))
+    server.refuse_files = (500, "the disk is full")
+    known = server.add("r1")
+    agent = start()
+    server.until(lambda: known.lines)
+    agent.send_signal(signal.SIGINT)
+    _, err = agent.communicate(timeout=20)
+    assert agent.returncode == 130 and known.state == "left" and "Traceback" not in err
+    assert known.rows == [{"loss": 1}] and any("the disk is full" in text for text in known.lines)
+
+
 def test_ctrl_c_twice_does_not_wait(serve, start):
     code = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(os.getpid()); time.sleep(60)"
     server = serve(*python(code))

@@ -188,6 +188,20 @@ def test_a_sweep_is_paused_goes_on_and_is_deleted(client):
     assert client.post(f"/api/v1/agents/{agent}/exchange", json={}).status_code == 404
 
 
+def test_a_slow_disk_keeps_no_other_request_waiting(tmp_path, monkeypatch):
+    from luthier.server import shelf
+
+    loops = []
+    monkeypatch.setattr(shelf.os, "fsync", lambda _file: loops.append(asyncio._get_running_loop()))
+
+    async def chunks():
+        yield b"x"
+
+    stored = asyncio.run(shelf.Shelf(tmp_path).put(chunks()))
+    assert shelf.Shelf(tmp_path).place(stored.sha256).read_bytes() == b"x"
+    assert loops == [None], "the event loop waited for the disk"
+
+
 def test_files_are_kept_under_their_names(client):
     sweep = made(client)
     (order,) = talk(client, joined(client, sweep))["orders"]
@@ -446,3 +460,34 @@ def test_every_change_by_a_person_is_in_the_audit(client):
     paths = client.get("/openapi.json").json()["paths"]
     there = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} | {"POST /logout"}
     assert {name for name in there if not name.startswith("GET ")} == changes.keys() | NOT_AUDITED.keys()
+
+
+def test_a_long_log_is_read_once_and_beside_the_writer(database_url, tmp_path, monkeypatch):
+    from luthier.server import log, roster
+
+    files = tmp_path / "files"
+    with TestClient(create_app(database_url, files=files), base_url="http://127.0.0.1") as client:
+        sweep = made(client)
+        agents = [joined(client, sweep) for _ in range(3)]
+        (order,) = talk(client, agents[0])["orders"]
+    monkeypatch.setattr(roster, "LONG", 1)
+    read, real = [], log.read
+
+    def reading(connection, sweep, after=0):
+        time.sleep(0.1)
+        for record in real(connection, sweep, after):
+            read.append((threading.current_thread().name, record.first))
+            yield record
+
+    monkeypatch.setattr(log, "read", reading)
+    with TestClient(create_app(database_url, files=files), base_url="http://127.0.0.1") as client:
+        threads = [threading.Thread(target=talk, args=(client, agent)) for agent in agents]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        (again,) = talk(client, agents[0])["orders"]
+        assert again["run"] == order["run"]
+        assert talk(client, agents[0], holding=[{"run": order["run"], "attempt": 1}])["orders"] == []
+    assert read and "luthier-writer" not in {name for name, _ in read}
+    assert len({first for _, first in read}) == len(read), "it was read more than once"

@@ -454,3 +454,42 @@ def test_a_scheduler_that_raises_when_an_agent_is_lost_keeps_no_other_sweep_wait
             assert set(connection.execute(sa.select(sweeps.c.state)).scalars()) == {"FAILED", "RUNNING"}
     finally:
         service.close()
+
+
+def test_a_clock_that_jumps_costs_no_agent_its_runs(engine, tmp_path, monkeypatch):
+    from luthier.server import service as under_test
+
+    class Clock:
+        now = passed = 1000.0
+
+        def time(self):
+            return self.now
+
+        def monotonic(self):
+            return self.passed
+
+        def go(self, passed, jump=0.0):
+            self.passed += passed
+            self.now += passed + jump
+
+    clock = Clock()
+    monkeypatch.setattr(under_test, "time", clock)
+    monkeypatch.setattr(under_test.Service, "_watching", lambda self: None)
+    service = under_test.Service(engine, tmp_path, lease_s=10.0)
+
+    def left():
+        service._mind_the_clock()
+        service._expire(clock.time())
+        with engine.connect() as connection:
+            return connection.execute(sa.select(agents.c.state)).scalars().one()
+
+    try:
+        begin_with_an_agent(service, read(RANDOM))
+        clock.go(0.5, jump=3600.0)
+        assert left() == "here"
+        clock.go(9.0)
+        assert left() == "here"
+        clock.go(2.0)
+        assert left() == "lost"
+    finally:
+        service.close()

@@ -175,6 +175,7 @@ class Loop:
             if leaving and leaving_since is None:
                 leaving_since = time.monotonic()
                 courier.leave()
+                place.uploads.hurry()
                 if signals.reason and any(job.alive for job in self._jobs.values()):
                     self._telling.leaving(signals.reason)
                 self._halt_all(signals.reason or courier.exit, self._settings.grace_s)

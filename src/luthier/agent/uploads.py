@@ -47,6 +47,7 @@ class Uploads:
         self._client = client
         self._queue: queue.SimpleQueue[Upload | None] = queue.SimpleQueue()
         self._ended = threading.Event()
+        self._hurried = threading.Event()  # nothing that fails is tried again
         self._thread: threading.Thread | None = None
 
     def add(self, upload: Upload) -> None:
@@ -56,9 +57,14 @@ class Uploads:
             self._thread.start()
         self._queue.put(upload)
 
+    def hurry(self) -> None:
+        """Bring what is left, but try nothing again that fails: the agent is to end."""
+        self._hurried.set()
+
     def close(self) -> None:
         """Give up what is left."""
         self._ended.set()
+        self._hurried.set()
         self._queue.put(None)
 
     def _work(self) -> None:
@@ -71,11 +77,12 @@ class Uploads:
             try:
                 self._client.put_file(upload.outbox.run, upload.path, upload.source)
             except ServerError as error:
-                if not isinstance(error, ServerAway) and error.status < _MANY and error.status not in _BUSY:
+                passing = isinstance(error, ServerAway) or error.status >= _MANY or error.status in _BUSY
+                if not passing or self._hurried.is_set():
                     self._fail(upload, str(error))
                     break
                 failures += 1
-                self._ended.wait(_BACKOFF.delay(failures, random.random()))  # noqa: S311
+                self._hurried.wait(_BACKOFF.delay(failures, random.random()))  # noqa: S311
             except OSError as error:
                 self._fail(upload, str(error))
                 break

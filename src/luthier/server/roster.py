@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _FIND = sa.select(sweeps).where(sweeps.c.id == sa.bindparam("sweep")).with_for_update()
+LONG = 2000  # events that are read in some hundredths of a second
 KEPT = 200  # sweeps in memory at most; those not asked for longest go first
 
 
@@ -38,6 +39,7 @@ class Roster:
     def __init__(self, wake: Callable[[Collection[str]], None]) -> None:
         self._wake = wake
         self._kept: OrderedDict[str, Hosted] = OrderedDict()
+        self._warm: dict[str, Hosted] = {}  # read beside the writer, and not asked for yet
         self._touched: dict[str, Hosted] = {}  # in this transaction: they hold their sweep's row
         self._due: dict[str, tuple[Hosted, float]] = {}
         self._rung: set[str] = set()
@@ -58,7 +60,7 @@ class Roster:
             raise BadArgument("sweep", sweep, "a sweep: this is an experiment, which the process that made it runs")
         hosted = self._kept.get(sweep)
         if hosted is None:
-            hosted = Hosted(sweep, row.project_id, Plan(read(row.config), sweep, row.seed))
+            hosted = self._warm.pop(sweep, None) or _hosted(row)
             known = sa.select(agents.c.id, agents.c.resources, agents.c.count.label("most")).where(
                 agents.c.sweep_id == sweep
             )
@@ -72,6 +74,19 @@ class Roster:
         self._kept.move_to_end(sweep)
         return hosted
 
+    def is_cold(self, sweep: str) -> bool:
+        """Return whether *sweep* is not in memory; any thread may ask."""
+        return sweep not in self._kept and sweep not in self._warm
+
+    def warm(self, connection: Connection, sweep: str) -> None:
+        """Read a long log before the writer needs it, so that nobody waits for that but who asked; in any thread."""
+        row = connection.execute(sa.select(sweeps).where(sweeps.c.id == sweep)).one_or_none()
+        if row is None or row.kind != "sweep" or row.state == folding.FAILED or row.length < LONG:
+            return
+        hosted = _hosted(row)
+        hosted.catch_up(connection)
+        self._warm[sweep] = hosted
+
     def put(self, hosted: Hosted) -> None:
         """Take in a sweep that was just made; its row is written in this transaction."""
         self._kept[hosted.id] = self._touched[hosted.id] = hosted
@@ -79,6 +94,7 @@ class Roster:
     def forget(self, sweep: str) -> None:
         """Let go of a sweep that is deleted in this transaction."""
         self._kept.pop(sweep, None)
+        self._warm.pop(sweep, None)
         self._touched.pop(sweep, None)
         self._due.pop(sweep, None)
 
@@ -148,3 +164,7 @@ class Roster:
         self._touched.clear()
         self._due.clear()
         self._rung.clear()
+
+
+def _hosted(row: Any) -> Hosted:
+    return Hosted(row.id, row.project_id, Plan(read(row.config), row.id, row.seed))

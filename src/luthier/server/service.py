@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LONGEST_WAIT_S = 25.0  # proxies end what is silent for longer
+JUMP_S = 1.0  # by more than that clocks are set, not slewed
 LOOK_S = 0.5  # how often to look for what other servers did
 log = logging.getLogger("luthier.server")
 
@@ -51,7 +52,9 @@ class Service:
         self.roster = Roster(self.bells.ring)
         self.writer = Writer(engine, self.roster, harmless=(NotThere, Unreadable))
         self._known: dict[str, tuple[str, float]] = {}  # agents' sweeps and leases, which never change
+        self._warming: dict[str, asyncio.Future[None]] = {}  # sweeps that are being read
         self._started = time.time()
+        self._ahead = self._started - time.monotonic()
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._watching, name="luthier-leases", daemon=True)
         self._watch.start()
@@ -78,6 +81,8 @@ class Service:
 
         A sweep whose policy raises twice on the same stimulus ends there: it cannot be decided any more.
         """
+        if sweep and self.roster.is_cold(sweep):
+            await self._warmed(sweep)
         try:
             return await asyncio.wrap_future(self.writer.submit(work, sweep))
         except PolicyError:
@@ -88,6 +93,22 @@ class Service:
                 reason = f"{error}"
                 await asyncio.wrap_future(self.writer.submit(lambda c: _fail(c, sweep, reason), sweep))
                 raise
+
+    async def _warmed(self, sweep: str) -> None:
+        """Have *sweep* read into memory, once for all who wait for it, while the writer serves others."""
+        reading_it = self._warming.get(sweep)
+        if reading_it is None:
+            reading_it = asyncio.get_running_loop().run_in_executor(None, self._warm, sweep)
+            self._warming[sweep] = reading_it
+            reading_it.add_done_callback(lambda _done: self._warming.pop(sweep, None))
+        await asyncio.shield(reading_it)
+
+    def _warm(self, sweep: str) -> None:
+        try:
+            with reading(self.engine) as connection:
+                self.roster.warm(connection, sweep)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the writer meets it, too, and tells who asked)
+            log.debug("sweep %s could not be read beforehand: %s", sweep, error)
 
     async def exchange(self, agent: str, told: Exchange) -> Reply:
         """Take what *agent* tells; answer at once, or when there are orders, or after the time that it gives."""
@@ -135,6 +156,7 @@ class Service:
         """See what time brings: leases that are over, and what other servers appended."""
         while not self._closing.wait(min(LOOK_S, self.lease_s / 5)):
             try:
+                self._mind_the_clock()
                 self._look()
                 self._expire(time.time())
                 for sweep in self.roster.budgets():
@@ -143,6 +165,14 @@ class Service:
                 return
             except Exception:
                 log.exception("leases could not be looked at; once more in %g s", LOOK_S)
+
+    def _mind_the_clock(self) -> None:
+        """Count every lease anew where the clock was set, or the machine slept: the agents were not silent."""
+        ahead = time.time() - time.monotonic()
+        if ahead - self._ahead > JUMP_S:
+            log.warning("the clock went %.0f s forward: every lease counts from now on", ahead - self._ahead)
+            self._started = time.time()
+        self._ahead = ahead
 
     def _decide(self, work: Callable[[Connection], None], sweep: str) -> None:
         """Do what time brings to *sweep*, as :meth:`write` does; whatever it raises keeps no other sweep waiting."""

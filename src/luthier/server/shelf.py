@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import tempfile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from luthier.core.errors import BadArgument
 
@@ -50,8 +51,7 @@ class Shelf:
                     file.write(chunk)
                     digest.update(chunk)
                     size += len(chunk)
-                file.flush()
-                os.fsync(file.fileno())
+                await asyncio.to_thread(_settle, file)  # a slow disk is to keep nobody else waiting
             place = self.place(digest.hexdigest())
             place.parent.mkdir(exist_ok=True, mode=0o700)
             os.replace(path, place)
@@ -63,6 +63,11 @@ class Shelf:
     def place(self, sha256: str) -> Path:
         """Return where bytes of that digest lie."""
         return self._directory / sha256[:2] / sha256
+
+
+def _settle(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def checked(path: str) -> str:
