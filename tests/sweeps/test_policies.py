@@ -58,7 +58,7 @@ def test_names_are_those_of_the_library():
     assert SEARCHER_NAMES.keys() == SEARCH_ALGS.keys()
     for name, meant in SEARCHER_NAMES.items():
         assert SEARCH_ALG_IMPORT[name]() is SEARCH_ALG_IMPORT[meant]()
-    known = luthier.tune.schedulers._BY_NAME
+    known = luthier.tune.schedulers.NAMES
     assert {name: known[meant] for name, meant in SCHEDULER_NAMES.items()} == known
 
 

@@ -23,7 +23,7 @@ from luthier.sweeps.published import definition
 from luthier.sweeps.read import read
 from luthier.sweeps.spec import COMMAND, Named, SweepSpec
 from luthier.sweeps.yaml_form import BAYES, BLIND
-from luthier.tune.schedulers import _BY_NAME
+from luthier.tune.schedulers import NAMES
 from luthier.tune.searching import SEARCH_ALGS, create_searcher
 
 FILES = sorted((Path(__file__).parent / "files").glob("*.yaml"))
@@ -53,7 +53,7 @@ def test_each_key_says_what_it_is_for():
 
 def test_the_schema_knows_the_names_of_tune():
     assert definition("search_name")["enum"] == sorted(SEARCH_ALGS)
-    assert definition("scheduler_name")["enum"] == sorted(_BY_NAME)
+    assert definition("scheduler_name")["enum"] == sorted(NAMES)
     assert set(definition("sweep")["properties"]["method"]["enum"]) == {
         *SEARCH_ALGS,
         "grid",
