@@ -140,7 +140,8 @@ def test_a_sweep_is_not_made_in_another_project(world):
     for project in ("theirs", "a-new-one"):
         for wish in ({"config": config, "project": project}, {"config": f"project: {project}\n{config}"}):
             assert client.post("/api/v1/sweeps", json=wish, headers=headers).status_code == 404
-    assert client.post("/api/v1/sweeps", json={"config": config}, headers=headers).status_code == 404
+    made_at_home = client.post("/api/v1/sweeps", json={"config": config}, headers=headers)  # where the key belongs
+    assert (made_at_home.status_code, made_at_home.json()["project"]) == (201, "mine")
     assert client.post("/api/v1/sweeps", json={"config": config, "project": "mine"}, headers=headers).status_code == 201
     names = {row["name"] for row in client.get("/api/v1/projects", headers=bearer(made["read", None])).json()}
     assert names == {"mine", "theirs"}
