@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from benchmarks.measure import ROOT, environment, scratch
+from benchmarks import ROOT
+from benchmarks.measure import environment, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

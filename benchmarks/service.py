@@ -11,7 +11,8 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.measure import ROOT, Figures, environment, rounded
+from benchmarks import ROOT
+from benchmarks.measure import Figures, environment, rounded
 from benchmarks.served import DATABASES, Served, has, served
 from benchmarks.target import Target
 

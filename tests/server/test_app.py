@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from typing import Any
@@ -192,7 +193,7 @@ def test_a_slow_disk_keeps_no_other_request_waiting(tmp_path, monkeypatch):
     from luthier.server import shelf
 
     loops = []
-    monkeypatch.setattr(shelf.os, "fsync", lambda _file: loops.append(asyncio._get_running_loop()))
+    monkeypatch.setattr(os, "fsync", lambda _file: loops.append(asyncio._get_running_loop()))
 
     async def chunks():
         yield b"x"
