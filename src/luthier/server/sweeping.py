@@ -175,6 +175,8 @@ def stop_run(connection: Connection, roster: Roster, run: str, now: float, by: s
     Raises:
         NotThere: there is no such run.
     """
+    if _alone(connection, run, "stopping", ("running",)):
+        return
     hosted = _of_run(connection, roster, run)
     stopping = hosted.engine.experiment.stopping
     hosted.handle(ev.Reopened(ended=(TrialId(run),), stopping=stopping, note=f"stopped by {by}"))
@@ -203,6 +205,8 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
     Raises:
         NotThere: there is no such run.
     """
+    if _alone(connection, run, DELETED):
+        return
     hosted = _of_run(connection, roster, run)
     if _is_deleted(connection, run):  # its place was taken then
         return
@@ -218,6 +222,16 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
 def _is_deleted(connection: Connection, run: str) -> bool:
     state: str = connection.execute(sa.select(runs.c.state).where(runs.c.id == run)).scalar_one()
     return state == DELETED
+
+
+def _alone(connection: Connection, run: str, state: str, before: tuple[str, ...] = ()) -> bool:
+    """Return whether *run* is of no sweep; then it comes to *state*, if it was in one of those *before* it."""
+    alone = (runs.c.id == run, runs.c.sweep_id.is_(None))
+    if connection.execute(sa.select(runs.c.id).where(*alone)).scalar() is None:
+        return False
+    since = (runs.c.state.in_(before),) if before else ()
+    connection.execute(sa.update(runs).where(*alone, *since).values(state=state))
+    return True
 
 
 def _of_run(connection: Connection, roster: Roster, run: str) -> Hosted:

@@ -1,0 +1,34 @@
+"""Which operation of W&B's client is answered by what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from luthier.server.wandb import buckets, uploads, viewer
+from luthier.server.wandb.asked import Asked
+
+
+class Operation(NamedTuple):
+    """What answers an operation.
+
+    Attributes:
+        told: what its variables are.
+        answer: makes the answer.
+        writes: whether it changes something.
+    """
+
+    told: type[Any]
+    answer: Callable[[Asked, Any], dict[str, Any]]
+    writes: bool = False
+
+
+OPERATIONS: dict[str, Operation] = {
+    "Viewer": Operation(viewer.Nothing, viewer.viewer),
+    "GetViewer": Operation(viewer.Nothing, viewer.viewer),
+    "ServerFeaturesQuery": Operation(viewer.Nothing, viewer.features),
+    "OrganizationCoreWeaveOrganizationID": Operation(viewer.Nothing, viewer.organization),
+    "UpsertBucket": Operation(buckets.UpsertBucket, buckets.upsert, writes=True),
+    "RunResumeStatus": Operation(buckets.RunResumeStatus, buckets.resume_status),
+    "CreateRunFiles": Operation(uploads.CreateRunFiles, uploads.create_files, writes=True),
+}
