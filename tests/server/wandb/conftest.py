@@ -31,6 +31,7 @@ class Place:
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.url, self.port = directory, "", 0
+        self.started: list[subprocess.Popen[str]] = []
         self.database = f"sqlite:///{directory}/server.db"
         self.key = self.made_key("write", None)
 
@@ -73,7 +74,7 @@ class Place:
         }
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.directory,
             env={**self.environment, **environment},
@@ -82,6 +83,16 @@ class Place:
             stdin=subprocess.DEVNULL,
             text=True,
         )
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what is still there."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            if not process.stdout.closed:
+                print(process.communicate()[0])
 
     def script(self, text: str, *arguments: str, **environment: str) -> str:
         """Run a script of that *text* to its end, and return what it printed."""
@@ -131,3 +142,4 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
     with made.serving():
         yield made
+        made.close()

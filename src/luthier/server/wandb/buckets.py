@@ -14,7 +14,7 @@ from luthier.server.tables import history, projects, runs
 from luthier.server.texts import text, value
 from luthier.server.wandb import plain
 from luthier.server.wandb.asked import Asked, Refused
-from luthier.server.wandb.naming import Found, find, name_of
+from luthier.server.wandb.naming import Found, find, find_of_sweep, name_of
 from luthier.server.wandb.values import OWN, dumped, loaded, mapping, unwrapped, wrapped
 
 if TYPE_CHECKING:
@@ -80,6 +80,10 @@ def _found(connection: Connection, asked: Asked, told: UpsertBucket, now: float)
             raise HTTPException(404, "Not Found")
         asked.allow(row.project_id, Role.WRITE)
         return Found(row, row.attempt), False
+    found = find_of_sweep(connection, told.name) if told.sweep else None
+    if found is not None:
+        asked.allow(found.row.project_id, Role.WRITE)
+        return found, False
     project = asked.made_project(connection, told.project, now)
     found = find(connection, project, told.name)
     if found is not None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from luthier.core.errors import BadArgument
 from luthier.server.tables import runs
 
-_AGAIN = re.compile(r"(.+)-([1-9][0-9]{0,5})")
+_OF_SWEEP = re.compile(r"([0-9a-z]{8}_[0-9]{5,12})(?:-([1-9][0-9]{0,5}))?")
 _ODD = re.compile(r"[:;,#?/\\%\s\x00-\x1f]")
 LONGEST = 128
 
@@ -33,6 +33,16 @@ def called(run: str, attempt: int) -> str:
 def name_of(row: Any) -> str:
     """Return what W&B's client calls the run of the table's *row*."""
     return called(row.id, row.attempt if row.sweep_id is not None else 1)
+
+
+def parsed(name: str) -> tuple[str, int] | None:
+    """Return which attempt of which run of a sweep is called *name*; None if it is the name of none.
+
+    >>> parsed("fm923t32_00007-2"), parsed("fm923t32_00007"), parsed("mine")
+    (('fm923t32_00007', 2), ('fm923t32_00007', 1), None)
+    """
+    found = _OF_SWEEP.fullmatch(name)
+    return None if found is None else (found[1], int(found[2] or 1))
 
 
 class Found(NamedTuple):
@@ -56,12 +66,21 @@ def find(connection: sa.Connection, project: int, name: str) -> Found | None:
         row = connection.execute(sa.select(runs).where(runs.c.id == chosen, ours)).one_or_none()
         if row is not None:
             return Found(row, 1)
-    again = _AGAIN.fullmatch(name)
-    if again is None:
+    found = find_of_sweep(connection, name)
+    return found if found is not None and found.row.project_id == project else None
+
+
+def find_of_sweep(connection: sa.Connection, name: str) -> Found | None:
+    """Return the run of a sweep that the client calls *name*, in whichever project; None if there is none.
+
+    An agent that was given nothing but the sweep's id does not tell its runs which project that is of.
+    """
+    known = parsed(name)
+    if known is None:
         return None
-    query = sa.select(runs).where(runs.c.id == again[1], ours, runs.c.sweep_id.is_not(None))
+    query = sa.select(runs).where(runs.c.id == known[0], runs.c.sweep_id.is_not(None))
     row = connection.execute(query).one_or_none()
-    return None if row is None else Found(row, int(again[2]))
+    return None if row is None else Found(row, known[1])
 
 
 def free_id(connection: sa.Connection, project: int, name: str) -> str:

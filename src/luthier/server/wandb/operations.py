@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from luthier.server.wandb import buckets, uploads, viewer
+from luthier.server.wandb import agents, buckets, sweeps, uploads, viewer
 from luthier.server.wandb.asked import Asked
 
 
@@ -31,4 +31,12 @@ OPERATIONS: dict[str, Operation] = {
     "UpsertBucket": Operation(buckets.UpsertBucket, buckets.upsert, writes=True),
     "RunResumeStatus": Operation(buckets.RunResumeStatus, buckets.resume_status),
     "CreateRunFiles": Operation(uploads.CreateRunFiles, uploads.create_files, writes=True),
+    "UpsertSweep": Operation(sweeps.UpsertSweep, sweeps.upsert, writes=True),
+    "UpsertSweepState": Operation(sweeps.State, sweeps.steer, writes=True),
+    "SweepWithRuns": Operation(sweeps.OneSweep, sweeps.with_runs),
+    "GetSweepState": Operation(sweeps.OneSweep, sweeps.state),
+    "GetSweep": Operation(sweeps.OneSweep, sweeps.state),
+    "GetSweepLegacy": Operation(sweeps.OneSweep, sweeps.state),
+    "CreateAgent": Operation(agents.CreateAgent, agents.create, writes=True),
+    "Heartbeat": Operation(agents.Heartbeat, agents.heartbeat, writes=True),
 }

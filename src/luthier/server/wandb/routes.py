@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ ENTITY = "luthier"
 OPEN_PATHS = r"/wandb/uploads/[^/]+"
 READS_BY_POST = r"/graphql"  # which sees to it itself who may write
 LARGER = (("PUT", OPEN_PATHS, 5 << 30), ("POST", r"/files/[^/]+/[^/]+/[^/]+/file_stream", 24 << 20))
+_NAMED = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 log = logging.getLogger("luthier.server")
 
 
@@ -41,7 +43,14 @@ class Question(msgspec.Struct, rename="camel"):
     """The body of a request to GraphQL."""
 
     operation_name: str | None = None
+    query: str = ""
     variables: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The operation's name: that one says it, or the query's text does."""
+        found = _NAMED.search(self.query)
+        return self.operation_name or ("" if found is None else found[1])
 
 
 _QUESTION = msgspec.json.Decoder(Question)
@@ -96,7 +105,7 @@ def _answer(asked: Asked, body: bytes) -> Response:
         question = _QUESTION.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadArgument("body", "what was sent", "a query of GraphQL", str(error)) from error
-    name = question.operation_name or ""
+    name = question.name
     operation = OPERATIONS.get(name)
     if operation is None:
         log.info("W&B's client asked for %.80r, which is not here", name)
