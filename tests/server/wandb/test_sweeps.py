@@ -136,7 +136,9 @@ def test_hyperband_stops_what_is_worse(place):
     printed = place.script(EARLY)
     told, runs = runs_of(place, printed.partition("SWEEP ")[2].split()[0])
     assert told["state"] == "FINISHED"
-    assert [run["state"] for run in runs] == ["finished", "finished", "killed"], printed  # of two, both are the best half
+    assert [run["state"] for run in runs] == ["finished", "finished", "killed"], (
+        printed
+    )  # of two, both are the best half
     assert 0 < len(runs[2]["sampledHistory"][0]) < 150
     assert "hyperband" in place.get(f"/runs/{runs[2]['name']}")["reason"].lower()
 
