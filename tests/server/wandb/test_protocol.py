@@ -80,7 +80,7 @@ def test_a_command_that_was_lost_comes_again_and_is_given_up_in_the_end(client):
 
 def test_an_agent_that_goes_after_its_last_run_takes_none_with_it(client):
     """``--count 1``: it says nothing; the second run goes to whom it may concern, at once."""
-    sweep = client.sweep()
+    sweep, agent = client.sweep(), ""
     for number in range(2):
         agent = client.agent(sweep)
         (command,) = client.beat(agent)

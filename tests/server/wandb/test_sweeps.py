@@ -30,6 +30,7 @@ stopping = AsyncHyperBandScheduler(metric="loss", mode="min", max_t=3)
 sweep = wandb.sweep(tune.run("train.py", search_alg=search, scheduler=stopping, num_samples=2), project="built")
 wandb.agent(sweep, function=train)
 print("SWEEP", sweep)
+print("BEST", wandb.Api().sweep(f"luthier/built/{sweep}").best_run().summary["loss"])
 """
 
 
@@ -47,6 +48,8 @@ def test_a_sweep_built_in_python_is_run_by_an_agent_that_calls_a_function(place)
     told, runs = runs_of(place, printed.partition("SWEEP ")[2].split()[0])
     assert (told["state"], told["method"], len(runs)) == ("FINISHED", "hyperopt", 2)
     assert f"{place.url}/luthier/built/sweeps/{told['id']}" in printed
+    best = min(run["config"]["lr"] for run in runs) * 10 + 2
+    assert float(printed.partition("BEST ")[2].split()[0]) == best
     for run in runs:
         assert (run["state"], run["exitcode"]) == ("finished", 0)
         assert 1 <= run["config"]["lr"] <= 2

@@ -11,6 +11,8 @@ import msgspec
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from sqlalchemy.exc import SQLAlchemyError
 
 from luthier.core.errors import BadArgument, LuthierError
 from luthier.server.auth.caller import Role
@@ -32,9 +34,10 @@ if TYPE_CHECKING:
     from luthier.server.service import Service
 
 ENTITY = "luthier"
-OPEN_PATHS = r"/wandb/uploads/[^/]+"
+UPLOADS = r"/wandb/uploads/[^/]+"
+OPEN_PATHS = UPLOADS + r"|/wandb/downloads/[^/]+"
 READS_BY_POST = r"/graphql"  # which sees to it itself who may write
-LARGER = (("PUT", OPEN_PATHS, 5 << 30), ("POST", r"/files/[^/]+/[^/]+/[^/]+/file_stream", 24 << 20))
+LARGER = (("PUT", UPLOADS, 5 << 30), ("POST", r"/files/[^/]+/[^/]+/[^/]+/file_stream", 24 << 20))
 _NAMED = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 log = logging.getLogger("luthier.server")
 
@@ -85,11 +88,25 @@ def router(service: Service, gate: Gate, entity: str = ENTITY) -> APIRouter:
     @routes.put("/wandb/uploads/{token}")
     async def upload(token: str, request: Request) -> Response:
         allowed = desk.signer.read(token, time.time())
+        if "run" not in allowed:
+            raise HTTPException(403, "this address is for something else")
         run, path = allowed["run"], allowed["path"]
         await run_in_threadpool(_find_run, service, run)
         stored = await shelf.put(request.stream())
         await service.write(lambda c: keep(c, run, path, stored, time.time()))
         return Response(status_code=200)
+
+    @routes.get("/wandb/downloads/{token}", response_class=FileResponse)
+    def download(token: str) -> Response:
+        allowed = desk.signer.read(token, time.time())
+        if "sha256" not in allowed:
+            raise HTTPException(403, "this address is for something else")
+        place = shelf.place(allowed["sha256"])
+        if not place.exists():
+            raise NoSuch("there is no such file here")
+        name = allowed["name"].rpartition("/")[2]
+        headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+        return FileResponse(place, media_type="application/octet-stream", filename=name, headers=headers)
 
     @routes.post("/sdk/otel/{rest:path}")
     async def telemetry(rest: str) -> Response:
@@ -121,6 +138,11 @@ def _answer(asked: Asked, body: bytes) -> Response:
         raise
     except (Refused, LuthierError) as error:
         return _refusal(str(error))
+    except (HTTPException, SQLAlchemyError):
+        raise
+    except Exception:  # a status of 500 would be tried again for a quarter of an hour
+        log.exception("%s of W&B's client failed", name)
+        return _refusal(f"{name} failed here: the server's log says why")
 
 
 def _json(content: object) -> Response:

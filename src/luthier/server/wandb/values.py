@@ -9,6 +9,7 @@ from luthier.core.errors import NotStorable
 from luthier.server.reading.plain import plain
 from luthier.store.values import to_json
 
+LONGEST_CURSOR = 12
 OWN = "_wandb"  # what the client keeps there is about itself
 
 
@@ -69,6 +70,15 @@ def wrapped(config: dict[str, Any], own: dict[str, Any] | None = None) -> dict[s
     """
     found: dict[str, Any] = {name: {"value": value} for name, value in config.items()}
     return found if own is None else {**found, OWN: {"value": own}}
+
+
+def place_of(cursor: str | None) -> int:
+    """Return where to go on in a list that *cursor* came with.
+
+    >>> place_of("50"), place_of(None), place_of("x")
+    (50, 0, 0)
+    """
+    return int(cursor) if cursor and cursor.isascii() and cursor.isdigit() and len(cursor) < LONGEST_CURSOR else 0
 
 
 def _bare(value: object) -> Any:
