@@ -122,7 +122,7 @@ def _changes(found: Found, told: UpsertBucket, now: float) -> dict[str, Any]:
     if isinstance(summary, dict):
         changed["summary"] = text({k: v for k, v in summary.items() if k != OWN})
     changed["heartbeat_at"] = now
-    return changed
+    return {key: part.replace("\x00", "") if isinstance(part, str) else part for key, part in changed.items()}
 
 
 def of_row(row: Any, entity: str, project: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from luthier.core.errors import BadArgument, LuthierError
 from luthier.server.auth.caller import Role
 from luthier.server.auth.origin import from_elsewhere
 from luthier.server.database import reading
-from luthier.server.roster import NoSuch
+from luthier.server.missing import NotThere
 from luthier.server.shelf import Shelf, keep
 from luthier.server.tables import runs
 from luthier.server.wandb import filestream
@@ -103,7 +103,7 @@ def router(service: Service, gate: Gate, entity: str = ENTITY) -> APIRouter:
             raise HTTPException(403, "this address is for something else")
         place = shelf.place(allowed["sha256"])
         if not place.exists():
-            raise NoSuch("there is no such file here")
+            raise NotThere("file", allowed["name"])
         name = allowed["name"].rpartition("/")[2]
         headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
         return FileResponse(place, media_type="application/octet-stream", filename=name, headers=headers)
@@ -134,7 +134,7 @@ def _answer(asked: Asked, body: bytes) -> Response:
         return _json({"data": operation.answer(asked, told)})
     except msgspec.ValidationError as error:
         return _refusal(f"{name}: {error}")
-    except (NoSuch, Closed):
+    except (NotThere, Closed):
         raise
     except (Refused, LuthierError) as error:
         return _refusal(str(error))
@@ -156,4 +156,4 @@ def _refusal(message: str) -> Response:
 def _find_run(service: Service, run: str) -> None:
     with reading(service.engine) as connection:
         if connection.execute(sa.select(runs.c.id).where(runs.c.id == run)).one_or_none() is None:
-            raise NoSuch("there is no such run here")
+            raise NotThere("run", run)

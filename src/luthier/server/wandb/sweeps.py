@@ -96,7 +96,8 @@ def upsert(asked: Asked, told: UpsertSweep) -> dict[str, Any]:
         steer(asked, State(told.id, told.state))
     with asked.reading() as connection:
         row = sweep_of(asked, connection, told.id, role=Role.WRITE)
-    if told.state is None and told.config is not None and opened(told.config).value != opened(row.config).value:
+    known = [opened(text).value for text in (row.config, _for_agents(row.config, read(row.config)))]
+    if told.state is None and told.config is not None and opened(told.config).value not in known:
         raise Refused("what a sweep searches cannot be changed once it is there: make another one")
     return {"upsertSweep": {"sweep": _made(asked, row.id, row.project_id, row.project), "configValidationWarnings": []}}
 
@@ -201,10 +202,13 @@ def moment(at: float | None) -> str | None:
 
 
 def _for_agents(config: str, spec: SweepSpec) -> str:
-    """Return *config* with the command that W&B's agents are to run."""
+    """Return *config* with the command that W&B's agents are to run, and the metric where its client looks for it."""
     judged = spec.scheduler is not None or spec.stop or spec.target is not None
     found = dict(opened(config).value)
     found["command"] = quick(spec.command) if judged else list(spec.command)
+    if spec.goals and "metric" not in found:
+        goal = spec.goals[0]
+        found["metric"] = {"name": goal.metric, "goal": "maximize" if goal.mode == "max" else "minimize"}
     return written(found).text
 
 

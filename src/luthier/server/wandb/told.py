@@ -9,6 +9,7 @@ import msgspec
 from luthier.core.errors import BadArgument
 from luthier.server.wandb import console
 from luthier.server.wandb.values import OWN, loaded, mapping
+from luthier.server.wire import Code, Count
 
 HISTORY, SUMMARY, EVENTS, OUTPUT = "wandb-history.jsonl", "wandb-summary.json", "wandb-events.jsonl", "output.log"
 
@@ -17,7 +18,7 @@ class _Part(msgspec.Struct):
     """Lines of one of the files, from number *offset* on."""
 
     content: list[str] = []
-    offset: int = 0
+    offset: Count = 0
 
 
 class Body(msgspec.Struct):
@@ -25,7 +26,7 @@ class Body(msgspec.Struct):
 
     files: dict[str, _Part] = {}
     complete: bool | None = None
-    exitcode: int | None = None
+    exitcode: Code | None = None
     preempting: bool | None = None
 
 
@@ -58,8 +59,6 @@ def read(body: bytes, now: float) -> Told:
     nothing = _Part()
     history, output = found.files.get(HISTORY, nothing), found.files.get(OUTPUT, nothing)
     summary, events = found.files.get(SUMMARY, nothing), found.files.get(EVENTS, nothing)
-    if history.offset < 0 or output.offset < 0:
-        raise BadArgument("offset", min(history.offset, output.offset), "a number from 0 on")
     rows = [mapping(line) for line in history.content]
     stamps = [row.get("_timestamp") for row in rows]
     values = loaded(summary.content[-1]) if summary.content else None
