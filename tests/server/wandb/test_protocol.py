@@ -185,6 +185,40 @@ def test_addresses_for_uploads_are_good_for_a_while_and_for_one_file(client, tmp
     assert client.client.put(f"/wandb/uploads/{good}", content=b"late").status_code == 200
 
 
+def logged(client, digest, project="p", run="mine"):
+    """Log a version of an artifact with one file, and return its id."""
+    about = {"projectName": project, "runName": run, "artifactTypeName": "model", "artifactCollectionName": "m"}
+    made = client.ask("CreateArtifact", input={**about, "digest": digest, "aliases": []})["createArtifact"]["artifact"]
+    if made["state"] == "PENDING":
+        wanted = {"artifactFiles": [{"artifactID": made["id"], "name": "w.bin"}]}
+        (edge,) = client.ask("CreateArtifactFiles", input=wanted)["createArtifactFiles"]["files"]["edges"]
+        assert client.client.put(edge["node"]["uploadUrl"], content=b"w").status_code == 200
+        assert "manifest" in client.ask("CommitArtifact", artifactID=made["id"])["errors"][0]["message"]
+        told = client.ask("UpdateArtifactManifest", artifactManifestID=made["id"], includeUpload=True)
+        address = told["updateArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"]
+        assert client.client.put(address, content=b"{}").status_code == 200
+        client.ask("CommitArtifact", artifactID=made["id"])
+    return made["id"]
+
+
+def test_versions_of_artifacts_are_whole_or_not_there_and_do_not_change(client):
+    client.begin("mine")
+    first = logged(client, "1")
+    second = logged(client, "2")
+    assert logged(client, "2") == second, "the same once more is no new version"
+    wanted = {"artifactFiles": [{"artifactID": first, "name": "w.bin"}]}
+    assert "whole" in client.ask("CreateArtifactFiles", input=wanted)["errors"][0]["message"]
+    assert "whole" in client.ask("UpdateArtifactManifest", artifactManifestID=first)["errors"][0]["message"]
+    for name, made in [("m:v0", first), ("m:latest", second), ("m", second)]:
+        told = client.ask("ArtifactMembershipByName", project="p", name=name)["project"]
+        assert told["artifactCollectionMembership"]["artifact"]["id"] == made
+    about = {"projectName": "p", "runName": "mine", "artifactTypeName": "data", "artifactCollectionName": "m"}
+    assert "model" in client.ask("CreateArtifact", input={**about, "digest": "3"})["errors"][0]["message"]
+    wanted = {"artifactFiles": [{"artifactID": "nothere", "name": "w.bin"}]}
+    reply = client.post("/graphql", {"operationName": "CreateArtifactFiles", "variables": {"input": wanted}})
+    assert reply.status_code == 404
+
+
 def test_a_sweep_that_cannot_be_is_refused_and_one_that_is_odd_is_warned_of(client):
     told = client.ask("UpsertSweep", config="method: psychic\nparameters: {x: {value: 1}}\n", projectName="p")
     assert "psychic" in told["errors"][0]["message"]
@@ -213,7 +247,23 @@ def test_another_projects_things_cannot_be_told_from_none(guarded):
     theirs = admin.sweep(project="theirs")
     agent = admin.agent(theirs)
     run = admin.beat(agent)[0]["run_id"]
+    model = logged(admin, "1", "theirs", "first")
     for operation, variables in [
+        ("ArtifactByID", {"id": model}),
+        ("ArtifactManifest", {"artifact_id": model}),
+        ("ArtifactFileURLsByManifestEntries", {"id": model, "entries": [{"name": "w.bin"}]}),
+        ("ArtifactMembershipByName", {"project": "theirs", "name": "m:v0"}),
+        ("CommitArtifact", {"artifactID": model}),
+        ("UseArtifact", {"artifactID": model, "projectName": "mine", "runName": "first"}),
+        ("UpdateArtifact", {"input": {"artifactID": model, "description": "x"}}),
+        ("AddAliases", {"input": {"artifactID": model, "aliases": [{"alias": "x"}]}}),
+        ("Runs", {"project": "theirs"}),
+        ("Run", {"project": "theirs", "name": "first"}),
+        ("RunFiles", {"project": "theirs", "name": "first"}),
+        ("RunFullHistory", {"project": "theirs", "name": "first"}),
+        ("StopRun", {"id": run}),
+        ("GetProject", {"name": "theirs"}),
+        ("GetSweeps", {"project": "theirs"}),
         ("UpsertBucket", {"name": "x", "project": "theirs"}),
         ("UpsertBucket", {"name": "x", "project": "new"}),
         ("UpsertBucket", {"id": run}),
@@ -230,6 +280,7 @@ def test_another_projects_things_cannot_be_told_from_none(guarded):
         assert reply.status_code == 404, (operation, variables, reply.text)
     for name in ("first", run, "new"):
         assert mine.stream(name, "theirs").status_code == 404
+    assert [edge["node"]["name"] for edge in mine.ask("GetProjects")["models"]["edges"]] == ["mine"]
     assert mine.begin("second", project="mine")["upsertBucket"]["inserted"] is True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from luthier.server.wandb import agents, buckets, listing, places, sweeps, uploads, viewer
+from luthier.server.wandb import agents, artifacts, buckets, listing, places, sweeps, uploads, versions, viewer
 from luthier.server.wandb.asked import Asked
 
 
@@ -55,4 +55,25 @@ OPERATIONS: dict[str, Operation] = {
     "GetProjects": Operation(places.Named, places.every),
     "CreateProject": Operation(places.CreateProject, places.create, writes=True),
     "GetSweeps": Operation(places.Named, places.every_sweep),
+    "CreateArtifact": Operation(artifacts.Input, artifacts.create, writes=True),
+    "CreateArtifactFiles": Operation(artifacts.Input, artifacts.create_files, writes=True),
+    "CreateArtifactManifest": Operation(artifacts.CreateManifest, artifacts.create_manifest, writes=True),
+    "UpdateArtifactManifest": Operation(artifacts.UpdateManifest, artifacts.update_manifest, writes=True),
+    "CommitArtifact": Operation(artifacts.Commit, artifacts.commit, writes=True),
+    "UseArtifact": Operation(artifacts.Use, artifacts.use, writes=True),
+    "AddAliases": Operation(artifacts.Input, artifacts.change_aliases, writes=True),
+    "DeleteAliases": Operation(artifacts.Input, artifacts.remove_aliases, writes=True),
+    "ClientIDMapping": Operation(versions.ClientId, versions.client_id),
+    "ArtifactMembershipByName": Operation(versions.Which, versions.by_name),
+    "ArtifactType": Operation(versions.Which, versions.kind_of),
+    "UpdateArtifact": Operation(artifacts.Input, versions.change, writes=True),
+    "ArtifactByID": Operation(versions.Which, versions.by_id),
+    "ArtifactManifest": Operation(versions.Which, versions.manifest),
+    "FetchArtifactManifest": Operation(versions.Which, versions.manifest),
+    "ArtifactFileURLsByManifestEntries": Operation(versions.Which, versions.entries),
+    "ArtifactMembershipFiles": Operation(versions.Which, versions.file_list),
+    "GetArtifactMembershipFileUrls": Operation(versions.Which, versions.file_list),
+    "ProjectArtifacts": Operation(versions.Which, versions.every),
+    "RunOutputArtifacts": Operation(versions.Which, versions.logged),
+    "RunInputArtifacts": Operation(versions.Which, versions.used),
 }
