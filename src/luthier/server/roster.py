@@ -58,7 +58,9 @@ class Roster:
             raise BadArgument("sweep", sweep, "a sweep: this is an experiment, which the process that made it runs")
         hosted = self._kept.get(sweep)
         if hosted is None:
-            hosted = Hosted(sweep, row.project_id, Plan(read(row.config), sweep, row.seed))
+            hosted = Hosted(
+                sweep, row.project_id, Plan(read(row.config), sweep, row.seed, driven=row.controller is not None)
+            )
             known = sa.select(agents.c.id, agents.c.resources, agents.c.count.label("most")).where(
                 agents.c.sweep_id == sweep
             )

@@ -31,9 +31,15 @@ UNSORTED = "uncategorized"  # the project of what names none, as W&B calls it
 
 
 def create(
-    connection: Connection, roster: Roster, spec: SweepSpec, project: str | None, name: str | None, now: float
+    connection: Connection,
+    roster: Roster,
+    spec: SweepSpec,
+    project: str | None,
+    name: str | None,
+    now: float,
+    controller: str | None = None,
 ) -> str:
-    """Make a sweep and return its id.
+    """Make a sweep and return its id; with a *controller*, what it tries comes from elsewhere.
 
     Raises:
         BadArgument: something of it cannot be used.
@@ -42,7 +48,7 @@ def create(
     seed = int.from_bytes(os.urandom(4), "little") if spec.seed is None else spec.seed
     for what, words, most in (("name", name or spec.name, LONGEST_NAME), ("description", spec.description, 10_000)):
         checked_words(what, words or "", most)
-    plan = Plan(spec, sweep, seed)
+    plan = Plan(spec, sweep, seed, driven=controller is not None)
     place = project_id(connection, project or spec.project or UNSORTED, now)
     goal = plan.goals[0] if plan.goals else None
     connection.execute(
@@ -60,6 +66,7 @@ def create(
             created_at=now,
             updated_at=now,
             expected=plan.expected,
+            controller=controller,
         )
     )
     roster.put(Hosted(sweep, place, plan))

@@ -52,6 +52,7 @@ sweeps = sa.Table(
     sa.Column("expected", COUNT),  # how many runs there will be, where that is known
     sa.Column("best_run", sa.Text),
     sa.Column("best_value", sa.Double),
+    sa.Column("controller", sa.Text),  # JSON: what a controller elsewhere wants tried; null: the server searches
 )
 
 events = sa.Table(

@@ -92,6 +92,46 @@ def test_an_agent_that_goes_after_its_last_run_takes_none_with_it(client):
     assert client.beat(agent) == [{"type": "exit"}]
 
 
+def test_a_controller_elsewhere_says_what_is_tried(client):
+    """W&B's local controller: the server proposes nothing, knows runs before they are born, and ends when it is told."""
+    sweep = client.sweep(CONFIG + "controller: {type: local}\nrun_cap: 5\n")
+    agent = client.agent(sweep)
+    assert client.beat(agent) == []
+
+    def told():
+        found = client.ask("SweepWithRuns", sweep=sweep, specs="{}")["project"]["sweep"]
+        return found, json.loads(found["scheduler"])["scheduled"]
+
+    def wish(**more):
+        return client.ask("UpsertSweep", id=sweep, config=told()[0]["config"], controller=json.dumps(more))
+
+    for number, x in enumerate((7, 8)):
+        entry = {"id": f"s{x}", "data": {"args": {"x": {"value": x}}}}
+        for _ in range(2):
+            assert "upsertSweep" in wish(schedule=[entry])
+        assert told()[1][-1] == {"id": f"s{x}", "runid": f"{sweep}_{number:05d}"}
+        (command,) = client.beat(agent)
+        assert (command["run_id"], command["args"]) == (f"{sweep}_{number:05d}", {"x": {"value": x}})
+        client.begin(command["run_id"], sweep)
+        if number == 0:
+            client.rows(command["run_id"], 0.5, complete=True, exitcode=0)
+            assert client.beat(agent) == [] and told()[0]["state"] == "RUNNING"
+    wish(schedule=[entry], earlystop=[f"{sweep}_00001"])
+    assert client.rows(f"{sweep}_00001", 0.5).json() == {"stopped": True}
+    assert client.beat(agent) == []
+    wish(schedule=[{"id": "last", "data": {"args": None}}])
+    assert told()[0]["state"] == "FINISHED"
+    assert [edge["node"]["state"] for edge in told()[0]["runs"]["edges"]] == ["finished", "killed"]
+    assert client.beat(agent) == [{"type": "exit"}]
+
+
+def test_a_run_that_somebody_wants_goes_first(client):
+    sweep = client.sweep()
+    wanted = client.ask("EnqueueSweepRun", id=sweep, config='{"x": {"value": 9}}', displayName=None)
+    assert wanted["enqueueSweepRun"]["id"] == f"{sweep}_00000"
+    assert client.beat(client.agent(sweep))[0]["args"] == {"x": {"value": 9}}
+
+
 def test_a_run_that_vanishes_has_failed_and_what_is_left_of_it_is_nobodys(client, monkeypatch):
     sweep = client.sweep(CONFIG + "max_failures: 1\n")
     agent = client.agent(sweep)

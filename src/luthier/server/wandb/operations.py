@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from luthier.server.wandb import agents, artifacts, buckets, listing, places, sweeps, uploads, versions, viewer
+from luthier.server.wandb import (
+    agents,
+    artifacts,
+    buckets,
+    controllers,
+    listing,
+    places,
+    sweeps,
+    uploads,
+    versions,
+    viewer,
+)
 from luthier.server.wandb.asked import Asked
 
 
@@ -34,6 +45,7 @@ OPERATIONS: dict[str, Operation] = {
     "CreateRunFiles": Operation(uploads.CreateRunFiles, uploads.create_files, writes=True),
     "UpsertSweep": Operation(sweeps.UpsertSweep, sweeps.upsert, writes=True),
     "UpsertSweepState": Operation(sweeps.State, sweeps.steer, writes=True),
+    "EnqueueSweepRun": Operation(controllers.Enqueue, controllers.enqueue, writes=True),
     "SweepWithRuns": Operation(sweeps.OneSweep, sweeps.with_runs),
     "GetSweepState": Operation(sweeps.OneSweep, sweeps.state),
     "GetSweep": Operation(sweeps.OneSweep, sweeps.state),

@@ -15,6 +15,7 @@ from luthier.server import sweeping
 from luthier.server.auth.caller import Role
 from luthier.server.tables import projects, runs, sweeps
 from luthier.server.texts import value
+from luthier.server.wandb import controllers
 from luthier.server.wandb.asked import Asked, Refused
 from luthier.server.wandb.naming import name_of
 from luthier.server.wandb.sampling import sampled
@@ -99,6 +100,9 @@ def upsert(asked: Asked, told: UpsertSweep) -> dict[str, Any]:
     known = [opened(text).value for text in (row.config, _for_agents(row.config, read(row.config)))]
     if told.state is None and told.config is not None and opened(told.config).value not in known:
         raise Refused("what a sweep searches cannot be changed once it is there: make another one")
+    if told.controller is not None and row.controller is not None:
+        wish, roster, now = mapping(told.controller), asked.service.roster, time.time()
+        asked.write(lambda c: controllers.drive(c, roster, row.id, wish, now, asked.by), row.id)
     return {"upsertSweep": {"sweep": _made(asked, row.id, row.project_id, row.project), "configValidationWarnings": []}}
 
 
@@ -115,7 +119,9 @@ def _created(asked: Asked, told: UpsertSweep) -> dict[str, Any]:
     def work(connection: Connection) -> tuple[str, int, str]:
         name = told.project_name or spec.project or sweeping.UNSORTED
         place = asked.made_project(connection, name, now)
-        sweep = sweeping.create(connection, roster, spec, name, told.display_name, now)
+        driven = spec.local and "tune" not in opened(spec.text).value
+        wish = controllers.begun() if driven else None
+        sweep = sweeping.create(connection, roster, spec, name, told.display_name, now, wish)
         asked.note(connection, "sweep.create", sweep, {"project": name})
         return sweep, place, name
 
@@ -159,7 +165,7 @@ def state(asked: Asked, told: OneSweep) -> dict[str, Any]:
 def of_row(row: Any) -> dict[str, Any]:
     """Return a sweep as GraphQL has it."""
     spec = read(row.config)
-    updated = moment(row.updated_at)
+    updated, controller = moment(row.updated_at), controllers.kept_of(row)
     return {
         "__typename": "Sweep",
         "id": row.id,
@@ -174,8 +180,8 @@ def of_row(row: Any) -> dict[str, Any]:
         "updatedAt": updated,
         "earlyStopJobRunning": False,
         "bestLoss": strict(row.best_value),
-        "controller": "{}",
-        "scheduler": "{}",
+        "controller": dumped(controller["wish"]),
+        "scheduler": dumped({"scheduled": controller["scheduled"]}),
         "runCountExpected": row.expected,
     }
 

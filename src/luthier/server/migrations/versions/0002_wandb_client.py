@@ -1,4 +1,4 @@
-"""Artifacts."""
+"""Wandb client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Artifacts."""
+    """Wandb client."""
     op.create_table(
         "artifacts",
         sa.Column("id", sa.Text(), nullable=False),
@@ -40,3 +40,6 @@ def upgrade() -> None:
             "ix_artifacts_project_id_collection_version", ["project_id", "collection", "version"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_artifacts_run_id"), ["run_id"], unique=False)
+
+    with op.batch_alter_table("sweeps", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("controller", sa.Text(), nullable=True))
