@@ -93,7 +93,7 @@ def test_an_agent_that_goes_after_its_last_run_takes_none_with_it(client):
 
 
 def test_a_controller_elsewhere_says_what_is_tried(client):
-    """W&B's local controller: the server proposes nothing, knows runs before they are born, and ends when it is told."""
+    """W&B's local controller: the server proposes nothing, knows runs before they are born, and ends when told."""
     sweep = client.sweep(CONFIG + "controller: {type: local}\nrun_cap: 5\n")
     agent = client.agent(sweep)
     assert client.beat(agent) == []
@@ -105,6 +105,7 @@ def test_a_controller_elsewhere_says_what_is_tried(client):
     def wish(**more):
         return client.ask("UpsertSweep", id=sweep, config=told()[0]["config"], controller=json.dumps(more))
 
+    entry = {}
     for number, x in enumerate((7, 8)):
         entry = {"id": f"s{x}", "data": {"args": {"x": {"value": x}}}}
         for _ in range(2):

@@ -160,6 +160,32 @@ def test_a_command_line_run_ends_in_order_when_its_client_is_told(place):
     assert "KeyboardInterrupt" in str(place.get(f"/runs/{sweep}_00000/output"))
 
 
+SCHEDULED = """program: train.py
+method: custom
+run_cap: 2
+metric: {name: loss}
+scheduler: {engine: optuna}
+parameters: {lr: {min: 1.0, max: 2.0}}
+"""
+
+
+@pytest.mark.slow
+def test_a_scheduler_of_the_client_drives_a_sweep(place):
+    (place.directory / "train.py").write_text(TRAIN)
+    (place.directory / "sweep.yaml").write_text(SCHEDULED)
+    printed = place.command("sweep", "--project", "driven", "sweep.yaml")
+    sweep = printed.partition("Creating sweep with ID: ")[2].split()[0]
+    agent = place.start("-m", "wandb", "agent", f"luthier/driven/{sweep}")
+    options = ("--batch-size", "1", "--poll-interval", "1")
+    printed = place.command("sweep-scheduler", *options, f"luthier/driven/{sweep}")
+    assert "run cap" in printed, printed
+    place.ended(agent)
+    told, runs = runs_of(place, sweep)
+    assert (told["state"], {run["state"] for run in runs}) == ("FINISHED", {"finished"})
+    assert 2 <= len(runs) <= 3, "it may have one more in flight"
+    assert len({run["config"]["lr"] for run in runs}) == len(runs)
+
+
 @pytest.mark.slow
 def test_a_sweep_is_paused_goes_on_and_outlives_its_server(tmp_path):
     place = Place(tmp_path)

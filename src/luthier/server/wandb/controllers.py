@@ -83,6 +83,9 @@ def enqueue(asked: Asked, told: Enqueue) -> dict[str, Any]:
         hosted = roster.of(connection, told.id)
         if hosted.state in ENDED:
             raise Refused(f"the sweep {told.id} is at its end")
+        cap, there = hosted.plan.spec.run_cap, hosted.engine.experiment
+        if not hosted.plan.driven and cap is not None and len(there) + len(there.enqueued) >= cap:
+            raise Refused(f"the sweep {told.id} has the {cap} runs that run_cap allows")
         run = _enqueue(hosted, unwrapped(mapping(told.config)))
         roster.save(connection, hosted, now)
         asked.note(connection, "sweep.enqueue", told.id, {"run": run})

@@ -72,7 +72,7 @@ def many(asked: Asked, told: Many) -> dict[str, Any]:
         place = asked.project(connection, told.project)
         query = sa.select(runs).where(runs.c.project_id == place, runs.c.state != "deleted")
         rows = connection.execute(query.order_by(runs.c.created_at, runs.c.number)).all()
-    known = [(row, _facts(row)) for row in rows]
+    known = [(row, facts_of(row)) for row in rows]
     passed = [(row, facts) for row, facts in known if not wish or holds(wish, facts)]
     passed.sort(key=lambda pair: rank(pair[1].get(key), downwards=downwards), reverse=key == "createdAt" and downwards)
     first = place_of(told.cursor)
@@ -201,7 +201,7 @@ def node(row: Any) -> dict[str, Any]:
     }
 
 
-def _facts(row: Any) -> dict[str, Any]:
+def facts_of(row: Any) -> dict[str, Any]:
     """Return what filters may ask of a run."""
     about = value(row.about)
     return {

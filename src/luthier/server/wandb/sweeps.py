@@ -119,7 +119,9 @@ def _created(asked: Asked, told: UpsertSweep) -> dict[str, Any]:
     def work(connection: Connection) -> tuple[str, int, str]:
         name = told.project_name or spec.project or sweeping.UNSORTED
         place = asked.made_project(connection, name, now)
-        driven = spec.local and "tune" not in opened(spec.text).value
+        given = opened(spec.text).value  # of the client's: with an engine, it is the client that searches
+        engine = isinstance(given.get("scheduler"), dict) and "engine" in given["scheduler"]
+        driven = (spec.local or engine) and "tune" not in given
         wish = controllers.begun() if driven else None
         sweep = sweeping.create(connection, roster, spec, name, told.display_name, now, wish)
         asked.note(connection, "sweep.create", sweep, {"project": name})
@@ -140,7 +142,7 @@ def steer(asked: Asked, told: State) -> dict[str, Any]:
         asked.note(connection, "sweep.change", sweep, {"state": told.state})
 
     asked.write(work, sweep)
-    return {"upsertSweep": {"sweep": {"id": sweep, "name": sweep}}}
+    return {"upsertSweep": {"sweep": {"id": sweep, "name": sweep, "state": told.state.upper()}}}
 
 
 def with_runs(asked: Asked, told: OneSweep) -> dict[str, Any]:
@@ -183,6 +185,7 @@ def of_row(row: Any) -> dict[str, Any]:
         "controller": dumped(controller["wish"]),
         "scheduler": dumped({"scheduled": controller["scheduled"]}),
         "runCountExpected": row.expected,
+        "controllerRunName": f"{row.id}-scheduler",
     }
 
 
