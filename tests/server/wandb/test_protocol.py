@@ -322,6 +322,7 @@ def test_another_projects_things_cannot_be_told_from_none(guarded):
     for name in ("first", run, "new"):
         assert mine.stream(name, "theirs").status_code == 404
     assert [edge["node"]["name"] for edge in mine.ask("GetProjects")["models"]["edges"]] == ["mine"]
+    assert mine.begin("unsorted", project=None)["upsertBucket"]["bucket"]["project"]["name"] == "mine"
     assert mine.begin("second", project="mine")["upsertBucket"]["inserted"] is True
 
 

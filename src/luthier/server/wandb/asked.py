@@ -98,6 +98,9 @@ class Asked:
         Raises:
             HTTPException: 404 where it is not, or is another's.
         """
+        if name is None and self.caller.project_id is not None:  # a project's key belongs there
+            self.allow(self.caller.project_id, role)
+            return self.caller.project_id
         chosen = sa.select(projects.c.id).where(projects.c.name == (name or sweeping.UNSORTED))
         found = connection.execute(chosen).scalar()
         self.allow(NOBODYS if found is None else int(found), role)

@@ -117,8 +117,8 @@ def _created(asked: Asked, told: UpsertSweep) -> dict[str, Any]:
         warnings.append("runs of before are not taken into the sweep")
 
     def work(connection: Connection) -> tuple[str, int, str]:
-        name = told.project_name or spec.project or sweeping.UNSORTED
-        place = asked.made_project(connection, name, now)
+        place = asked.made_project(connection, told.project_name or spec.project, now)
+        name: str = connection.execute(sa.select(projects.c.name).where(projects.c.id == place)).scalar_one()
         given = opened(spec.text).value  # of the client's: with an engine, it is the client that searches
         engine = isinstance(given.get("scheduler"), dict) and "engine" in given["scheduler"]
         driven = (spec.local or engine) and "tune" not in given
