@@ -33,7 +33,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo demo-sweep test tested programs revision pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage coverage clean
+.PHONY: help demo demo-sweep test tested programs revision pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage wandb coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -150,6 +150,9 @@ soak: $(READY)  ## 2 000 trials in 10 minutes: memory, files and processes of th
 
 outage: $(READY)  ## an object store that is away for a minute while trials run
 	$(BIN)/python -m pytest tests/storage -m slow --timeout 600
+
+wandb: $(READY)  ## W&B's own client against our server: agents, early stops, restarts; some minutes
+	$(BIN)/python -m pytest tests/server/wandb -m 'slow or not slow' --timeout 300
 
 coverage: $(READY)  ## branch coverage of the core
 	$(BIN)/python -m pytest --cov --cov-report=term -m '$(DESELECT)' --doctest-modules src/luthier/core tests

@@ -36,8 +36,11 @@ def stop_the_first(news, experiment):
 
 
 def children():
-    """Return the processes that this one has begun, but for the one that Python's own multiprocessing keeps."""
-    return [child for child in psutil.Process().children() if "resource_tracker" not in " ".join(child.cmdline())]
+    """Return the processes that this one has begun, but for those that all tests share, and multiprocessing's own."""
+    shared = ("resource_tracker", "postgres")
+    return [
+        child for child in psutil.Process().children() if not any(word in " ".join(child.cmdline()) for word in shared)
+    ]
 
 
 def waiting_for(path, seconds=30.0):

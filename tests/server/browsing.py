@@ -47,7 +47,9 @@ def application(database: sa.Engine, asked: list[tuple[Any, ...]]) -> FastAPI:
 @contextlib.contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """Give the address of *app*."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1, lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_config=None, log_level="error", timeout_graceful_shutdown=1, lifespan="off")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def listening(database_url: str, files: Path, port: int = 0, lease_s: float = 300.0) -> Iterator[str]:
+def listening(database_url: str, files: Path, port: int = 0, **more: Any) -> Iterator[str]:
     """Give the URL of a server; it ends with the block."""
-    app = create_app(database_url, files=files, lease_s=lease_s)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", ws="none"))
+    app = create_app(database_url, files=files, **more)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, log_level="warning", ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

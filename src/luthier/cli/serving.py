@@ -43,7 +43,7 @@ def serve(place: Place, wish: Wish, *, auth: bool) -> None:
     from luthier.server.app import create_app
     from luthier.server.auth.origin import is_loopback
     from luthier.server.database import shown
-    from luthier.server.process import Process, listen, url_of
+    from luthier.server.process import Process, listen, spoken, url_of
 
     scheme = "http" if wish.tls_cert is None else "https"
     with refusing(), contextlib.closing(listen(wish.host, wish.port)) as bound, _ready_file(wish) as tell:
@@ -59,6 +59,7 @@ def serve(place: Place, wish: Wish, *, auth: bool) -> None:
         app = create_app(place.url, files=place.files, auth=auth, lease_s=wish.lease_s)
         config = uvicorn.Config(
             app,
+            log_config=None,  # see spoken()
             log_level=wish.log_level,
             access_log=wish.log_level in {"info", "debug"},
             server_header=False,
@@ -75,7 +76,8 @@ def serve(place: Place, wish: Wish, *, auth: bool) -> None:
         except OSError as error:  # as ssl.SSLError is
             raise Refused(f"the certificate cannot be used: {error.strerror or error}.") from error
         process = Process(config, ready, app.state.service.hasten)
-        process.run([bound])
+        with spoken():
+            process.run([bound])
         if not process.started:
             raise Refused("the server could not start; the lines above say why.")
     click.echo("luthier server has stopped.")

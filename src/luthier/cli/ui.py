@@ -35,6 +35,7 @@ def ui(*, directory: str, port: int) -> None:
         import fastapi  # noqa: F401 (the message says what to install)
         import uvicorn
 
+        from luthier.server.process import spoken
         from luthier.server.viewing.app import viewing
     except ImportError as error:
         raise Refused(str(MissingLibrary("luthier ui", error.name or "fastapi", "server"))) from error
@@ -44,8 +45,9 @@ def ui(*, directory: str, port: int) -> None:
             for where, why in folder.unreadable.items():
                 click.echo(f"unreadable: {where}: {plain_text(why)}", err=True)
             click.echo(f"http://{HOST}:{listening.getsockname()[1]} shows {path}; Ctrl-C ends it", err=True)
-            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-            uvicorn.Server(config).run(sockets=[listening])
+            config = uvicorn.Config(app, log_config=None, log_level="warning", timeout_graceful_shutdown=1)
+            with spoken():
+                uvicorn.Server(config).run(sockets=[listening])
     except LuthierError as error:
         raise Refused(str(error)) from error
 

@@ -15,7 +15,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 import luthier
 from luthier.core.errors import BadArgument, BadArgumentType, BadSweep, LuthierError, MissingLibrary, PolicyError
-from luthier.server.auth.gate import Gate
+from luthier.server.auth.armor import LARGER
+from luthier.server.auth.gate import OPEN_PATHS, Gate
 from luthier.server.auth.guard import guard
 from luthier.server.database import connect, why
 from luthier.server.missing import NotThere
@@ -24,6 +25,7 @@ from luthier.server.routes import agents, experiments, reading, sweeps
 from luthier.server.routes import files as uploads
 from luthier.server.schema import migrate
 from luthier.server.service import Service
+from luthier.server.wandb import routes as wandb
 from luthier.server.web import pages
 from luthier.server.writer import Closed
 
@@ -44,7 +46,9 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: float = 300.0) -> FastAPI:
+def create_app(
+    database_url: str, *, files: Path, auth: bool = False, lease_s: float = 300.0, entity: str = wandb.ENTITY
+) -> FastAPI:
     """Return the application over the database at *database_url*.
 
     Args:
@@ -52,10 +56,12 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
         files: the directory for what runs upload.
         auth: whether keys are needed.
         lease_s: how long an agent may be silent until its runs go to others, in seconds.
+        entity: what W&B's client calls the owner of all projects here.
     """
     engine = connect(database_url)
     migrate(engine)
-    gate = Gate(engine, required=auth)
+    open_paths = f"{OPEN_PATHS}|{wandb.OPEN_PATHS}"
+    gate = Gate(engine, required=auth, open_paths=open_paths, reads_by_post=wandb.READS_BY_POST)
     service = Service(engine, files, lease_s)
 
     @contextlib.asynccontextmanager
@@ -72,10 +78,11 @@ def create_app(database_url: str, *, files: Path, auth: bool = False, lease_s: f
         redoc_url=None,
     )
     app.state.service = service
-    guard(app, gate)
+    guard(app, gate, larger_bodies=(*LARGER, *wandb.LARGER))
     add_refusals(app)
     for part in (agents, sweeps, experiments, uploads):
         app.include_router(part.router(service, gate))
+    app.include_router(wandb.router(service, gate, entity))
     app.include_router(reading.router(engine))
     app.include_router(pages.router(engine))
 

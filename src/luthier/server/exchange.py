@@ -209,7 +209,7 @@ def _halt(run: str, attempt: int, reason: str, *, save: bool) -> dict[str, Any]:
 
 
 def _reason_to_go(hosted: Hosted, agent: str, *, over: bool, left: bool) -> str | None:
-    if hosted.engine.finished or over:
+    if hosted.finished or over:
         return "the sweep is at its end"
     if left:
         return "it has left the sweep"

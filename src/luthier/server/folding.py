@@ -163,7 +163,7 @@ def write_sweep(connection: Connection, hosted: Hosted, now: float) -> bool:
 
 def state_of(hosted: Hosted) -> str:
     """Return the state of a sweep: PENDING, RUNNING, PAUSED, FINISHED or CANCELED."""
-    if hosted.engine.finished:
+    if hosted.finished:
         return "CANCELED" if hosted.wanted == "CANCELED" else "FINISHED"
     if hosted.wanted == "PAUSED":
         return "PAUSED"

@@ -81,6 +81,12 @@ class Hosted:
             self._make_room_for_no_more(stimulus)
         return self._handle(stimulus)
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen; what is driven from elsewhere waits for more until its users end it."""
+        waits = self.plan.driven and self.wanted in {"RUNNING", "PAUSED"} and not self.engine.experiment.stopping
+        return self.engine.finished and not waits
+
     def join(self, agent: str) -> None:
         """State what *agent* offers now."""
         self._handle(ev.WorkerJoined(WorkerId(agent), self.capacity(agent)))

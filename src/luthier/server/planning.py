@@ -10,7 +10,7 @@ from luthier.core.engine import Engine
 from luthier.core.errors import BadArgument
 from luthier.core.goal import lookup, number
 from luthier.core.limits import Limits
-from luthier.core.policy import Finish
+from luthier.core.policy import Finish, Nothing
 from luthier.core.terms import Config, Label, TrialId
 from luthier.schedulers.deferred import deferred, makings
 from luthier.search.repeat import Repeat
@@ -42,6 +42,7 @@ class Plan:
         spec: the sweep.
         sweep: its id, with which the ids of its runs begin.
         seed: where chance starts.
+        driven: whether somebody else says what to try.
 
     Raises:
         BadArgument: something of it cannot be used; the text names the argument, what was given, and what would do.
@@ -53,8 +54,8 @@ class Plan:
     ['WorkerJoined', 'Proposed', 'Launched']
     """
 
-    def __init__(self, spec: SweepSpec, sweep: str, seed: int) -> None:
-        self.spec, self.sweep, self.seed = spec, sweep, seed
+    def __init__(self, spec: SweepSpec, sweep: str, seed: int, *, driven: bool = False) -> None:
+        self.spec, self.sweep, self.seed, self.driven = spec, sweep, seed, driven
         samples = spec.num_samples
         if not self._walks:
             samples = self._num_trials()  # some search algorithms want to know
@@ -102,7 +103,9 @@ class Plan:
     def engine(self) -> Engine:
         """Return an engine to which nothing has happened yet."""
         searcher = self._blueprint.searcher(self.seed, self.sweep)
-        if self._walks and self.spec.repeats > 1:
+        if self.driven:
+            searcher = _Nobody()
+        elif self._walks and self.spec.repeats > 1:
             searcher = Repeat(searcher, self.spec.repeats, seed=self.seed)
         return Engine(
             self.limits,
@@ -146,6 +149,17 @@ class Plan:
 
     def _label(self, trial: TrialId, number: int, config: Config) -> Label:
         return Label(f"run-{number + 1}", trial, experiment_tag(number, config, self._blueprint.space))
+
+
+class _Nobody:
+    """Proposes nothing: what is tried comes from elsewhere."""
+
+    def ask(self, number: int, rng: Rng) -> Nothing:
+        """Return that there is nothing."""
+        return Nothing.EXHAUSTED
+
+    def tell(self, news: ev.News, experiment: ExperimentView) -> None:
+        """Pass over *news*."""
 
 
 class Target:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -14,6 +15,24 @@ from luthier.core.errors import BadArgument
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
+
+
+@contextlib.contextmanager
+def spoken() -> Iterator[None]:
+    """Have what uvicorn logs written to stderr.
+
+    Its own way (a ``log_config``) would close the handlers of everybody else in this process, and the streams of some.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logger = logging.getLogger("uvicorn")
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
 
 
 class Process(uvicorn.Server):

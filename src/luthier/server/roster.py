@@ -167,4 +167,4 @@ class Roster:
 
 
 def _hosted(row: Any) -> Hosted:
-    return Hosted(row.id, row.project_id, Plan(read(row.config), row.id, row.seed))
+    return Hosted(row.id, row.project_id, Plan(read(row.config), row.id, row.seed, driven=row.controller is not None))

@@ -51,6 +51,7 @@ class Service:
         self.bells = Bells()
         self.roster = Roster(self.bells.ring)
         self.writer = Writer(engine, self.roster, harmless=(NotThere, Unreadable))
+        self.watches: list[Callable[[float], None]] = []  # called now and then with the time
         self._known: dict[str, tuple[str, float]] = {}  # agents' sweeps and leases, which never change
         self._warming: dict[str, asyncio.Future[None]] = {}  # sweeps that are being read
         self._started = time.time()
@@ -161,6 +162,8 @@ class Service:
                 self._expire(time.time())
                 for sweep in self.roster.budgets():
                     self._decide(functools.partial(self._end_in_time, sweep=sweep), sweep)
+                for watch in self.watches:
+                    watch(time.time())
             except Closed:
                 return
             except Exception:

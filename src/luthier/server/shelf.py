@@ -8,11 +8,16 @@ import os
 import tempfile
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+import sqlalchemy as sa
+
 from luthier.core.errors import BadArgument
+from luthier.server.tables import files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 LONGEST_PATH = 500
 LONGEST_NAME = 200
@@ -68,6 +73,14 @@ class Shelf:
 def _settle(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def keep(connection: Connection, run: str, path: str, stored: Stored, now: float) -> None:
+    """Write down that *run* uploaded what was *stored*; what had that path before is replaced."""
+    values = {"size": stored.size, "sha256": stored.sha256, "at": now}
+    here = (files.c.run_id == run, files.c.path == path)
+    if connection.execute(sa.update(files).where(*here).values(**values)).rowcount == 0:
+        connection.execute(sa.insert(files).values(run_id=run, path=path, **values))
 
 
 def checked(path: str) -> str:

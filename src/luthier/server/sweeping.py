@@ -32,9 +32,15 @@ _DONE = {RUNNING: "resumed", PAUSED: "paused", FINISHED: "stopped", CANCELED: "c
 
 
 def create(
-    connection: Connection, roster: Roster, spec: SweepSpec, project: str | None, name: str | None, now: float
+    connection: Connection,
+    roster: Roster,
+    spec: SweepSpec,
+    project: str | None,
+    name: str | None,
+    now: float,
+    controller: str | None = None,
 ) -> str:
-    """Make a sweep and return its id.
+    """Make a sweep and return its id; with a *controller*, what it tries comes from elsewhere.
 
     Raises:
         BadArgument: something of it cannot be used.
@@ -43,7 +49,7 @@ def create(
     seed = int.from_bytes(os.urandom(4), "little") if spec.seed is None else spec.seed
     for what, words, most in (("name", name or spec.name, LONGEST_NAME), ("description", spec.description, 10_000)):
         checked_words(what, words or "", most)
-    plan = Plan(spec, sweep, seed)
+    plan = Plan(spec, sweep, seed, driven=controller is not None)
     place = project_id(connection, project or spec.project or UNSORTED, now)
     goal = plan.goals[0] if plan.goals else None
     connection.execute(
@@ -61,6 +67,7 @@ def create(
             created_at=now,
             updated_at=now,
             expected=plan.expected,
+            controller=controller,
         )
     )
     roster.put(Hosted(sweep, place, plan))
@@ -178,6 +185,8 @@ def stop_run(connection: Connection, roster: Roster, run: str, now: float, by: s
     Raises:
         NotThere: there is no such run.
     """
+    if _alone(connection, run, "stopping", ("running",)):
+        return
     hosted = _of_run(connection, roster, run)
     stopping = hosted.engine.experiment.stopping
     hosted.handle(ev.Reopened(ended=(TrialId(run),), stopping=stopping, note=f"stopped by {by}"))
@@ -206,6 +215,8 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
     Raises:
         NotThere: there is no such run.
     """
+    if _alone(connection, run, DELETED):
+        return
     hosted = _of_run(connection, roster, run)
     if _is_deleted(connection, run):  # its place was taken then
         return
@@ -221,6 +232,16 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
 def _is_deleted(connection: Connection, run: str) -> bool:
     state: str = connection.execute(sa.select(runs.c.state).where(runs.c.id == run)).scalar_one()
     return state == DELETED
+
+
+def _alone(connection: Connection, run: str, state: str, before: tuple[str, ...] = ()) -> bool:
+    """Return whether *run* is of no sweep; then it comes to *state*, if it was in one of those *before* it."""
+    alone = (runs.c.id == run, runs.c.sweep_id.is_(None))
+    if connection.execute(sa.select(runs.c.id).where(*alone)).scalar() is None:
+        return False
+    since = (runs.c.state.in_(before),) if before else ()
+    connection.execute(sa.update(runs).where(*alone, *since).values(state=state))
+    return True
 
 
 def _of_run(connection: Connection, roster: Roster, run: str) -> Hosted:

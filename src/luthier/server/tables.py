@@ -52,6 +52,7 @@ sweeps = sa.Table(
     sa.Column("expected", COUNT),  # how many runs there will be, where that is known
     sa.Column("best_run", sa.Text),
     sa.Column("best_value", sa.Double),
+    sa.Column("controller", sa.Text),  # JSON: what a controller elsewhere wants tried; null: the server searches
 )
 
 events = sa.Table(
@@ -145,6 +146,27 @@ files = sa.Table(
     sa.Column("size", COUNT, nullable=False),
     sa.Column("sha256", sa.Text, nullable=False),  # names the bytes in the server's files directory
     sa.Column("at", TIME, nullable=False),
+)
+
+artifacts = sa.Table(  # versions of what runs keep, as W&B's client logs them; their bytes are files of the run
+    "artifacts",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("project_id", COUNT, sa.ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("version", COUNT),  # counted from 0 in each collection; null until it is whole
+    sa.Column("client_id", sa.Text, nullable=False, server_default="", index=True),  # what the client called it before
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("metadata", sa.Text, nullable=False, server_default="{}"),  # JSON
+    sa.Column("aliases", sa.Text, nullable=False, server_default="[]"),  # JSON: each is one version's in its collection
+    sa.Column("tags", sa.Text, nullable=False, server_default="[]"),  # JSON
+    sa.Column("step", COUNT),
+    sa.Column("created_at", TIME, nullable=False),
+    sa.Column("updated_at", TIME, nullable=False),
+    sa.Index("ix_artifacts_project_id_collection_version", "project_id", "collection", "version"),
 )
 
 keys = sa.Table(

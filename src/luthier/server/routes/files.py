@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from luthier.server.database import reading
 from luthier.server.missing import NotThere
-from luthier.server.shelf import Shelf, checked
+from luthier.server.shelf import Shelf, checked, keep
 from luthier.server.tables import files, runs
 
 if TYPE_CHECKING:
@@ -41,14 +41,7 @@ def router(service: Service, _gate: Gate) -> APIRouter:
         await run_in_threadpool(_find_run, service, run)
         stored = await shelf.put(request.stream())
         now = time.time()
-        values = {"size": stored.size, "sha256": stored.sha256, "at": now}
-
-        def write(connection: sa.Connection) -> None:
-            here = (files.c.run_id == run, files.c.path == path)
-            if connection.execute(sa.update(files).where(*here).values(**values)).rowcount == 0:
-                connection.execute(sa.insert(files).values(run_id=run, path=path, **values))
-
-        await service.write(write)
+        await service.write(lambda c: keep(c, run, path, stored, now))
         return File(path=path, size=stored.size, sha256=stored.sha256, at=now)
 
     @routes.get("", summary="The files of a run")

@@ -1,0 +1,62 @@
+"""What ``wandb sweep-scheduler`` asks for again and again: a sweep's state, and runs with samples of their history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from luthier.server.tables import runs
+from luthier.server.wandb.filters import holds
+from luthier.server.wandb.listing import facts_of, node
+from luthier.server.wandb.sampling import sampled
+from luthier.server.wandb.sweeps import sweep_of
+from luthier.server.wandb.values import mapping, place_of, strict
+
+if TYPE_CHECKING:
+    from luthier.server.wandb.asked import Asked
+
+
+class Poll(msgspec.Struct, rename="camel"):
+    """Which runs of a sweep, and what of their history."""
+
+    sweep: str
+    project: str | None = None
+    filters: str | None = None
+    first: int = 50
+    cursor: str | None = None
+    history_specs: list[str] = []
+
+
+def of_sweep(asked: Asked, told: Poll) -> dict[str, Any]:
+    """Tell of all runs of a sweep."""
+    state, found = _polled(asked, told)
+    return {"project": {"sweep": {"state": state, "runs": found}}}
+
+
+def watched(asked: Asked, told: Poll) -> dict[str, Any]:
+    """Tell of those that the filter names."""
+    state, found = _polled(asked, told)
+    return {"project": {"sweep": {"state": state}, "runs": found}}
+
+
+def _polled(asked: Asked, told: Poll) -> tuple[str, dict[str, Any]]:
+    wish, first = mapping(told.filters), place_of(told.cursor)
+    specs = [mapping(spec) for spec in told.history_specs]
+    with asked.reading() as connection:
+        sweep = sweep_of(asked, connection, told.sweep, told.project)
+        query = sa.select(runs).where(runs.c.sweep_id == sweep.id, runs.c.state != "deleted").order_by(runs.c.number)
+        rows = [row for row in connection.execute(query).all() if not wish or holds(wish, facts_of(row))]
+        end = first + min(max(told.first, 1), 1000)
+        edges = []
+        for row in rows[first:end]:
+            curves = [sampled(connection, row, _keys(spec), int(spec.get("samples") or 500)) for spec in specs]
+            edges.append({"node": {**node(row), "sampledHistory": strict(curves)}})
+    page = {"hasNextPage": end < len(rows), "endCursor": str(min(end, len(rows)))}
+    return sweep.state, {"pageInfo": page, "edges": edges}
+
+
+def _keys(spec: dict[str, Any]) -> list[str]:
+    keys = spec.get("keys")
+    return [str(key) for key in keys] if isinstance(keys, list) else []
