@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import logging
 import os
 import shutil
 import signal
@@ -20,6 +22,7 @@ import pytest
 from click.testing import CliRunner
 
 from luthier.cli.commands import luthier
+from luthier.server.schema import newest
 
 SWEEP = "method: random\nrun_cap: 1\nparameters: {x: {min: 0.0, max: 1.0}}\n"
 
@@ -146,8 +149,8 @@ def test_migrate_and_doctor(tmp_path):
     url = f"sqlite:///{tmp_path}/new.db"
     doctor = said("doctor", "--database-url", url, code=1)
     assert "error:    its tables have version None" in doctor.stdout
-    assert said("migrate", "--database-url", url).stdout.startswith("now at 0001")
-    assert said("migrate", "--database-url", url).stdout == "at 0001 already\n"
+    assert said("migrate", "--database-url", url).stdout.startswith(f"now at {newest()}")
+    assert said("migrate", "--database-url", url).stdout == f"at {newest()} already\n"
     assert "error:" not in said("doctor", "--database-url", url).stdout
 
 
@@ -177,3 +180,18 @@ def test_https(tmp_path):
         assert url.startswith("https://127.0.0.1:")
         trusted = ssl.create_default_context(cafile=cert)
         assert fetch(f"{url}/api/v1/health", context=trusted)[1]["status"] == "ok"
+
+
+
+def test_the_servers_logging_closes_nobody_elses_streams(tmp_path):
+    class Own(logging.StreamHandler[io.StringIO]):
+        def close(self):
+            self.stream.close()
+            super().close()
+
+    own = Own(io.StringIO())
+    logging.getLogger("of.somebody.else").addHandler(own)
+    cert = tmp_path / "cert.pem"
+    cert.write_text("this is no certificate")
+    assert "cannot be used" in said("--port", 0, "--tls-cert", cert, "--tls-key", cert, code=2).output
+    assert not own.stream.closed
