@@ -134,7 +134,7 @@ def test_lines_of_metrics_are_rows_where_the_sweep_says_so(serve):
     assert known.rows == [{"loss": 0.5, "acc": 0.1}, {"loss": {"$": "float", "v": "nan"}}]
 
 
-def test_what_a_program_sees(serve):
+def test_what_a_program_sees(serve, monkeypatch):
     code = (
         "import os, sys\nassert sys.stdin.read() == ''\n"
         "print(os.environ['A'], os.environ['OMP_NUM_THREADS'], os.environ.get('LUTHIER_RESTORE'))\n"
@@ -142,11 +142,8 @@ def test_what_a_program_sees(serve):
     )
     server = serve(*python(code), environment={"A": "b"})
     known = server.add("r1", attempt=2, params={"x": 1}, resources={"slot": 1, "cpu": 2})
-    del os.environ["OMP_NUM_THREADS"]
-    try:
-        agent(SWEEP)
-    finally:
-        os.environ["OMP_NUM_THREADS"] = "1"
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    agent(SWEEP)
     assert known.lines == ["b 2 None", "2 ['{', '\"x\":', '1', '}']"], known.exits
 
 
