@@ -120,7 +120,7 @@ $(PEERS)/.ready: pyproject.toml Makefile | $(PEERS)/bin/python
 	@echo "installing Ray Tune, Optuna and other libraries into $(PEERS) ..."
 	$(PEERS)/bin/python $(PIP) '$(TORCH)'
 	$(PEERS)/bin/python $(PIP) 'ray[tune]==2.60.0' optuna hyperopt nevergrad wandb scikit-learn 'psutil>=5.9' \
-		--editable '.[plot,server]'
+		'playwright>=1.45' --editable '.[plot,server]'
 	@touch $@
 
 bench: $(PEERS)/.ready  ## speed and memory, beside Ray Tune and Optuna (installs them); BENCHFLAGS="--quick reports"
