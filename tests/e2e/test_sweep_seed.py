@@ -15,30 +15,8 @@ from luthier.core.terms import Outcome, TrialId, WorkerId
 from luthier.server.planning import Plan
 from luthier.sweeps.client import Client
 from luthier.sweeps.read import read
+from tests.sweeps.config.test_seed_tables import SCRIPT
 
-SNIPPET = """
-import luthier as wandb
-from luthier.sweeps.config import tune
-from luthier.sweeps.config.tune.suggest.hyperopt import HyperOptSearch
-from luthier.sweeps.config.hyperopt import hp
-
-tune_config = tune.run(
-    "train.py",
-    search_alg=HyperOptSearch(
-        dict(
-            width=hp.uniform("width", 0, 20),
-            height=hp.uniform("height", -100, 100),
-            activation=hp.choice("activation", ["relu", "tanh"])),
-        metric="mean_loss",
-        mode="min"),
-    num_samples=10)
-
-# Save sweep as yaml config file
-tune_config.save("sweep-hyperopt.yaml")
-
-# Create the sweep
-wandb.sweep(tune_config)
-"""
 TRAIN = """
 import argparse, time
 
@@ -74,7 +52,7 @@ def server(tmp_path):
 def test_the_pages_script_runs_and_three_agents_complete_its_runs(server, tmp_path):
     (tmp_path / "train.py").write_text(TRAIN)
     environment = {**os.environ, "LUTHIER_SERVER": server}
-    subprocess.run([sys.executable, "-c", SNIPPET], cwd=tmp_path, env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, env=environment, check=True, timeout=60)
     assert read((tmp_path / "sweep-hyperopt.yaml").read_text()).search.name == "hyperopt"
     with Client(server) as client:
         (sweep,) = client.sweeps()
@@ -106,7 +84,7 @@ def proposed_after(spec, values):
 def test_proposals_of_hyperopt_use_all_results():
     """Each result alone, had it been the best of all (the worst where it is good), would have led elsewhere."""
     made: dict[str, object] = {}
-    exec(SNIPPET.partition("# Save")[0], made)
+    exec(SCRIPT.partition("# Save")[0], made)
     spec = read(str(made["tune_config"]).replace("num_samples: 10", "num_samples: 40"))
     values = [float(n * 7 % 25) for n in range(25)]
     proposed = proposed_after(spec, values)

@@ -252,6 +252,19 @@ def test_a_stopped_run_says_by_whom(world):
     assert Counter(row.state for row in w.runs()) == {"finished": 12}
 
 
+def test_a_run_once_more_of_a_cancelled_sweep_brings_no_others_with_it(world):
+    w = world(RANDOM)
+    walker = w.join()
+    w.talk(walker)
+    (run,) = walker.work
+    w.change("CANCELED")
+    w.run()
+    w.write(lambda c, r: sweeping.rerun(c, r, run, w.now, "ann"))
+    w.join()
+    w.run()
+    assert [(row.id, row.state, row.attempt) for row in w.runs()] == [(run, "finished", 2)]
+
+
 def test_a_deleted_sweep_sends_its_agents_away(world):
     w = world(RANDOM)
     walker = w.join()

@@ -194,7 +194,7 @@ def stop_run(connection: Connection, roster: Roster, run: str, now: float, by: s
 
 
 def rerun(connection: Connection, roster: Roster, run: str, now: float, by: str) -> None:
-    """Have a run that has ended tried once more, from the beginning.
+    """Have a run that has ended tried once more, from the beginning; of a sweep that was cancelled, it alone.
 
     Raises:
         NotThere: there is no such run.
@@ -203,8 +203,10 @@ def rerun(connection: Connection, roster: Roster, run: str, now: float, by: str)
     hosted = _of_run(connection, roster, run)
     if _is_deleted(connection, run):
         raise BadArgument("run", run, "one that was not deleted")
-    again = (TrialId(run),)
-    hosted.handle(ev.Reopened(rerun=again, from_scratch=True, note=f"run {run} once more, by {by}"))
+    experiment = hosted.engine.experiment
+    alone = len(experiment) if experiment.stopping else None
+    note = f"run {run} once more, by {by}"
+    hosted.handle(ev.Reopened(num_trials=alone, rerun=(TrialId(run),), from_scratch=True, note=note))
     connection.execute(sa.update(sweeps).where(sweeps.c.id == hosted.id).values(state=RUNNING))
     roster.save(connection, hosted, now)
 
