@@ -44,7 +44,7 @@ def fitted(trainable, path, scheduler=None, stop=None, **more):
 
 
 def test_each_row_has_the_config_it_was_reported_under(tmp_path):
-    scheduler = PopulationBasedTraining(**MUTATIONS)
+    scheduler = PopulationBasedTraining(**MUTATIONS, synch=True)  # which trials copy does not hang on who is first
     run = tune.RunConfig(name="e", storage_path=str(tmp_path), verbose=0, stop={"training_iteration": 9})
     config = tune.TuneConfig(scheduler=scheduler, metric="score", mode="max", num_samples=4, seed=1)
     grid = tune.Tuner(
