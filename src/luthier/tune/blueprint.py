@@ -170,6 +170,7 @@ class Blueprint:
             max_concurrent=self.max_concurrent(),
             max_failures=failure.max_failures,
             fail_fast=bool(failure.fail_fast),
+            elastic=self.run.executor == "ray",
             keep=checkpoint.num_to_keep,
             keep_by=checkpoint.checkpoint_score_attribute,
             keep_mode=checkpoint.checkpoint_score_order,
@@ -284,7 +285,11 @@ def _scheduling(scheduler: Any) -> Any:
 
 
 def _capacity(run: RunConfig) -> dict[str, float]:
-    """Return what this machine offers, the user's own words going before what is found."""
+    """Return what this machine offers, the user's own words going before what is found; or what the cluster offers."""
+    if run.executor == "ray":
+        from luthier.execution.ray.cluster import Cluster, total
+
+        return total(Cluster(run.executor_options).nodes())
     from luthier.execution.devices import machine_resources
 
     given = {} if run.resources is None else checked(run.resources, "resources")
@@ -307,7 +312,7 @@ def _request(trainable: Any, capacity: Mapping[str, float]) -> Request:
             "resources",
             request,
             "less, or say in RunConfig(resources=...) what there is",
-            f"a trial asks for {spelled(request)}, and this machine has {spelled(capacity)}",
+            f"a trial asks for {spelled(request)}, and there is only {spelled(capacity)}",
         )
     return request
 

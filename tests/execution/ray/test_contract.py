@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.usefixtures("cluster")
 class TestRay(IsolatedExecutorContract):
+    knows_how_processes_end = False  # Ray does not say
+
     @pytest.fixture
     def executor_for(self, experiment_dir: Path) -> Any:
         def make(trainable: Any, *, resources: dict[str, float], reuse: bool = False) -> RayExecutor:

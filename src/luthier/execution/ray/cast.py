@@ -105,7 +105,7 @@ class Cast:
 
     def dismiss(self, hand: Hand, seconds: float) -> None:
         """Let an actor without an attempt end by itself, which may take *seconds*."""
-        self.call(hand, "leave")
+        self.call(hand, "leave", seconds)
         hand.pressed, hand.deadline = 1, monotonic() + seconds
 
     def kill(self, hand: Hand) -> None:

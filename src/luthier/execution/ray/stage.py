@@ -121,10 +121,13 @@ class Stage:
         if thread is not None and thread.is_alive() and thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Halted))
 
-    def leave(self) -> None:
-        """End the process, as the interpreter would."""
+    def leave(self, seconds: float) -> None:
+        """End the process as the interpreter would, or at once where that takes more than so many *seconds*."""
         import ray
 
+        watchdog = threading.Timer(seconds, os._exit, (0,))  # Ray counts an actor as gone as soon as it leaves
+        watchdog.daemon = True
+        watchdog.start()
         with contextlib.suppress(BaseException):
             self._runner.close()
         flush_output()
