@@ -15,13 +15,13 @@ _SPELLED = {"cpu": "CPU", "gpu": "GPU"}
 
 
 class PlacementGroupFactory(Mapping[str, float]):
-    """Resources in bundles; a trial holds them all, on one machine.
+    """Resources in bundles; a trial holds them all.
 
     As a mapping it is their sum, under the names ``cpu``, ``gpu`` and custom ones.
 
     Args:
         bundles: dicts of resources; the first is the trial's own, and may be empty if others follow.
-        strategy: accepted, without effect on one machine.
+        strategy: how a Ray cluster spreads them over its nodes; without effect on one machine.
         args: accepted, without effect.
         kwargs: accepted, without effect.
 

@@ -89,6 +89,25 @@ def request_of(trainable: Any) -> Asked | None:
     return asked(given, "resources")
 
 
+def bundles_of(trainable: Any, config: Config | None) -> PlacementGroupFactory | None:
+    """Return the bundles that *trainable* asks for with *config*; None where it asks for one at most.
+
+    Args:
+        trainable: a function or a subclass of Trainable.
+        config: the trial's; where None, only what holds for all trials counts.
+
+    >>> bundles_of(with_resources(print, PlacementGroupFactory([{"CPU": 1}, {"CPU": 2}])), None)
+    PlacementGroupFactory([{'CPU': 1.0}, {'CPU': 2.0}], strategy='PACK')
+    """
+    given = getattr(trainable, "_resources", None)
+    if given is None and inspect.isclass(trainable) and _overrides(trainable, "default_resource_request"):
+        given = trainable.default_resource_request  # type: ignore[attr-defined]
+    if callable(given):
+        given = None if config is None else given(config)
+    several = isinstance(given, PlacementGroupFactory) and (len(given.bundles) > 1 or given.head_bundle_is_empty)
+    return given if several else None  # type: ignore[return-value]  # it is one
+
+
 def _overrides(trainable: type, method: str) -> bool:
     """Whether a subclass defines *method* anew (the topmost class that has it only says what it would mean)."""
     owners = [cls for cls in trainable.__mro__ if method in vars(cls)]

@@ -23,6 +23,9 @@ from luthier.worker.preamble import Preamble
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from luthier.execution.ray.hand import Shape
+    from luthier.execution.ray.placement import Placement
+
 _LAST = 2.0  # seconds between asking an actor and killing it
 _CALLS = 4  # that an actor answers at a time: what its trial says, where it stands, that it is to let go
 
@@ -65,28 +68,26 @@ class Cast:
         self._parcels = list(stored.values())
         self._heard: queue.SimpleQueue[tuple[Hand, str, Any] | None] = queue.SimpleQueue()
 
-    def hire(self, node: str, resources: Mapping[str, float], shape: Any, *, strategy: Any, group: Any = None) -> Hand:
-        """Start an actor that holds *resources*; return without waiting for it.
+    def hire(self, node: str, place: Placement, shape: Shape) -> Hand:
+        """Start an actor; return without waiting for it.
 
         Args:
             node: the worker that it counts for.
-            resources: what it holds itself.
-            shape: what it is worth to later attempts.
-            strategy: where Ray is to place it.
-            group: the placement group that goes with it.
+            place: where Ray is to place it, and what it holds itself.
+            shape: all that it holds, for later attempts.
 
         Raises:
             ValueError: Ray does not know such resources, 1.5 GPUs say.
         """
         stage = self._ray.remote(Stage).options(
-            **options_of(resources),
+            **options_of(place.resources),
             max_concurrency=_CALLS,
             max_restarts=0,
             max_task_retries=0,
-            scheduling_strategy=strategy,
+            scheduling_strategy=place.strategy,
         )
-        actor = stage.remote(self._surroundings, threads_of(resources), self._trainable, *self._parcels)
-        hand = Hand(actor, node, shape, group)
+        actor = stage.remote(self._surroundings, threads_of(place.resources), self._trainable, *self._parcels)
+        hand = Hand(actor, node, shape, place.group)
         self.hands.add(hand)
         self.call(hand, "ready")
         return hand

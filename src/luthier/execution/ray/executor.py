@@ -15,11 +15,13 @@ from luthier.core.resources import shape
 from luthier.core.terms import Outcome, Then, Verdict, WorkerId
 from luthier.execution.nursery import unloadable
 from luthier.execution.ray.cast import Cast
-from luthier.execution.ray.cluster import Cluster
+from luthier.execution.ray.cluster import Cluster, total
 from luthier.execution.ray.ending import ending
+from luthier.execution.ray.placement import ANYWHERE, placement
 from luthier.execution.stack import users_stack
 from luthier.execution.transcript import Transcript
 from luthier.worker.frames import HEAD, VERDICT_BYTES, Unloadable, decode, encode_assignment
+from luthier.worker.resources import bundles_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +41,9 @@ _REST = 5.0  # seconds for killed actors to be gone when closing
 
 class RayExecutor:
     """Runs each trial in an actor of its own; the nodes of the cluster are its workers.
+
+    Where trials ask for several bundles (:class:`~luthier.tune.PlacementGroupFactory`) the whole cluster is one worker,
+    and Ray spreads the bundles over its nodes.
 
     Ray gives processes and resources; what is decided, stored and restored is decided here.  Actors belong to this
     process: Ray ends them when it is gone, however it ended.
@@ -79,7 +84,8 @@ class RayExecutor:
             raise BadArgument("grace", grace, "seconds >= 0")
         self._cluster = Cluster(options)
         self._ray = self._cluster.ray
-        self._nodes = self._cluster.nodes()
+        self._trainable, self._spread = trainable, bundles_of(trainable, None) is not None
+        self._nodes = self._workers()
         self._experiment_dir = str(experiment_dir)
         self._reuse, self._echo, self._limit = reuse, echo, transcript_limit
         self._grace = {Then.STOP: grace, Then.PAUSE: max(grace, patience), Then.REQUEUE: max(grace, patience)}
@@ -97,9 +103,13 @@ class RayExecutor:
         self._fatal: LuthierError | None = None
 
     def join(self, handler: Handler) -> Sequence[WorkerJoined]:
-        """Return the nodes that there are."""
-        self._nodes, self._looked = self._cluster.nodes(), monotonic()
+        """Return the nodes that there are; or the cluster as one, where trials ask for bundles that it may spread."""
+        self._nodes, self._looked = self._workers(), monotonic()
         return [WorkerJoined(WorkerId(node), resources) for node, resources in self._nodes.items()]
+
+    def _workers(self) -> dict[str, dict[str, float]]:
+        nodes = self._cluster.nodes()
+        return {ANYWHERE: total(nodes)} if self._spread else nodes
 
     # -- orders --------------------------------------------------------------------------------------------------------
     def carry_out(self, order: Order, assignment: Assignment | None = None) -> None:
@@ -138,10 +148,10 @@ class RayExecutor:
         self._cast.call(hand, "play", payload)
 
     def _hired(self, node: str, assignment: Assignment) -> Hand:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        strategy = NodeAffinitySchedulingStrategy(node, soft=False)
-        return self._cast.hire(node, assignment.resources, shape(assignment.resources), strategy=strategy)
+        bundles = bundles_of(self._trainable, assignment.config)
+        if bundles is not None and dict(bundles) != assignment.resources:  # a scheduler has resized it
+            bundles = None
+        return self._cast.hire(node, placement(self._ray, assignment, node, bundles), shape(assignment.resources))
 
     def _spare(self, node: str, assignment: Assignment) -> Hand | None:
         """Return an actor that waits for such an attempt, or None; those of another kind there make room for it."""
@@ -225,7 +235,7 @@ class RayExecutor:
         """Tell which nodes came and which are gone, with what was on them."""
         self._looked = monotonic()
         try:
-            nodes = self._cluster.nodes()
+            nodes = self._workers()
         except Exception as error:  # noqa: BLE001 (whatever Ray raises when its head is gone)
             self._fatal = LuthierError(f"the Ray cluster does not answer any more: {error}")
             return
