@@ -42,7 +42,10 @@ class PlacementGroupFactory(Mapping[str, float]):
         self.head_bundle_is_empty = not checked(bundles[0], "bundles[0]")
         self._bundles = [{name: float(amount) for name, amount in bundle.items() if amount} for bundle in bundles]
         self.strategy = strategy
-        self._sum = checked(self.required_resources, "bundles")
+        self._sum: dict[str, float] = {}
+        for bundle in self._bundles:
+            for name, amount in checked(bundle, "bundles").items():
+                self._sum[name] = self._sum.get(name, 0.0) + amount
 
     @classmethod
     def holding(cls, resources: Mapping[str, float]) -> PlacementGroupFactory:

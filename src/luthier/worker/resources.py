@@ -52,7 +52,10 @@ def with_resources(trainable: T, resources: Given) -> T:
     3
     """
     check_furnishable(trainable, "with_resources")
-    given: Any = resources if callable(resources) else asked(resources, "resources")
+    given: Any = resources
+    if not callable(resources):
+        asks = asked(resources, "resources")
+        given = resources if isinstance(resources, PlacementGroupFactory) else asks
     if not inspect.isclass(trainable):
         return Furnished(trainable, resources=given)  # type: ignore[return-value,arg-type]  # called like it
 

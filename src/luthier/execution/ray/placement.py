@@ -44,7 +44,8 @@ def placement(ray: Any, assignment: Assignment, node: str, bundles: PlacementGro
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
     if bundles is None:
-        return Placement(assignment.resources, NodeAffinitySchedulingStrategy(node, soft=False))
+        there = "DEFAULT" if node == ANYWHERE else NodeAffinitySchedulingStrategy(node, soft=False)
+        return Placement(assignment.resources, there)
     wanted = [spelled_for_ray(bundle) for bundle in bundles.bundles]
     if node == ANYWHERE:
         group = ray.util.placement_group(wanted, strategy=bundles.strategy)
