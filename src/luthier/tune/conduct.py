@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from luthier.callbacks.base import Listener
     from luthier.core.engine import Engine
     from luthier.core.state import ExperimentState
-    from luthier.execution.base import Executor
     from luthier.store.base import Record
     from luthier.tune.blueprint import Blueprint
     from luthier.tune.occupancy import Occupancy
@@ -98,7 +97,9 @@ class Experiment:
         if directory is None:
             name, self.directory, self._remote = place.new_directory(blueprint.run, blueprint.name)
             try:
-                self._executor = executor_of(blueprint, self.directory)  # which pickles the trainable: before anything is written
+                self._executor = executor_of(
+                    blueprint, self.directory
+                )  # pickles the trainable: before anything is written
                 try:
                     self._card = self._create(name)
                 except BaseException:

@@ -39,6 +39,7 @@ class Cast:
         environ: added to their environment.
         reuse: whether they take further attempts.
         gpus: whether the cluster has any.
+        marker: a file of the experiment's directory, by which nodes tell whether they see it.
 
     Attributes:
         hands: all actors that may still be there.
@@ -47,7 +48,9 @@ class Cast:
         BadArgument: the trainable cannot be pickled.
     """
 
-    def __init__(self, ray: Any, trainable: Any, environ: Mapping[str, str], *, reuse: bool, gpus: bool) -> None:
+    def __init__(
+        self, ray: Any, trainable: Any, environ: Mapping[str, str], *, reuse: bool, gpus: bool, marker: str
+    ) -> None:
         self._ray = ray
         self.hands: set[Hand] = set()
         stored: dict[str, Any] = {}
@@ -63,7 +66,7 @@ class Cast:
         preamble = Preamble(list(sys.argv), os.path.abspath(file) if file else "", b"", reuse)
         path = [os.path.abspath(folder) for folder in sys.path if isinstance(folder, str)]
         self._surroundings = Surroundings(
-            bytes(frame_of(preamble)[4:]), path, os.getcwd(), dict(environ), list(stored), reuse, gpus
+            bytes(frame_of(preamble)[4:]), path, os.getcwd(), dict(environ), list(stored), reuse, gpus, marker
         )
         self._parcels = list(stored.values())
         self._heard: queue.SimpleQueue[tuple[Hand, str, Any] | None] = queue.SimpleQueue()

@@ -35,9 +35,9 @@ def ending(error: BaseException, hand: Hand) -> tuple[Outcome, str]:
 
 
 def _shortened(text: str) -> str:
-    """Return what Ray says of an actor's death without its list of what the causes may be.
+    r"""Return what Ray says of an actor's death without its list of what the causes may be.
 
-    >>> _shortened("class_name: Stage\\nThe actor is dead. Worker exit detail: end of file. Some common causes include")
+    >>> _shortened("class_name: Stage\nThe actor is dead. Worker exit detail: end of file. Some common causes: x")
     'The actor is dead. Worker exit detail: end of file.'
     """
     return text.rpartition("\n")[2].partition(" Some common causes")[0]

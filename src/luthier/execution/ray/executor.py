@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from luthier.execution.nursery import unloadable
 from luthier.execution.ray.cast import Cast
 from luthier.execution.ray.cluster import Cluster, total
 from luthier.execution.ray.ending import ending
+from luthier.execution.ray.luggage import pack_checkpoint, unpack_checkpoint, unpack_output
 from luthier.execution.ray.placement import ANYWHERE, placement
 from luthier.execution.stack import users_stack
 from luthier.execution.transcript import Transcript
@@ -50,7 +53,8 @@ class RayExecutor:
 
     Args:
         trainable: what a trial runs; must be picklable by cloudpickle.
-        experiment_dir: the experiment's directory, which all nodes must see.
+        experiment_dir: the experiment's directory.  From nodes that do not see it, files are fetched: checkpoints with
+            their report, and all else when the attempt is over.
         options: arguments of ``ray.init``, used where this process is not connected yet.
         reuse: whether an actor takes a further trial when its last one has not failed.
         echo: whether what trials print is printed here too, after their names.
@@ -65,7 +69,7 @@ class RayExecutor:
         LuthierError: Ray is not installed, or cannot be connected to.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one choice each, by keyword)
         self,
         trainable: Any,
         *,
@@ -89,9 +93,10 @@ class RayExecutor:
         self._experiment_dir = str(experiment_dir)
         self._reuse, self._echo, self._limit = reuse, echo, transcript_limit
         self._grace = {Then.STOP: grace, Then.PAUSE: max(grace, patience), Then.REQUEUE: max(grace, patience)}
+        self._marker = os.path.join(os.path.abspath(experiment_dir), f".seen_{os.urandom(8).hex()}")
         gpus = any("gpu" in node for node in self._nodes.values())
         try:
-            self._cast = Cast(self._ray, trainable, dict(env or {}), reuse=reuse, gpus=gpus)
+            self._cast = Cast(self._ray, trainable, dict(env or {}), reuse=reuse, gpus=gpus, marker=self._marker)
         except BaseException:
             self._cluster.close()
             raise
@@ -105,6 +110,8 @@ class RayExecutor:
     def join(self, handler: Handler) -> Sequence[WorkerJoined]:
         """Return the nodes that there are; or the cluster as one, where trials ask for bundles that it may spread."""
         self._nodes, self._looked = self._workers(), monotonic()
+        with open(self._marker, "wb"):
+            pass
         return [WorkerJoined(WorkerId(node), resources) for node, resources in self._nodes.items()]
 
     def _workers(self) -> dict[str, dict[str, float]]:
@@ -145,7 +152,19 @@ class RayExecutor:
             hand.transcript = Transcript(assignment.trial_dir, assignment.name, self._limit, echo=self._echo)
             self._care = min(self._care, monotonic() + _CARE)
         self._attempts[assignment.trial] = hand
-        self._cast.call(hand, "play", payload)
+        hand.first = payload
+        if hand.born:
+            self._play(hand)
+
+    def _play(self, hand: Hand) -> None:
+        """Send an actor what it is to do, with the checkpoint to go on from if it cannot see that."""
+        assignment, payload, hand.first = hand.assignment, hand.first, b""
+        if assignment is None or not payload:
+            return
+        luggage = b""
+        if hand.apart and assignment.restore is not None:
+            luggage = pack_checkpoint(assignment.restore, self._experiment_dir)
+        self._cast.call(hand, "play", payload, luggage)
 
     def _hired(self, node: str, assignment: Assignment) -> Hand:
         bundles = bundles_of(self._trainable, assignment.config)
@@ -269,10 +288,26 @@ class RayExecutor:
         elif method == "where":
             hand.stack = users_stack(said)
             self._cast.press(hand, 0.0)
-        elif method in ("ready", "play", "advance"):
-            hand.born = True
-            if said:
-                self._heed(hand, decode(said))
+        elif method == "ready":
+            hand.born, hand.apart = True, bool(said[1])
+            if said[0]:
+                self._heed(hand, decode(said[0]))
+            self._play(hand)
+        elif method in ("play", "advance"):
+            event = decode(said[0])
+            if said[1] and hand.assignment is not None:
+                self._unpack(event, said[1], hand.assignment)
+            self._heed(hand, event)
+
+    def _unpack(self, event: Reported | Exited | Unloadable, luggage: bytes, assignment: Assignment) -> None:
+        """Take the files that came with what a trial says."""
+        if isinstance(event, Exited):
+            size = int.from_bytes(luggage[:8], "little")
+            unpack_output(luggage[8 + size :], assignment.trial_dir)
+            luggage = luggage[8 : 8 + size]
+        ref = None if isinstance(event, Unloadable) else event.checkpoint
+        if ref is not None:
+            unpack_checkpoint(luggage, ref, self._experiment_dir)
 
     def _heed(self, hand: Hand, event: Reported | Exited | Unloadable) -> None:
         assignment, hand.spoke = hand.assignment, True
@@ -354,6 +389,8 @@ class RayExecutor:
                 self._cast.kill(hand)
                 self._cast.forget(hand)
             self._cluster.close()
+            with contextlib.suppress(OSError):
+                os.unlink(self._marker)
 
     def _see_off(self, grace: float) -> None:
         for hand in list(self._cast.hands):
@@ -374,6 +411,4 @@ class RayExecutor:
 
 def _overdue(hand: Hand) -> str:
     """Return why an attempt was given up, and where it stood."""
-    return (
-        f"{hand.given_up}\nThere it stood, the innermost call first:\n{hand.stack}" if hand.stack else hand.given_up
-    )
+    return f"{hand.given_up}\nThere it stood, the innermost call first:\n{hand.stack}" if hand.stack else hand.given_up

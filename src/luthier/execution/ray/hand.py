@@ -21,7 +21,9 @@ class Hand:
         shape: what it holds.
         assignment: what it works on; None before, between and after.
         transcript: what that prints.
-        born: whether its process is there.
+        first: the attempt to begin when its process is there.
+        born: whether it is there.
+        apart: whether its node does not see the experiment's directory, so that files travel.
         served: how many attempts it was given.
         spoke: whether the current one has said anything.
         halted: whether its attempt was ordered to let go.
@@ -34,9 +36,11 @@ class Hand:
 
     __slots__ = (
         "actor",
+        "apart",
         "assignment",
         "born",
         "deadline",
+        "first",
         "given_up",
         "group",
         "halted",
@@ -53,7 +57,8 @@ class Hand:
         self.actor, self.node, self.shape, self.group = actor, node, shape, group
         self.assignment: Assignment | None = None
         self.transcript: Transcript | None = None
-        self.born = self.halted = self.spoke = False
+        self.first: bytes = b""
+        self.born = self.apart = self.halted = self.spoke = False
         self.served = self.pressed = 0
         self.given_up = self.stack = ""
         self.deadline = math.inf

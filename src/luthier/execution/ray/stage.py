@@ -7,6 +7,7 @@ import ctypes
 import faulthandler
 import os
 import queue
+import shutil
 import sys
 import tempfile
 import threading
@@ -15,15 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from luthier.core.events import Exited
+from luthier.checkpoints.local import forget, path_of
+from luthier.core.events import Exited, Reported
 from luthier.core.terms import Outcome, Verdict
 from luthier.execution.environment import thread_environment
+from luthier.execution.ray.luggage import pack_checkpoint, pack_output, unpack_checkpoint
 from luthier.worker.attempt import Runner
 from luthier.worker.capture import flush_output, prepare_output
 from luthier.worker.frames import (
     HEAD,
     VERDICTS,
     Unloadable,
+    decode,
     decode_assignment,
     encode_exit,
     encode_report,
@@ -37,8 +41,10 @@ from luthier.worker.preamble import enter, load
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from luthier.core.events import Reported
+    from luthier.core.terms import Ref
     from luthier.worker.assignment import Assignment
+
+    Said = tuple[bytes, bytes]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -52,6 +58,7 @@ class Surroundings(msgspec.Struct, frozen=True):
         parcels: names of the objects that come beside the trainable.
         reuse: whether an instance of a class is kept for the next trial.
         gpus: whether the cluster has GPUs, so that a trial is told which are its own.
+        marker: a file of the experiment's directory: who sees it sees the directory.
     """
 
     preamble: bytes
@@ -61,13 +68,15 @@ class Surroundings(msgspec.Struct, frozen=True):
     parcels: list[str]
     reuse: bool
     gpus: bool
+    marker: str
 
 
 class Stage:
     """An actor's object.
 
     The trial runs in a thread of its own.  :meth:`play` and :meth:`advance` return what it says next: so each report is
-    the answer to one call, and the verdict on it comes with the next one.
+    the answer to one call, and the verdict on it comes with the next one.  Beside it they return the files that go with
+    it, where this node does not see the experiment's directory; the trial works in a directory of this node then.
 
     Args:
         surroundings: the driver's.
@@ -84,26 +93,34 @@ class Stage:
         self._telling = threading.Lock()
         self._thread: threading.Thread | None = None
         self._gpus = surroundings.gpus
+        self._scratch = "" if os.path.exists(surroundings.marker) else tempfile.mkdtemp(prefix="luthier_trials_")
+        self._assignment: Assignment | None = None
+        self._sent: Ref | None = None  # the checkpoint that was sent last
         self._problem = ""
         try:
             self._runner = Runner(_loaded(surroundings, trainable, parcels), reuse=surroundings.reuse)
         except BaseException:  # noqa: BLE001 (whatever a module raises, sys.exit included)
             self._problem = traceback.format_exc()
 
-    def ready(self) -> bytes:
-        """Return once the trainable is loaded: nothing, or an ``Unloadable``."""
-        return bytes(frame_of(Unloadable(self._problem))[HEAD:]) if self._problem else b""
+    def ready(self) -> Said:
+        """Return once the trainable is loaded: nothing, or an ``Unloadable``; and whether files must be sent here."""
+        return bytes(frame_of(Unloadable(self._problem))[HEAD:]) if self._problem else b"", self._scratch.encode()
 
-    def play(self, payload: bytes) -> bytes:
-        """Begin an attempt; return the payload of what it says first."""
-        if self._problem:
-            return self.ready()
+    def play(self, payload: bytes, luggage: bytes = b"") -> Said:
+        """Begin an attempt, with the checkpoint to go on from; return the payload of what it says first."""
         assignment = decode_assignment(payload)
+        if self._scratch:
+            assignment = self._moved(assignment)
+            if luggage and assignment.restore is not None:
+                if os.path.isdir(path_of(assignment.restore, self._scratch)):
+                    forget(assignment.restore, self._scratch)
+                unpack_checkpoint(luggage, assignment.restore, self._scratch)
+        self._assignment, self._sent = assignment, None
         self._thread = threading.Thread(target=self._run, args=(assignment,), name="trial", daemon=True)
         self._thread.start()
         return self._next()
 
-    def advance(self, verdict: bytes) -> bytes:
+    def advance(self, verdict: bytes) -> Said:
         """Give the verdict that the trial waits for; return the payload of what it says next."""
         self._verdicts.put(verdict)
         return self._next()
@@ -131,6 +148,8 @@ class Stage:
         with contextlib.suppress(BaseException):
             self._runner.close()
         flush_output()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
         ray.actor.exit_actor()
 
     def tell(self, report: Reported) -> Verdict:
@@ -140,8 +159,32 @@ class Stage:
             self._said.put(frame)
             return VERDICTS[self._verdicts.get()]
 
-    def _next(self) -> bytes:
-        return bytes(self._said.get()[HEAD:])
+    def _next(self) -> Said:
+        payload = bytes(self._said.get()[HEAD:])
+        return payload, self._luggage(payload) if self._scratch else b""
+
+    def _luggage(self, payload: bytes) -> bytes:
+        """Return the files that go with *payload*, which the driver must have before it heeds it."""
+        event, assignment = decode(payload), self._assignment
+        if assignment is None or isinstance(event, Unloadable):
+            return b""
+        ref = event.checkpoint
+        checkpoint = b"" if ref is None else pack_checkpoint(ref, self._scratch)
+        if ref is not None:
+            if self._sent is not None:
+                forget(self._sent, self._scratch)  # the driver has it
+            self._sent = ref
+        if isinstance(event, Reported):
+            return checkpoint
+        output = pack_output(assignment.trial_dir)
+        shutil.rmtree(assignment.trial_dir, ignore_errors=True)
+        return len(checkpoint).to_bytes(8, "little") + checkpoint + output
+
+    def _moved(self, assignment: Assignment) -> Assignment:
+        """Return *assignment* with its directories on this node."""
+        folder = os.path.join(self._scratch, os.path.relpath(assignment.trial_dir, assignment.experiment_dir))
+        os.makedirs(folder, exist_ok=True)
+        return msgspec.structs.replace(assignment, trial_dir=folder, experiment_dir=self._scratch)
 
     def _run(self, assignment: Assignment) -> None:
         try:
