@@ -108,7 +108,7 @@ def bundles_of(trainable: Any, config: Config | None) -> PlacementGroupFactory |
     if callable(given):
         given = None if config is None else given(config)
     several = isinstance(given, PlacementGroupFactory) and (len(given.bundles) > 1 or given.head_bundle_is_empty)
-    return given if several else None  # type: ignore[return-value]  # it is one
+    return given if several else None
 
 
 def _overrides(trainable: type, method: str) -> bool:

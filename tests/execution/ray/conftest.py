@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,7 @@ def cluster() -> Iterator[Cluster]:
         "_system_config": quickly,
     }  # fmt: skip
     made = Cluster(initialize_head=True, head_node_args=head)
-    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+    ray.init(address=made.address, log_to_driver=False, logging_level=logging.ERROR)
     yield made
     ray.shutdown()
     made.shutdown()

@@ -42,6 +42,24 @@ def test_bundles_are_the_trials_own(cluster: Any, tmp_path: Path):
     assert {group["state"] for group in groups} == {"REMOVED"}
 
 
+def test_bundles_are_spread_over_nodes(cluster: Any, tmp_path: Path):
+    @ray.remote(num_cpus=1)
+    def where() -> str:
+        return str(ray.get_runtime_context().get_node_id())
+
+    def trainable(config: Config) -> None:
+        report({"here": ray.get_runtime_context().get_node_id(), "there": ray.get(where.remote(), timeout=20)})
+
+    asks = PlacementGroupFactory([{"CPU": 1}, {"CPU": 1}], strategy="STRICT_SPREAD")
+    node = cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
+    try:
+        rig = drive(with_resources(trainable, asks), tmp_path, [{}], request=dict(asks))
+    finally:
+        cluster.remove_node(node)
+    (got,) = rig.reports()
+    assert got["here"] != got["there"]
+
+
 def test_bundles_may_depend_on_the_config(cluster: Any, tmp_path: Path):
     def trainable(config: Config) -> None:
         report({"bundles": ray.util.get_current_placement_group().bundle_count})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from luthier.core.errors import BadArgument, LuthierError
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 _DEFAULTS = {"include_dashboard": False, "log_to_driver": False}  # what trials print is in their directories
 _NAMES = {"CPU": "cpu", "GPU": "gpu"}
-_OURS: set[str] = set()  # connections that were made here, by job
+_OURS: dict[str, WeakSet[Cluster]] = {}  # connections that were made here, by job, and who uses them
 
 
 class Cluster:
@@ -46,7 +47,9 @@ class Cluster:
                 self.ray.init(**{**_DEFAULTS, **given})
             except (ConnectionError, RuntimeError, ValueError, TypeError, OSError) as error:
                 raise LuthierError(f"no connection to a Ray cluster ({address or 'a local one'}): {error}") from error
-            _OURS.add(self._job)
+            _OURS[self._job] = WeakSet()
+        if self._job in _OURS:
+            _OURS[self._job].add(self)
 
     @property
     def _job(self) -> str:
@@ -58,10 +61,13 @@ class Cluster:
         return {node["NodeID"]: offered(node["Resources"]) for node in alive}
 
     def close(self) -> None:
-        """Disconnect if the connection was made here; a cluster that came with it ends."""
-        if self.ray.is_initialized() and self._job in _OURS:
-            _OURS.discard(self._job)
-            self.ray.shutdown()
+        """Disconnect if the connection was made here and nobody else uses it; a cluster that came with it ends."""
+        users = _OURS.get(self._job) if self.ray.is_initialized() else None
+        if users is not None and self in users:
+            users.discard(self)
+            if not users:
+                del _OURS[self._job]
+                self.ray.shutdown()
 
 
 def ray_library() -> Any:

@@ -29,7 +29,8 @@ def ending(error: BaseException, hand: Hand) -> tuple[Outcome, str]:
     shown = _last_words(Path(trial_dir) / "stderr") if trial_dir else ""
     text = (
         "the trial's process ended without a result. Ray does not tell how: it left by os._exit, native code crashed "
-        f"(SIGSEGV), or it was killed (SIGKILL; if not by you, then most likely because memory ran out). Ray says: {text}"
+        "(SIGSEGV), or it was killed (SIGKILL; if not by you, then most likely because memory ran out). "
+        f"Ray says: {text}"
     )
     return Outcome.ERROR, f"{text}\nthe end of its stderr:\n{shown}" if shown else text
 

@@ -14,13 +14,14 @@ from luthier.checkpoints.local import forget
 from luthier.core.errors import BadArgument, BadArgumentType, LuthierError, NotStorable
 from luthier.core.events import Exited, Forgotten, Halted, Launched, Reported, WorkerJoined, WorkerLost
 from luthier.core.resources import shape
-from luthier.core.terms import Outcome, Then, Verdict, WorkerId
+from luthier.core.terms import Outcome, Then, Verdict
 from luthier.execution.nursery import unloadable
 from luthier.execution.ray.cast import Cast
-from luthier.execution.ray.cluster import Cluster, total
+from luthier.execution.ray.cluster import Cluster
 from luthier.execution.ray.ending import ending
-from luthier.execution.ray.luggage import pack_checkpoint, unpack_checkpoint, unpack_output
-from luthier.execution.ray.placement import ANYWHERE, placement
+from luthier.execution.ray.luggage import pack_checkpoint, unpack_what_came_with
+from luthier.execution.ray.placement import placement
+from luthier.execution.ray.roster import Roster
 from luthier.execution.stack import users_stack
 from luthier.execution.transcript import Transcript
 from luthier.worker.frames import HEAD, VERDICT_BYTES, Unloadable, decode, encode_assignment
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from luthier.worker.assignment import Assignment
 
 _CARE = 0.25  # seconds between two looks at what trials print
-_LOOK = 1.0  # seconds between two looks at the nodes
 _WHERE = 1.0  # seconds that an actor has to say where it stands
 _REST = 5.0  # seconds for killed actors to be gone when closing
 
@@ -88,15 +88,16 @@ class RayExecutor:
             raise BadArgument("grace", grace, "seconds >= 0")
         self._cluster = Cluster(options)
         self._ray = self._cluster.ray
-        self._trainable, self._spread = trainable, bundles_of(trainable, None) is not None
-        self._nodes = self._workers()
+        self._trainable = trainable
+        self._roster = Roster(self._cluster, spread=bundles_of(trainable, None) is not None)
         self._experiment_dir = str(experiment_dir)
         self._reuse, self._echo, self._limit = reuse, echo, transcript_limit
         self._grace = {Then.STOP: grace, Then.PAUSE: max(grace, patience), Then.REQUEUE: max(grace, patience)}
         self._marker = os.path.join(os.path.abspath(experiment_dir), f".seen_{os.urandom(8).hex()}")
-        gpus = any("gpu" in node for node in self._nodes.values())
         try:
-            self._cast = Cast(self._ray, trainable, dict(env or {}), reuse=reuse, gpus=gpus, marker=self._marker)
+            self._cast = Cast(
+                self._ray, trainable, dict(env or {}), reuse=reuse, gpus=self._roster.has_gpus, marker=self._marker
+            )
         except BaseException:
             self._cluster.close()
             raise
@@ -104,19 +105,15 @@ class RayExecutor:
         self._idle: list[Hand] = []
         self._events: list[Observed] = []
         self._woken = self._closed = False
-        self._care, self._looked = math.inf, 0.0  # when to look at transcripts; when nodes were looked at
+        self._care = math.inf  # when to look at transcripts
         self._fatal: LuthierError | None = None
 
     def join(self, handler: Handler) -> Sequence[WorkerJoined]:
         """Return the nodes that there are; or the cluster as one, where trials ask for bundles that it may spread."""
-        self._nodes, self._looked = self._workers(), monotonic()
+        os.makedirs(os.path.dirname(self._marker), exist_ok=True)
         with open(self._marker, "wb"):
             pass
-        return [WorkerJoined(WorkerId(node), resources) for node, resources in self._nodes.items()]
-
-    def _workers(self) -> dict[str, dict[str, float]]:
-        nodes = self._cluster.nodes()
-        return {ANYWHERE: total(nodes)} if self._spread else nodes
+        return [event for event in self._roster.look() if isinstance(event, WorkerJoined)]
 
     # -- orders --------------------------------------------------------------------------------------------------------
     def carry_out(self, order: Order, assignment: Assignment | None = None) -> None:
@@ -239,9 +236,9 @@ class RayExecutor:
 
     def _look(self, until: float) -> None:
         """Wait for what comes first and take it."""
-        if monotonic() >= self._looked + _LOOK:
+        if monotonic() >= self._roster.due:
             self._look_at_nodes()
-        nearest = min(until, self._care, self._looked + _LOOK)
+        nearest = min(until, self._care, self._roster.due)
         for heard in self._cast.look(0.0 if self._events else nearest):
             if heard is None:
                 self._woken = True
@@ -252,20 +249,16 @@ class RayExecutor:
 
     def _look_at_nodes(self) -> None:
         """Tell which nodes came and which are gone, with what was on them."""
-        self._looked = monotonic()
         try:
-            nodes = self._workers()
-        except Exception as error:  # noqa: BLE001 (whatever Ray raises when its head is gone)
-            self._fatal = LuthierError(f"the Ray cluster does not answer any more: {error}")
+            news = self._roster.look()
+        except LuthierError as error:
+            self._fatal = error
             return
-        for node, resources in nodes.items():
-            if self._nodes.get(node) != resources:
-                self._events.append(WorkerJoined(WorkerId(node), resources))
-        for node in self._nodes.keys() - nodes.keys():
-            for hand in [hand for hand in self._cast.hands if hand.node == node]:
-                self._drop(hand)
-            self._events.append(WorkerLost(WorkerId(node)))
-        self._nodes = nodes
+        for event in news:
+            if isinstance(event, WorkerLost):
+                for hand in [hand for hand in self._cast.hands if hand.node == event.worker]:
+                    self._drop(hand)
+        self._events += news
 
     def _drop(self, hand: Hand) -> None:
         """Forget an actor that went with its node, and its attempt with it."""
@@ -296,18 +289,8 @@ class RayExecutor:
         elif method in ("play", "advance"):
             event = decode(said[0])
             if said[1] and hand.assignment is not None:
-                self._unpack(event, said[1], hand.assignment)
+                unpack_what_came_with(event, said[1], hand.assignment)
             self._heed(hand, event)
-
-    def _unpack(self, event: Reported | Exited | Unloadable, luggage: bytes, assignment: Assignment) -> None:
-        """Take the files that came with what a trial says."""
-        if isinstance(event, Exited):
-            size = int.from_bytes(luggage[:8], "little")
-            unpack_output(luggage[8 + size :], assignment.trial_dir)
-            luggage = luggage[8 : 8 + size]
-        ref = None if isinstance(event, Unloadable) else event.checkpoint
-        if ref is not None:
-            unpack_checkpoint(luggage, ref, self._experiment_dir)
 
     def _heed(self, hand: Hand, event: Reported | Exited | Unloadable) -> None:
         assignment, hand.spoke = hand.assignment, True

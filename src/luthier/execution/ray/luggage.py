@@ -9,12 +9,15 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from luthier.checkpoints.local import fresh, path_of, progress_file
+from luthier.core.events import Exited, Reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from luthier.core.terms import Ref
+    from luthier.worker.assignment import Assignment
 
+_SIZE = 8  # bytes that say how long a packed checkpoint is
 _GROWING = ("stdout", "stderr")  # each attempt adds to them
 
 
@@ -53,6 +56,21 @@ def unpack_checkpoint(luggage: bytes, ref: Ref, experiment_dir: str) -> None:
         os.rename(brought, path)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def unpack_what_came_with(event: object, luggage: bytes, assignment: Assignment) -> None:
+    """Put files to where they belong that came with what a trial says: a checkpoint, at its end all else as well."""
+    if isinstance(event, Exited):
+        size = int.from_bytes(luggage[:_SIZE], "little")
+        unpack_output(luggage[_SIZE + size :], assignment.trial_dir)
+        luggage = luggage[_SIZE : _SIZE + size]
+    if isinstance(event, Reported | Exited) and event.checkpoint is not None:
+        unpack_checkpoint(luggage, event.checkpoint, assignment.experiment_dir)
+
+
+def pack_end(checkpoint: bytes, trial_dir: str) -> bytes:
+    """Return what goes with the end of an attempt: its last *checkpoint*, packed, and its output."""
+    return len(checkpoint).to_bytes(_SIZE, "little") + checkpoint + pack_output(trial_dir)
 
 
 def pack_output(trial_dir: str) -> bytes:

@@ -20,7 +20,7 @@ from luthier.checkpoints.local import forget, path_of
 from luthier.core.events import Exited, Reported
 from luthier.core.terms import Outcome, Verdict
 from luthier.execution.environment import thread_environment
-from luthier.execution.ray.luggage import pack_checkpoint, pack_output, unpack_checkpoint
+from luthier.execution.ray.luggage import pack_checkpoint, pack_end, unpack_checkpoint
 from luthier.worker.attempt import Runner
 from luthier.worker.capture import flush_output, prepare_output
 from luthier.worker.frames import (
@@ -150,7 +150,7 @@ class Stage:
         flush_output()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
-        ray.actor.exit_actor()
+        ray.actor.exit_actor()  # type: ignore[no-untyped-call,unused-ignore]  # whether Ray is there or not
 
     def tell(self, report: Reported) -> Verdict:
         """Deliver *report* and wait for the verdict: the channel of the running trial."""
@@ -176,9 +176,9 @@ class Stage:
             self._sent = ref
         if isinstance(event, Reported):
             return checkpoint
-        output = pack_output(assignment.trial_dir)
+        luggage = pack_end(checkpoint, assignment.trial_dir)
         shutil.rmtree(assignment.trial_dir, ignore_errors=True)
-        return len(checkpoint).to_bytes(8, "little") + checkpoint + output
+        return luggage
 
     def _moved(self, assignment: Assignment) -> Assignment:
         """Return *assignment* with its directories on this node."""
