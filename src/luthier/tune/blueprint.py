@@ -83,7 +83,7 @@ class Blueprint:
         self.goals = _goals(self.tune, self.search) or _judged_by(self.scheduling)
         self.space = Space(self._furnished(self._read({} if self.param_space is None else self.param_space)))
         self.capacity = _capacity(self.run)
-        self.request = _request(self.trainable, self.capacity)
+        self.request = _request(self.trainable, self.capacity, "the cluster" if self.run.executor == "ray" else "this machine")
         if isinstance(self.search, SpaceSearcher):
             self.search = copy.deepcopy(self.search)  # the user's object stays as it is
             self.search.review(self.tune, self._judge())
@@ -296,11 +296,11 @@ def _capacity(run: RunConfig) -> dict[str, float]:
     return {**machine_resources(), **given}
 
 
-def _request(trainable: Any, capacity: Mapping[str, float]) -> Request:
+def _request(trainable: Any, capacity: Mapping[str, float], place: str) -> Request:
     """Return what a trial asks for.
 
     Raises:
-        BadArgument: this machine can never give it.
+        BadArgument: *place* can never give it.
     """
     request = request_of(trainable)
     if request is None:
@@ -312,7 +312,7 @@ def _request(trainable: Any, capacity: Mapping[str, float]) -> Request:
             "resources",
             request,
             "less, or say in RunConfig(resources=...) what there is",
-            f"a trial asks for {spelled(request)}, and there is only {spelled(capacity)}",
+            f"a trial asks for {spelled(request)}, and {place} has {spelled(capacity)}",
         )
     return request
 
