@@ -83,7 +83,8 @@ class Blueprint:
         self.goals = _goals(self.tune, self.search) or _judged_by(self.scheduling)
         self.space = Space(self._furnished(self._read({} if self.param_space is None else self.param_space)))
         self.capacity = _capacity(self.run)
-        self.request = _request(self.trainable, self.capacity, "the cluster" if self.run.executor == "ray" else "this machine")
+        place = "the cluster" if self.run.executor == "ray" else "this machine"
+        self.request = _request(self.trainable, self.capacity, place)
         if isinstance(self.search, SpaceSearcher):
             self.search = copy.deepcopy(self.search)  # the user's object stays as it is
             self.search.review(self.tune, self._judge())
