@@ -21,6 +21,8 @@ def ending(error: BaseException, hand: Hand) -> tuple[Outcome, str]:
 
     Losing the node is nobody's fault, nor is an actor that was found dead when it was to take another trial.
     """
+    if getattr(error, "actor_init_failed", False):
+        return Outcome.ERROR, f"the trial's actor could not be started: {str(error).strip()}"
     text = _shortened(str(error).strip())
     lost = type(error).__name__ == "ActorUnavailableError" or any(phrase in text for phrase in _ELSEWHERE)
     if lost or (hand.served > 1 and not hand.spoke):

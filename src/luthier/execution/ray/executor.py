@@ -238,8 +238,7 @@ class RayExecutor:
         """Wait for what comes first and take it."""
         if monotonic() >= self._roster.due:
             self._look_at_nodes()
-        nearest = min(until, self._care, self._roster.due)
-        for heard in self._cast.look(0.0 if self._events else nearest):
+        for heard in self._cast.look(0.0 if self._events else min(until, self._care, self._roster.due)):
             if heard is None:
                 self._woken = True
             else:
@@ -275,9 +274,8 @@ class RayExecutor:
         if isinstance(said, self._ray.exceptions.RayActorError):
             self._gone(hand, said)
         elif isinstance(said, BaseException):
-            if hand.assignment is not None and method in ("play", "advance"):  # our own code has failed there
-                self._cast.dismiss(hand, 0.0)
-                self._end(hand, Exited(hand.assignment.trial, hand.assignment.attempt, Outcome.ERROR, str(said)))
+            if method in ("play", "advance"):  # our own code has failed there
+                self._fail(hand, str(said))
         elif method == "where":
             hand.stack = users_stack(said)
             self._cast.press(hand, 0.0)
@@ -288,9 +286,19 @@ class RayExecutor:
             self._play(hand)
         elif method in ("play", "advance"):
             event = decode(said[0])
-            if said[1] and hand.assignment is not None:
-                unpack_what_came_with(event, said[1], hand.assignment)
-            self._heed(hand, event)
+            try:
+                if said[1] and hand.assignment is not None:
+                    unpack_what_came_with(event, said[1], hand.assignment)
+            except OSError as error:  # no room, say
+                self._fail(hand, f"what the trial has saved could not be fetched: {error}")
+            else:
+                self._heed(hand, event)
+
+    def _fail(self, hand: Hand, why: str) -> None:
+        """End an attempt that cannot go on."""
+        if hand.assignment is not None:
+            self._cast.dismiss(hand, 0.0)
+            self._end(hand, Exited(hand.assignment.trial, hand.assignment.attempt, Outcome.ERROR, why))
 
     def _heed(self, hand: Hand, event: Reported | Exited | Unloadable) -> None:
         assignment, hand.spoke = hand.assignment, True
@@ -308,7 +316,7 @@ class RayExecutor:
 
     def _exited(self, hand: Hand, event: Exited) -> None:
         if hand.given_up and not hand.halted and (hand.pressed or event.outcome is Outcome.HALTED):
-            event = msgspec.structs.replace(event, outcome=Outcome.ERROR, error=_overdue(hand))
+            event = msgspec.structs.replace(event, outcome=Outcome.ERROR, error=hand.overdue)
         elif hand.pressed and event.outcome is Outcome.ERROR:  # it was no longer asked kindly
             event = msgspec.structs.replace(event, outcome=Outcome.HALTED)
         if self._reuse and not (hand.pressed or self._closed or event.outcome is Outcome.ERROR):
@@ -334,7 +342,7 @@ class RayExecutor:
         if hand.halted and hand.pressed:
             event = Exited(*attempt, Outcome.HALTED, "it did not let go in time and was killed")
         elif hand.given_up:
-            event = Exited(*attempt, Outcome.ERROR, _overdue(hand))
+            event = Exited(*attempt, Outcome.ERROR, hand.overdue)
         else:
             event = Exited(*attempt, *end)
         self._end(hand, event)
@@ -390,8 +398,3 @@ class RayExecutor:
         while self._cast.hands and self._fatal is None and monotonic() < until:
             self._events.clear()
             self._look(until)
-
-
-def _overdue(hand: Hand) -> str:
-    """Return why an attempt was given up, and where it stood."""
-    return f"{hand.given_up}\nThere it stood, the innermost call first:\n{hand.stack}" if hand.stack else hand.given_up

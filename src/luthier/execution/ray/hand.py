@@ -62,3 +62,10 @@ class Hand:
         self.served = self.pressed = 0
         self.given_up = self.stack = ""
         self.deadline = math.inf
+
+    @property
+    def overdue(self) -> str:
+        """Why its attempt was given up, and where it stood."""
+        if not self.stack:
+            return self.given_up
+        return f"{self.given_up}\nThere it stood, the innermost call first:\n{self.stack}"
