@@ -107,6 +107,14 @@ def test_a_budget_that_is_used_up_stops_the_trials():
     assert ("Halted", None) in executor.diary
 
 
+def test_an_interrupt_takes_all_workers_away_those_that_came_later_too():
+    told = iter([None, None, "interrupted"])
+    joined = ev.WorkerJoined(WorkerId("later"), {"cpu": 1.0})
+    loop, controller, _, _ = build([[joined], []], interrupted=lambda: next(told))
+    assert loop.run(grace=3.0) == "interrupted"
+    assert not controller.experiment.workers
+
+
 def test_an_interrupt_leaves_trials_waiting():
     told = iter([None, None, "interrupted", "interrupted"])
     loop, controller, executor, _ = build([[REPORT], []], interrupted=lambda: next(told))

@@ -55,5 +55,6 @@ def test_page_runs(page, tmp_path):
         check=False,
     )
     assert done.returncode == 0, f"{page.relative_to(ROOT)}\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}"
-    left = {path.name for path in tmp_path.iterdir()} - {script.name, "results", ".cache"}  # where W&B's client logs
+    kept = {script.name, "results", ".cache", ".ray"}  # with W&B's log and Ray's token
+    left = {path.name for path in tmp_path.iterdir()} - kept
     assert not left, "a page leaves files behind"

@@ -194,3 +194,22 @@ def test_generators_and_methods(run):
 
     assert [m["t"] for m in run(with_parameters(generator, table=[1, 2]))[1].metrics] == [1, 2]
     assert run(with_resources(with_parameters(Holder().method, table=[1]), {"cpu": 1}))[1].metrics[0]["t"] == 1
+
+
+def test_somebody_else_may_carry_the_objects(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(parcel_module, "_opened", {})
+    taken: list[dict[str, object]] = []
+
+    def carry(objects: dict[str, object]) -> str:
+        taken.append(objects)
+        return "elsewhere:0"
+
+    parcel = Parcel({"table": np.arange(SMALL)})
+    with parcel_module.carried(carry):
+        sent = pickle.dumps(parcel)
+    assert taken == [parcel.open()] and len(sent) < 1000
+    assert parcel._path is None  # no file was written
+    parcel_module.provide("elsewhere:0", {"table": "as provided"})
+    assert pickle.loads(sent).open() == {"table": "as provided"}
+    assert len(pickle.dumps({"after": Parcel({"x": 1})})) > 0
+    assert len(taken) == 1

@@ -237,8 +237,8 @@ def best_of(experiment: ExperimentState, trial: TrialId) -> Best | None:
 def usage(experiment: ExperimentState) -> str:
     """Return what is in use of what there is, over all workers; internal resources are left out."""
     total, free = _sums(experiment)
-    shown = [f"{total[name] - free[name]:g} of {total[name]:g} {name}" for name in total if not name.startswith("_")]
-    return ", ".join(shown)
+    told = [name for name in total if not name.startswith("_") and (name != "memory" or free[name] < total[name])]
+    return ", ".join(f"{total[name] - free[name]:g} of {total[name]:g} {name}" for name in told)
 
 
 def waits(experiment: ExperimentState) -> Iterator[str]:

@@ -95,4 +95,5 @@ def _how(plan: Plan) -> str:
 
 def _machine(total: Mapping[str, float]) -> str:
     """Return what there is, without what people do not think of (memory in bytes and the like)."""
-    return spelled({name: amount for name, amount in total.items() if amount and not name.startswith("_")})
+    told = {name: amount for name, amount in total.items() if amount and not name.startswith("_") and name != "memory"}
+    return spelled(told)

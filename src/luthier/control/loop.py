@@ -49,7 +49,6 @@ class Loop:
         self._controller, self._executor, self._listeners = controller, executor, tuple(listeners)
         self._assign, self._deadlines, self._interrupted = assign, deadlines, interrupted
         self._patience = Patience() if patience is None else patience
-        self._workers: Sequence[ev.WorkerJoined] = ()
         self._ticked = 0.0
 
     def run(self, grace: float) -> str | None:
@@ -58,8 +57,7 @@ class Loop:
         Whatever happens, no trial is left running: it is asked to let go, and killed after *grace* seconds.
         """
         try:
-            self._workers = list(self._executor.join(self._deliver))
-            reason = self._drive(self._workers)
+            reason = self._drive(self._executor.join(self._deliver))
             self._executor.close(grace)
         except BaseException:
             self._executor.close(0.0)
@@ -136,5 +134,5 @@ class Loop:
 
     def _leave(self) -> None:
         """Take the workers away in good order: their trials wait to go on."""
-        for worker in self._workers:
-            self._step(ev.WorkerLost(worker.worker, on_purpose=True))
+        for worker in list(self._controller.experiment.workers):
+            self._step(ev.WorkerLost(worker, on_purpose=True))

@@ -36,6 +36,7 @@ class IsolatedExecutorContract(ExecutorContract):
     """The contract of executors whose trials are processes; what they print goes to files in their folder."""
 
     isolated: ClassVar[bool] = True
+    knows_how_processes_end: ClassVar[bool] = True  # by which signal, or with which code
 
     def test_an_attempt_that_hangs_can_be_given_up(self, executor_for: Make, experiment_dir: Path) -> None:
         def trainable(config: Config) -> None:
@@ -76,7 +77,7 @@ class IsolatedExecutorContract(ExecutorContract):
         for number in (0, 2):
             assert len(rig.reports(number)) == 1
             assert rig.exited(number).outcome in (Outcome.ERROR, Outcome.LOST)
-            assert why in rig.exited(number).error
+            assert why in rig.exited(number).error or not self.knows_how_processes_end
             assert rig.trial(number).status is Status.FAILED
         assert rig.trial(1).status is rig.trial(3).status is Status.DONE
 
@@ -155,7 +156,8 @@ class IsolatedExecutorContract(ExecutorContract):
 
     def test_nothing_survives_closing(self, executor_for: Make, experiment_dir: Path) -> None:
         def stubborn(config: Config) -> None:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if threading.current_thread() is threading.main_thread():  # elsewhere there are no signals to ignore
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
             report({"pid_was": os.getpid()})
             while True:
                 time.sleep(3600)

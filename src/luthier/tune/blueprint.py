@@ -83,7 +83,8 @@ class Blueprint:
         self.goals = _goals(self.tune, self.search) or _judged_by(self.scheduling)
         self.space = Space(self._furnished(self._read({} if self.param_space is None else self.param_space)))
         self.capacity = _capacity(self.run)
-        self.request = _request(self.trainable, self.capacity)
+        place = "the cluster" if self.run.executor == "ray" else "this machine"
+        self.request = _request(self.trainable, self.capacity, place)
         if isinstance(self.search, SpaceSearcher):
             self.search = copy.deepcopy(self.search)  # the user's object stays as it is
             self.search.review(self.tune, self._judge())
@@ -170,6 +171,7 @@ class Blueprint:
             max_concurrent=self.max_concurrent(),
             max_failures=failure.max_failures,
             fail_fast=bool(failure.fail_fast),
+            elastic=self.run.executor == "ray",
             keep=checkpoint.num_to_keep,
             keep_by=checkpoint.checkpoint_score_attribute,
             keep_mode=checkpoint.checkpoint_score_order,
@@ -284,18 +286,22 @@ def _scheduling(scheduler: Any) -> Any:
 
 
 def _capacity(run: RunConfig) -> dict[str, float]:
-    """Return what this machine offers, the user's own words going before what is found."""
+    """Return what this machine offers, the user's own words going before what is found; or what the cluster offers."""
+    if run.executor == "ray":
+        from luthier.execution.ray.cluster import Cluster, total
+
+        return total(Cluster(run.executor_options).nodes())
     from luthier.execution.devices import machine_resources
 
     given = {} if run.resources is None else checked(run.resources, "resources")
     return {**machine_resources(), **given}
 
 
-def _request(trainable: Any, capacity: Mapping[str, float]) -> Request:
+def _request(trainable: Any, capacity: Mapping[str, float], place: str) -> Request:
     """Return what a trial asks for.
 
     Raises:
-        BadArgument: this machine can never give it.
+        BadArgument: *place* can never give it.
     """
     request = request_of(trainable)
     if request is None:
@@ -307,7 +313,7 @@ def _request(trainable: Any, capacity: Mapping[str, float]) -> Request:
             "resources",
             request,
             "less, or say in RunConfig(resources=...) what there is",
-            f"a trial asks for {spelled(request)}, and this machine has {spelled(capacity)}",
+            f"a trial asks for {spelled(request)}, and {place} has {spelled(capacity)}",
         )
     return request
 

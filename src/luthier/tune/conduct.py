@@ -37,6 +37,7 @@ from luthier.tune.adapt.reporting import Reporting
 from luthier.tune.adapt.roster import Roster
 from luthier.tune.assigning import Assigning
 from luthier.tune.elsewhere import Mirrored
+from luthier.tune.executors import executor_of
 from luthier.tune.history import History
 from luthier.tune.leftovers import clear_away, exits_with_newer
 from luthier.tune.naming import Naming
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from luthier.callbacks.base import Listener
     from luthier.core.engine import Engine
     from luthier.core.state import ExperimentState
-    from luthier.execution.base import Executor
     from luthier.store.base import Record
     from luthier.tune.blueprint import Blueprint
     from luthier.tune.occupancy import Occupancy
@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("luthier")
 
 TICK_S = 0.5
-PATIENCE_S = 600.0  # for a trial that is to be paused, to come to its next report, where no report_timeout_s is given
 SPOKEN = {  # what people call them
     "FIFOScheduler": "",
     "AsyncHyperBandScheduler": "ASHA",
@@ -98,7 +97,9 @@ class Experiment:
         if directory is None:
             name, self.directory, self._remote = place.new_directory(blueprint.run, blueprint.name)
             try:
-                self._executor = self._make_executor()  # which pickles the trainable: before anything is written
+                self._executor = executor_of(
+                    blueprint, self.directory
+                )  # pickles the trainable: before anything is written
                 try:
                     self._card = self._create(name)
                 except BaseException:
@@ -111,7 +112,7 @@ class Experiment:
             self.directory, self._remote = directory, staging.remote_of(directory)
             self._card = ExperimentCard.read(directory)
             _refuse_read_only(directory)
-            self._executor = self._make_executor()
+            self._executor = executor_of(blueprint, self.directory)
         self.shown = self.directory if self._remote is None else self._remote.url
         self.history = History(lambda: events_of(self.directory))
         self._interrupts = Interrupts(self._executor.wake)
@@ -316,30 +317,6 @@ class Experiment:
         self._card = msgspec.structs.replace(card, num_samples=self.blueprint.tune.num_samples)
         kit.save(self.directory, self._parts())
         self._card.write(self.directory)
-
-    def _make_executor(self) -> Executor:
-        blueprint, run = self.blueprint, self.blueprint.run
-        if run.executor == "inline":
-            from luthier.execution.inline import InlineExecutor
-
-            os.environ.update(blueprint.secrets)
-            reuse = blueprint.tune.reuse_actors
-            return InlineExecutor(blueprint.trainable, blueprint.capacity, experiment_dir=self.directory, reuse=reuse)
-        from luthier.execution.process import ProcessExecutor
-
-        assert run.failure_config is not None  # noqa: S101 (set by RunConfig)
-        return ProcessExecutor(
-            blueprint.trainable,
-            experiment_dir=self.directory,
-            resources=blueprint.capacity,
-            reuse=blueprint.tune.reuse_actors,
-            start=run.start_method,
-            echo=run.echo,
-            grace=run.grace_s,
-            patience=run.failure_config.report_timeout_s or PATIENCE_S,
-            start_timeout=run.failure_config.start_timeout_s,
-            env=blueprint.secrets,
-        )
 
     def _patience(self) -> Patience:
         """Return how long attempts may take."""

@@ -207,7 +207,10 @@ class RunConfig:
         log_to_file: accepted so that scripts run; output always goes to ``stdout`` and ``stderr`` in the trial's
             directory.
         local_dir: the old name of ``storage_path``.
-        executor: ``"process"`` (each trial a process of its own) or ``"inline"`` (all in this one, for debugging).
+        executor: ``"process"`` (each trial a process of its own), ``"inline"`` (all in this one, for debugging) or
+            ``"ray"`` (each trial an actor of a Ray cluster); ``$LUTHIER_EXECUTOR`` where not given.
+        executor_options: for ``"ray"``, arguments of ``ray.init`` such as ``{"address": "auto"}``, where the script has
+            not called it itself.
         start_method: how processes start: ``"fork"``, ``"spawn"`` or ``"auto"``.
         resources: what this machine is to offer, e.g. ``{"cpu": 4, "licence": 1}``; counted where missing.
         echo: whether what trials print is shown here too.
@@ -230,6 +233,7 @@ class RunConfig:
     log_to_file: bool | str | tuple[str, str] = False
     local_dir: str | None = None
     executor: str = field(default_factory=lambda: default_executor())  # noqa: PLW0108 (defined below)
+    executor_options: Mapping[str, Any] | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
     resources: Mapping[str, float] | None = None
     echo: bool = False
@@ -248,8 +252,14 @@ class RunConfig:
                 raise BadArgument("name", self.name, 'a name without / \\ < > : " | ? *')
             if any("\ud800" <= c <= "\udfff" for c in self.name):
                 raise BadArgument("name", self.name, "a name that UTF-8 can say", "it holds half a character")
-        if self.executor not in ("process", "inline"):
-            raise BadArgument("executor", self.executor, "'process' or 'inline'")
+        if self.executor not in ("process", "inline", "ray"):
+            raise BadArgument("executor", self.executor, "'process', 'inline' or 'ray'")
+        if self.executor_options is not None and self.executor != "ray":
+            given = f"only with executor='ray', and it is {self.executor!r}"
+            raise BadArgument("executor_options", self.executor_options, "nothing", given)
+        if self.executor == "ray" and self.resources is not None:
+            wanted = "nothing: the cluster says what it has; a local one takes executor_options={'num_cpus': 4}"
+            raise BadArgument("resources", self.resources, wanted)
         if self.start_method not in ("auto", "fork", "spawn"):
             raise BadArgument("start_method", self.start_method, "'auto', 'fork' or 'spawn'")
         check_storage(self.storage_path, self.storage_filesystem)

@@ -15,13 +15,13 @@ _SPELLED = {"cpu": "CPU", "gpu": "GPU"}
 
 
 class PlacementGroupFactory(Mapping[str, float]):
-    """Resources in bundles; a trial holds them all, on one machine.
+    """Resources in bundles; a trial holds them all.
 
     As a mapping it is their sum, under the names ``cpu``, ``gpu`` and custom ones.
 
     Args:
         bundles: dicts of resources; the first is the trial's own, and may be empty if others follow.
-        strategy: accepted, without effect on one machine.
+        strategy: how a Ray cluster spreads them over its nodes; without effect on one machine.
         args: accepted, without effect.
         kwargs: accepted, without effect.
 
@@ -42,7 +42,10 @@ class PlacementGroupFactory(Mapping[str, float]):
         self.head_bundle_is_empty = not checked(bundles[0], "bundles[0]")
         self._bundles = [{name: float(amount) for name, amount in bundle.items() if amount} for bundle in bundles]
         self.strategy = strategy
-        self._sum = checked(self.required_resources, "bundles")
+        self._sum: dict[str, float] = {}
+        for bundle in self._bundles:
+            for name, amount in checked(bundle, "bundles").items():
+                self._sum[name] = self._sum.get(name, 0.0) + amount
 
     @classmethod
     def holding(cls, resources: Mapping[str, float]) -> PlacementGroupFactory:

@@ -74,7 +74,7 @@ def serve(sock: socket.socket, trainable: Any, *, reuse: bool) -> NoReturn:
 
 def _attempt(runner: Runner, assignment: Assignment, pipe: Pipe) -> Exited:
     try:
-        _settle_in(assignment)
+        settle_in(assignment)
         return runner.run(assignment, pipe)
     except Halted:
         return Exited(assignment.trial, assignment.attempt, Outcome.HALTED)
@@ -82,7 +82,7 @@ def _attempt(runner: Runner, assignment: Assignment, pipe: Pipe) -> Exited:
         return Exited(assignment.trial, assignment.attempt, Outcome.ERROR, traceback.format_exc())
 
 
-def _settle_in(assignment: Assignment) -> None:
+def settle_in(assignment: Assignment) -> None:
     """Give the trial its own environment and its own files to print to."""
     capture_output(assignment.trial_dir)
     os.environ["LUTHIER_TRIAL_ID"] = assignment.trial

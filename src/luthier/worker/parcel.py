@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import pickle
@@ -10,7 +11,10 @@ import struct
 import tempfile
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SMALL = 64 << 10  # bytes up to which objects travel with the trainable itself
 _ALIGN = 64  # what numpy and vector units like
@@ -18,6 +22,7 @@ _HEAD = struct.Struct("<8sQQ")  # magic, length of the pickle, number of buffers
 _MAGIC = b"luthier1"
 _opened: dict[str, dict[str, Any]] = {}  # by file, in this process
 _owned: weakref.WeakValueDictionary[str, Parcel] = weakref.WeakValueDictionary()  # by file: those that wrote them
+_carriers: list[Callable[[dict[str, Any]], str]] = []  # who takes objects elsewhere, the latest last
 
 
 class Parcel:
@@ -52,6 +57,8 @@ class Parcel:
         return self._objects
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if _carriers:
+            return _received, (_carriers[-1](self.open()), None)
         if self._path is None and self._packed is None:
             self._pack()
         return _received, (self._path, self._packed)
@@ -71,6 +78,24 @@ class Parcel:
         _write(path, pickled, raw)
         self._path = str(path)
         _owned[self._path] = self
+
+
+@contextlib.contextmanager
+def carried(carrier: Callable[[dict[str, Any]], str]) -> Iterator[None]:
+    """Let *carrier* take the objects of parcels that are pickled meanwhile, and return names for them.
+
+    Who unpickles such a parcel must have been given the objects by :func:`provide` before.
+    """
+    _carriers.append(carrier)
+    try:
+        yield
+    finally:
+        _carriers.pop()
+
+
+def provide(name: str, objects: dict[str, Any]) -> None:
+    """Let parcels in this process that were pickled under *name* hold *objects*."""
+    _opened[name] = objects
 
 
 def _received(path: str | None, packed: bytes | None) -> Parcel:

@@ -52,7 +52,10 @@ def with_resources(trainable: T, resources: Given) -> T:
     3
     """
     check_furnishable(trainable, "with_resources")
-    given: Any = resources if callable(resources) else asked(resources, "resources")
+    given: Any = resources
+    if not callable(resources):
+        asks = asked(resources, "resources")
+        given = resources if isinstance(resources, PlacementGroupFactory) else asks
     if not inspect.isclass(trainable):
         return Furnished(trainable, resources=given)  # type: ignore[return-value,arg-type]  # called like it
 
@@ -87,6 +90,25 @@ def request_of(trainable: Any) -> Asked | None:
     if callable(given):
         return lambda config: asked(given(config), "resources(config)")
     return asked(given, "resources")
+
+
+def bundles_of(trainable: Any, config: Config | None) -> PlacementGroupFactory | None:
+    """Return the bundles that *trainable* asks for with *config*; None where it asks for one at most.
+
+    Args:
+        trainable: a function or a subclass of Trainable.
+        config: the trial's; where None, only what holds for all trials counts.
+
+    >>> bundles_of(with_resources(print, PlacementGroupFactory([{"CPU": 1}, {"CPU": 2}])), None)
+    PlacementGroupFactory([{'CPU': 1.0}, {'CPU': 2.0}], strategy='PACK')
+    """
+    given = getattr(trainable, "_resources", None)
+    if given is None and inspect.isclass(trainable) and _overrides(trainable, "default_resource_request"):
+        given = trainable.default_resource_request  # type: ignore[attr-defined]
+    if callable(given):
+        given = None if config is None else given(config)
+    several = isinstance(given, PlacementGroupFactory) and (len(given.bundles) > 1 or given.head_bundle_is_empty)
+    return given if several else None
 
 
 def _overrides(trainable: type, method: str) -> bool:

@@ -1,0 +1,1 @@
+"""Trials as actors of a Ray cluster; importing this package imports no Ray."""
