@@ -33,7 +33,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo demo-sweep test tested programs revision pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage wandb coverage clean
+.PHONY: help demo demo-sweep test tested programs revision rayed pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage wandb coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ demo: $(READY)  ## tune a classifier of handwritten digits, a few seconds
 demo-sweep: $(READY)  ## a sweep from end to end: server, three agents, a training script, pages as pictures
 	$(BIN)/python examples/sweep/demo.py sweep-demo
 
-test: tested pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
+test: tested rayed pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
 
 # The tests of the server run on SQLite and on a PostgreSQL of their own, and its pages in a real browser; they tell what
 # is missing if it is not there.
@@ -74,7 +74,12 @@ revision: $(READY)  ## write the database's next revision, from what server/tabl
 	$(BIN)/python -m luthier.server.migrations.write $(NAME)
 
 tested: $(READY) programs  ## those of `make test` that need no second environment
-	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --doctest-modules -m '$(DESELECT)' src tests $(TESTFLAGS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --doctest-modules -m '$(DESELECT)' \
+		--ignore tests/execution/ray src tests $(TESTFLAGS)
+
+# In one process after the other: they share one cluster of several nodes.
+rayed: $(READY)  ## the tests on a Ray cluster of this machine
+	$(BIN)/python -m pytest -m '$(DESELECT)' tests/execution/ray
 
 # Libraries that want old releases of others live in an environment of their own: Nevergrad and HEBO.  HEBO's numpy knows
 # no Python after 3.11; on a later one the tests are Nevergrad's alone.
