@@ -119,9 +119,10 @@ def test_rows_wait_for_their_checkpoints(outbox):
     assert read(part)["rows"] == [{"i": 0}]
     outbox.taken(part)
     assert outbox.parts(1000) == [] and not outbox.waits
-    outbox.uploaded(number, well=False)
-    rows, end = outbox.parts(1000)
+    outbox.uploaded(number, wrong="no room")  # which is said although the process has ended
+    rows, output, end = outbox.parts(1000)
     assert read(rows)["rows"] == [{"i": 1}, {"i": 2}] and end.told["is"] == "exited"
+    assert read(output)["lines"][0][1:] == ["err", "no room"]
 
 
 def test_nothing_is_said_after_the_end(outbox):

@@ -81,12 +81,13 @@ class Outbox:
         self._ring(False)  # noqa: FBT003 (as above)
         return number
 
-    def uploaded(self, number: int, *, well: bool) -> None:
-        """Let row *number* go, with its checkpoint or, unless *well*, without."""
+    def uploaded(self, number: int, *, wrong: str = "") -> None:
+        """Let row *number* go, with its checkpoint; or without, and with what is *wrong* among the run's output."""
         with self._lock:
-            self._uploading.discard(number)
-            if not well:
+            if wrong and not self.told:  # also after the process has ended: that is told when nothing is on its way
+                self._print([(time.time(), "err", wrong)])
                 self._bare.add(number)
+            self._uploading.discard(number)
         self._ring(False)  # noqa: FBT003 (as above)
 
     def lines(self, lines: Iterable[tuple[float, str, str]]) -> None:
@@ -94,8 +95,7 @@ class Outbox:
         with self._lock:
             if self._over:
                 return
-            for at, stream, text in lines:
-                self._lines.add(at, msgspec.json.encode([round(at, 3), stream, _sound(text)]))
+            self._print(lines)
         self._ring(False)  # noqa: FBT003 (as above)
 
     def note(self, text: str) -> None:
@@ -188,6 +188,10 @@ class Outbox:
     def _part(self, word: str, told: dict[str, Any], count: int = 1, size: int = 0) -> Said:
         told = {"is": word, "run": self.run, "attempt": self.attempt, **told}
         return Said(told, self, count, size + 100)
+
+    def _print(self, lines: Iterable[tuple[float, str, str]]) -> None:
+        for at, stream, text in lines:
+            self._lines.add(at, msgspec.json.encode([round(at, 3), stream, _sound(text)]))
 
     def _rows_ready(self) -> int:
         """Return how many rows need not wait for an upload."""

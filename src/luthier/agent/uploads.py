@@ -87,12 +87,11 @@ class Uploads:
                 self._fail(upload, str(error))
                 break
             else:
-                upload.outbox.uploaded(upload.row, well=True)
+                upload.outbox.uploaded(upload.row)
                 break
         with contextlib.suppress(OSError):
             upload.source.unlink()
 
     def _fail(self, upload: Upload, why: str) -> None:
         text = f"[luthier: the checkpoint {upload.path} could not be uploaded: {why}]"
-        upload.outbox.note(text)
-        upload.outbox.uploaded(upload.row, well=False)
+        upload.outbox.uploaded(upload.row, wrong=text)
