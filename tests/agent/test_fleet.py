@@ -66,7 +66,7 @@ def start(serve, tmp_path, monkeypatch):
 
 def read_until(process, text):
     """Return what *process* has told, to the line that *text* is in."""
-    lines = []
+    lines: list[str] = []
     while not lines or text not in lines[-1]:
         lines.append(process.stderr.readline())
         assert lines[-1], lines

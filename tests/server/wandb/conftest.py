@@ -62,6 +62,7 @@ class Place:
         return {
             **kept,
             "HOME": str(self.directory),
+            "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{kept.get('PATH', os.defpath)}",
             "WANDB_BASE_URL": self.url,
             "WANDB_API_KEY": self.key,
             "WANDB_ERROR_REPORTING": "false",

@@ -92,6 +92,12 @@ def test_an_agent_that_goes_after_its_last_run_takes_none_with_it(client):
     assert client.beat(agent) == [{"type": "exit"}]
 
 
+def test_an_agent_of_w_and_bs_has_room_for_one_run_of_whatever_size(client):
+    """It says nothing of its machine; who starts it for each GPU has seen to that."""
+    sweep = client.sweep(CONFIG + "resources: {gpu: 2, cpu: 64}\n")
+    assert len({client.beat(client.agent(sweep))[0]["run_id"] for _ in range(2)}) == 2
+
+
 def test_a_controller_elsewhere_says_what_is_tried(client):
     """W&B's local controller: the server proposes nothing, knows runs before they are born, and ends when told."""
     sweep = client.sweep(CONFIG + "controller: {type: local}\nrun_cap: 5\n")
