@@ -174,6 +174,24 @@ def test_a_stop_comes_before_all_else_until_the_run_is_gone(client, monkeypatch)
     assert client.ask("GetSweepState", sweep=sweep)["project"]["sweep"]["state"] == "CANCELED"
 
 
+def test_a_run_by_itself_is_stopped_from_its_page(client):
+    """No agent is there that could end it: its client is told when it next tells something."""
+    client.begin("mine")
+    assert client.rows("mine", 0.5).json() == {"stopped": False}
+    shown = client.client.get("/runs/mine").text
+    assert ">Stop<" in shown and ">Delete<" in shown and "Another one takes its place" not in shown
+    assert client.post("/api/v1/runs/mine/stop", {}).is_success
+    assert client.rows("mine", 0.4, first=1).json() == {"stopped": True}
+    assert ">Stop<" not in client.client.get("/runs/mine").text
+    client.rows("mine", 0.3, first=2, complete=True, exitcode=255)
+    found = client.run("mine")
+    assert (found["state"], found["rows"], found["reason"]) == ("stopped", 3, "stopped by local")
+    assert client.post("/api/v1/runs/mine/stop", {}).is_success
+    assert client.run("mine")["state"] == "stopped", "it was at its end"
+    assert client.client.delete("/api/v1/runs/mine").is_success
+    assert client.stream("mine").json() == {"stopped": True}
+
+
 def test_saying_it_twice_changes_nothing(client):
     for project in ("p", "q"):  # one name, two projects, two runs
         for _ in range(2):

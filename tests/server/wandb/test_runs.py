@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.server.wandb.conftest import Place, wait_for
 
 TRAIN = """
@@ -125,6 +127,19 @@ def test_a_run_outlives_a_server_that_goes_and_comes_back(tmp_path):
         place.ended(running)
         found = place.get("/runs/long/history", limit=100)["items"]
         assert [row["step"] for row in found] == list(range(40))
+
+
+@pytest.mark.slow
+def test_a_run_by_itself_that_is_stopped_tells_all_and_ends(place):
+    """The client looks every 15 s for what it was told, and raises KeyboardInterrupt in the script."""
+    running = place.start("-c", OUTLIVES.replace("range(40)", "range(600)"))
+    wait_for(lambda: rows(place, "long") > 3)
+    assert place.post("/api/v1/runs/long/stop").is_success
+    printed = running.communicate(timeout=60)[0]
+    assert running.returncode != 0 and "KeyboardInterrupt" in printed
+    run = place.get("/runs/long")
+    assert (run["state"], run["exit_code"]) == ("stopped", 255) and run["reason"].startswith("stopped by ")
+    assert run["rows"] == run["summary"]["step"] + 1 < 600
 
 
 def rows(place, run):
