@@ -17,7 +17,7 @@ from luthier.server.tables import files, runs
 from luthier.server.texts import value
 from luthier.server.wandb import sampling
 from luthier.server.wandb.asked import Asked, Refused
-from luthier.server.wandb.filters import holds, named, rank
+from luthier.server.wandb.filters import holds, named, rank, ready
 from luthier.server.wandb.naming import find, name_of
 from luthier.server.wandb.states import word
 from luthier.server.wandb.sweeps import moment
@@ -66,7 +66,7 @@ class ById(msgspec.Struct):
 
 def many(asked: Asked, told: Many) -> dict[str, Any]:
     """Tell of runs of a project."""
-    wish, order = mapping(told.filters), told.order or "+created_at"
+    wish, order = ready(mapping(told.filters)), told.order or "+created_at"
     key, downwards = named(order.lstrip("+-")), order.startswith("-")
     with asked.reading() as connection:
         place = asked.project(connection, told.project)

@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from luthier.server.tables import runs
-from luthier.server.wandb.filters import holds
+from luthier.server.wandb.filters import holds, ready
 from luthier.server.wandb.listing import facts_of, node
 from luthier.server.wandb.sampling import sampled
 from luthier.server.wandb.sweeps import sweep_of
@@ -42,7 +42,7 @@ def watched(asked: Asked, told: Poll) -> dict[str, Any]:
 
 
 def _polled(asked: Asked, told: Poll) -> tuple[str, dict[str, Any]]:
-    wish, first = mapping(told.filters), place_of(told.cursor)
+    wish, first = ready(mapping(told.filters)), place_of(told.cursor)
     specs = [mapping(spec) for spec in told.history_specs]
     with asked.reading() as connection:
         sweep = sweep_of(asked, connection, told.sweep, told.project)
