@@ -205,6 +205,15 @@ def test_saying_it_twice_changes_nothing(client):
         assert (found["project"], found["name"], found["rows"], found["lines"]) == (project, f"mine of {project}", 3, 2)
 
 
+def test_the_latest_state_of_the_machine_is_kept(client):
+    client.begin("mine")
+    for cpu in (10, 20):
+        lines = [json.dumps({"system.cpu": cpu, "_runtime": cpu})]
+        client.stream("mine", files={"wandb-events.jsonl": {"offset": 0, "content": lines}})
+    told = client.ask("Run", project="p", name="mine")["project"]["run"]
+    assert json.loads(told["systemMetrics"])["system.cpu"] == 20
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -7,7 +7,7 @@ import pytest
 from tests.server.wandb.conftest import Place, wait_for
 
 TRAIN = """
-import sys, pathlib, wandb
+import sys, pathlib, numpy, wandb
 config = {"lr": 0.1, "net": {"depth": 2}}
 run = wandb.init(project="digits", id="first", config=config, tags=["a"], notes="n", group="g")
 print("hello out")
@@ -17,6 +17,7 @@ for step in range(20):
 wandb.log({"shown": wandb.Table(columns=["x", "y"], data=[[1, 2], [3, 4]])})
 run.summary["best"] = 0.5
 wandb.config.update({"late": True})
+wandb.log({"seen": wandb.Image(numpy.zeros((4, 4, 3), dtype="uint8"))})
 pathlib.Path("kept.txt").write_text("kept bytes")
 wandb.save("kept.txt")
 wandb.finish()
@@ -27,7 +28,7 @@ def test_all_that_a_run_logs_is_there(place):
     printed = place.script(TRAIN)
     assert f"{place.url}/luthier/digits/runs/first" in printed
     run = place.get("/runs/first")
-    assert (run["project"], run["state"], run["exit_code"], run["rows"]) == ("digits", "finished", 0, 21)
+    assert (run["project"], run["state"], run["exit_code"], run["rows"]) == ("digits", "finished", 0, 22)
     assert (run["tags"], run["notes"], run["group"]) == (["a"], "n", "g")
     assert run["config"] == {"lr": 0.1, "net/depth": 2, "late": True}
     assert run["summary"]["best"] == 0.5 and run["summary"]["loss"] == 0.05
@@ -38,7 +39,14 @@ def test_all_that_a_run_logs_is_there(place):
     files = {file["path"]: file["size"] for file in place.get("/runs/first/files")}
     assert files["kept.txt"] == len("kept bytes")
     assert {"config.yaml", "wandb-metadata.json", "wandb-summary.json", "output.log"} <= files.keys()
-    assert any(path.startswith("media/table/") for path in files)
+    assert all(any(path.startswith(f"media/{kind}/") for path in files) for kind in ("table", "images"))
+
+
+def test_a_key_is_tried_when_somebody_logs_in(place):
+    options = ("--verify", "--host", place.url)
+    place.command("login", *options, place.key)
+    wrong = place.start("-m", "wandb", "login", *options, "x" * 40)
+    assert "401" in place.ended(wrong, 1)
 
 
 RESUME = """
