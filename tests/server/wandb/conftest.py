@@ -144,3 +144,12 @@ def place(tmp_path: Path) -> Iterator[Place]:
     with made.serving():
         yield made
         made.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Note how each test of this directory has ended: the last of them looks at what the page promises."""
+    report = yield
+    if report.when == "call":
+        item.outcome = report.outcome
+    return report
