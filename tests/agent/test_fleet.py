@@ -28,8 +28,8 @@ code = "import signal, sys, time\\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\
 code += "\\nprint('ready', flush=True)\\ntime.sleep(60)"
 run = subprocess.Popen([sys.executable, "-c", code], process_group=0)
 service = subprocess.Popen(["sleep", "60"], start_new_session=True)
-print("PIDS", run.pid, service.pid, flush=True)
 try:
+    print("PIDS", run.pid, service.pid, flush=True)
     run.wait()
 except KeyboardInterrupt:
     print("waiting", flush=True)
@@ -64,13 +64,20 @@ def start(serve, tmp_path, monkeypatch):
         process.communicate()
 
 
-def read_until(process, text):
-    """Return what *process* has told, to the line that *text* is in."""
+def read_until(process, *texts):
+    """Return what *process* has told, to the line with which each of *texts* was in one of its own."""
     lines: list[str] = []
-    while not lines or text not in lines[-1]:
+    left = list(texts)
+    while left:
         lines.append(process.stderr.readline())
         assert lines[-1], lines
+        found = next((text for text in left if text in lines[-1]), None)
+        if found is not None:
+            left.remove(found)
     return lines
+
+
+READY = ("| ready", "| PIDS")  # what an agent and its program tell when both are at it
 
 
 def pids_in(lines):
@@ -91,8 +98,11 @@ def test_one_for_each_gpu_with_its_share_of_the_count_and_the_way_to_the_server(
     assert agents.returncode == 0, err
     said = {who: json.loads(text) for who, _, text in (x.partition(" | SAYS ") for x in err.splitlines()) if text}
     assert said.keys() == {"agent 0 (gpu 0)", "agent 1 (gpu 3)"}
-    assert [argv for argv, _ in said.values()] == [["agent", "--count", "3", SWEEP], ["agent", "--count", "2", SWEEP]]
-    assert [environ["CUDA_VISIBLE_DEVICES"] for _, environ in said.values()] == ["0", "3"]
+    assert [said[who][0] for who in sorted(said)] == [
+        ["agent", "--count", "3", SWEEP],
+        ["agent", "--count", "2", SWEEP],
+    ]
+    assert [said[who][1]["CUDA_VISIBLE_DEVICES"] for who in sorted(said)] == ["0", "3"]
     for _, environ in said.values():
         assert (environ["WANDB_BASE_URL"], environ["WANDB_PROJECT"]) == (server.url, "tests")
         assert (environ["WANDB_API_KEY"], environ["WANDB_RUN_ID"]) == ("luthier_" + "k" * 40, None)
@@ -121,8 +131,8 @@ def test_an_exit_code_is_passed_on_and_quiet_shows_only_what_is_wrong(start):
 @pytest.mark.parametrize("heeded", ["SIGINT", "SIGTERM"])
 def test_ctrl_c_reaches_what_they_run_and_sigterm_what_does_not_heed_it(start, heeded):
     code = WAITS.replace("{heeds!r}", repr(HEEDS.format(heeded)))
-    _, agents = start(code, "--gpus", "0,1", "--grace", "2" if heeded == "SIGINT" else "0.3")
-    lines = [line for _ in range(2) for line in read_until(agents, "| ready")]
+    _, agents = start(code, "--gpus", "0,1", "--grace", "30" if heeded == "SIGINT" else "2")
+    lines = read_until(agents, *READY, *READY)
     agents.send_signal(signal.SIGINT)
     _, err = agents.communicate(timeout=20)
     assert agents.returncode == 130 and err.count(f"| {heeded}\n") == 2, err
@@ -136,7 +146,7 @@ def test_what_heeds_nothing_is_killed_and_so_it_is_at_the_second_ctrl_c(start):
         _, agents = start(
             WAITS.replace("{heeds!r}", "'signal.signal(signal.SIGTERM, signal.SIG_IGN)'"), "--grace", grace
         )
-        lines = read_until(agents, "| ready")
+        lines = read_until(agents, *READY)
         agents.send_signal(signal.SIGINT)
         if twice:
             lines += read_until(agents, "interrupted")
@@ -148,7 +158,7 @@ def test_what_heeds_nothing_is_killed_and_so_it_is_at_the_second_ctrl_c(start):
 
 def test_kill_9_leaves_nothing_behind(start):
     _, agents = start(WAITS.replace("{heeds!r}", repr(HEEDS.format("SIGTERM"))), "--concurrency", "2")
-    lines = [line for _ in range(2) for line in read_until(agents, "| ready")]
+    lines = read_until(agents, *READY, *READY)
     agents.kill()
     _, err = agents.communicate(timeout=20)
     found = pids_in([*lines, *err.splitlines()])
