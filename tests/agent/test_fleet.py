@@ -21,21 +21,21 @@ print("SAYS " + json.dumps([sys.argv[1:], {name: os.environ.get(name) for name i
 print("no end of line", end="", file=sys.stderr)
 """
 # As W&B's: what it runs is in a process group of its own, its service in a session of its own; after SIGINT it waits.
+# Output is not buffered, and both write to one pipe: a line in one piece.
 WAITS = """
 import signal, subprocess, sys, time
-heeds = "signal.signal(signal.{0}, lambda *_: (print('{0}', flush=True), sys.exit(0)))"
 code = "import signal, sys, time\\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\\n" + {heeds!r}
-code += "\\nprint('ready', flush=True)\\ntime.sleep(60)"
+code += "\\nsys.stdout.write('ready\\\\n')\\ntime.sleep(60)"
 run = subprocess.Popen([sys.executable, "-c", code], process_group=0)
 service = subprocess.Popen(["sleep", "60"], start_new_session=True)
 try:
-    print("PIDS", run.pid, service.pid, flush=True)
+    sys.stdout.write(f"PIDS {run.pid} {service.pid}\\n")
     run.wait()
 except KeyboardInterrupt:
-    print("waiting", flush=True)
+    sys.stdout.write("waiting\\n")
     run.wait()
 """
-HEEDS = "signal.signal(signal.{0}, lambda *_: (print('{0}', flush=True), sys.exit(0)))"
+HEEDS = "signal.signal(signal.{0}, lambda *_: (sys.stdout.write('{0}\\n'), sys.exit(0)))"
 
 
 @pytest.fixture

@@ -53,17 +53,18 @@ def agent(  # noqa: PLR0917 (click hands them over by keyword)
     With --wandb there is one `wandb agent` for each GPU, or as many as --concurrency says; --count is for all
     of them together.
     """
-    from luthier.agent.entry import agent as start
-    from luthier.agent.fleet import fleet
-
     try:
         if wandb:
+            from luthier.agent.fleet import fleet
+
             if name or lease is not None:
                 raise Refused(f"--{'name' if name else 'lease'} is nothing that W&B's agents know: leave it out.")
             ended = fleet(
                 sweep, count, server=server, size=concurrency, gpus=gpus, workdir=workdir, grace_s=grace, quiet=quiet
             )
         else:
+            from luthier.agent.entry import agent as start
+
             ended = start(
                 sweep, None, count, server=server, name=name, concurrency=concurrency or 1, gpus=gpus, workdir=workdir,
                 lease_s=lease, grace_s=grace, echo=echo, quiet=quiet,
