@@ -70,6 +70,19 @@ def test_a_signal_to_all_processes_of_a_job_gives_back(serve, start):
     assert agent.returncode == 143 and known.state == "left" and "1 given back" in err
 
 
+def test_sigterm_that_comes_twice_is_one(serve, start):
+    code = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), print('saved'), sys.exit()))"
+    server = serve(*python(f"{code}\n{WAITS}"))
+    known = server.add("r1")
+    agent = start()
+    server.until(lambda: known.lines)
+    agent.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    agent.send_signal(signal.SIGTERM)
+    agent.communicate(timeout=20)
+    assert known.state == "left" and known.lines[1:] == ["saved"], "it had its grace"
+
+
 def test_a_program_that_ends_well_on_a_signal_to_all_is_not_done(serve, start):
     server = serve(*python(f"import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n{WAITS}"))
     known = server.add("r1")
