@@ -219,6 +219,22 @@ def test_early_stopping_is_ordered_with_its_reason(world):
     assert "rung" in value(stopped.why) and stopped.reason
 
 
+@pytest.mark.parametrize("scheduler", ["asha, max_t: 4, grace_period: 1", "asha_promotion, max_t: 4, grace_period: 1"])
+def test_who_has_had_all_its_time_has_finished(world, scheduler):
+    w = world(
+        "method: random\nmetric: {name: loss}\nrun_cap: 24\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+        f"scheduler: {{name: {scheduler}}}\n",
+        steps=9,
+    )
+    for _ in range(4):
+        w.join()
+    w.run()
+    finished = [row for row in w.runs() if row.state == "finished"]
+    others = [row for row in w.runs() if row.state != "finished"]
+    assert finished and all(row.reason.startswith("reached max_t") and row.rows == 4 for row in finished)
+    assert others and all(row.state == "stopped" and "max_t" not in row.reason for row in others)
+
+
 def test_a_target_ends_the_sweep(world):
     w = world("method: random\nmetric: {name: loss, target: 0.2}\nparameters: {x: {min: 0.0, max: 1.0}}\n")
     w.join()

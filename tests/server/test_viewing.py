@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from luthier.cli import ui
 from luthier.cli.commands import luthier
 from luthier.core import events as ev
-from luthier.core.terms import Outcome, Status, TrialId
+from luthier.core.terms import Outcome, Status, Then, TrialId
 from luthier.server.viewing.app import viewing
 from luthier.store.jsonl import JsonlStore
 from tests.callbacks.story import Story
@@ -72,6 +72,16 @@ def test_an_experiment_is_shown(story, look):
         page = client.get(path)
         assert page.status_code == 200 and "data-method" not in page.text
     assert not folder.unreadable
+
+
+def test_who_reached_max_t_is_finished(story, look):
+    trial = TrialId("x_00001")
+    story.emit(ev.Halted(trial, 1, Then.STOP, "reached max_t", why={"max_t": 2}))
+    story.emit(ev.Exited(trial, 1, Outcome.HALTED), ev.Ended(trial, Status.STOPPED, "reached max_t"))
+    story.save()
+    client, _ = look()
+    (sweep,) = client.get(f"{BASE}/sweeps").json()
+    assert sweep["counts"] == {"finished": 2, "running": 2}
 
 
 def test_what_comes_later_is_shown(story, look):
