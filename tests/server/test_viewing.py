@@ -74,14 +74,17 @@ def test_an_experiment_is_shown(story, look):
     assert not folder.unreadable
 
 
-def test_who_reached_max_t_is_finished(story, look):
-    trial = TrialId("x_00001")
-    story.emit(ev.Halted(trial, 1, Then.STOP, "reached max_t", why={"max_t": 2}))
-    story.emit(ev.Exited(trial, 1, Outcome.HALTED), ev.Ended(trial, Status.STOPPED, "reached max_t"))
-    story.save()
+def test_who_reached_max_t_is_finished(look, tmp_path):
+    told = Story(tmp_path / "results" / "quick")
+    trials = [told.start(number) for number in range(2)]
+    told.emit(ev.Halted(trials[0], 1, Then.STOP, "reached max_t", why={"time": 2, "max_t": 2}))
+    told.emit(ev.Halted(trials[1], 1, Then.STOP, "bad", why={"time": 2, "rung": 2}))
+    for trial in trials:
+        told.emit(ev.Exited(trial, 1, Outcome.HALTED), ev.Ended(trial, Status.STOPPED, "as it was told"))
+    told.save()
     client, _ = look()
     (sweep,) = client.get(f"{BASE}/sweeps").json()
-    assert sweep["counts"] == {"finished": 2, "running": 2}
+    assert sweep["counts"] == {"finished": 1, "stopped": 1}
 
 
 def test_what_comes_later_is_shown(story, look):

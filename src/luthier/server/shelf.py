@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import tempfile
@@ -10,7 +11,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from luthier.core.errors import BadArgument
+from luthier.core.errors import BadArgument, LuthierError
 from luthier.server.tables import files
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 LONGEST_PATH = 500
 LONGEST_NAME = 200
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class NoRoom(LuthierError):
+    """There is no room on the server for what was sent; nothing of it was kept."""
 
 
 class Stored(NamedTuple):
@@ -46,7 +52,20 @@ class Shelf:
         self._directory.mkdir(exist_ok=True, mode=0o700)
 
     async def put(self, chunks: AsyncIterable[bytes]) -> Stored:
-        """Keep what *chunks* hold, wholly or not at all; the same bytes take room once."""
+        """Keep what *chunks* hold, wholly or not at all; the same bytes take room once.
+
+        Raises:
+            NoRoom: there is no room for them.
+        """
+        try:
+            return await self._put(chunks)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            why = os.strerror(error.errno).lower()
+            raise NoRoom(f"the server has no room for it ({why}); nothing of it was kept") from error
+
+    async def _put(self, chunks: AsyncIterable[bytes]) -> Stored:
         self.make()
         digest, size = hashlib.sha256(), 0
         descriptor, path = tempfile.mkstemp(dir=self._directory, prefix=".new-")
