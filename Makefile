@@ -33,7 +33,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo demo-sweep test tested programs revision rayed pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage wandb coverage clean
+.PHONY: help demo demo-sweep test tested programs revision rayed gpu pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage wandb coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,11 @@ tested: $(READY) programs  ## those of `make test` that need no second environme
 # In one process after the other: they share one cluster of several nodes.
 rayed: $(READY)  ## the tests on a Ray cluster of this machine
 	$(BIN)/python -m pytest -m '$(DESELECT)' tests/execution/ray
+
+# No part of `make test`: most machines have none.
+gpu: $(READY)  ## the tests on the GPUs of this machine, with NVIDIA's driver
+	@nvidia-smi -L || { echo "make gpu: no GPU answers here" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/gpu
 
 # Libraries that want old releases of others live in an environment of their own: Nevergrad and HEBO.  HEBO's numpy knows
 # no Python after 3.11; on a later one the tests are Nevergrad's alone.

@@ -8,6 +8,7 @@ import tempfile
 import joblib
 import mlflow
 import numpy as np
+from mlflow.pyfunc.model import PythonModel
 from sklearn.datasets import load_digits
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import train_test_split
@@ -31,7 +32,7 @@ def train(config):
             tune.report({"accuracy": model.score(unseen, answers)}, checkpoint=checkpoint)
 
 
-class Reader(mlflow.pyfunc.PythonModel):
+class Reader(PythonModel):
     """Reads digits, by what is in a checkpoint: whatever the trial has put there."""
 
     def load_context(self, context):

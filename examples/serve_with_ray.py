@@ -35,7 +35,6 @@ def train(config):
             tune.report({"accuracy": model.score(unseen, answers)}, checkpoint=checkpoint)
 
 
-@serve.deployment
 class Reader:
     """Reads digits. A checkpoint is a path or a URL, that each replica opens for itself."""
 
@@ -59,7 +58,7 @@ if __name__ == "__main__":
 
     ray.init(logging_level="ERROR", log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": PORT})
-    serve.run(Reader.bind(checkpoint))  # with blocking=True, until Ctrl-C
+    serve.run(serve.deployment(Reader).bind(checkpoint))  # with blocking=True, until Ctrl-C
     try:
         _, unseen, _, answers = load()
         body = json.dumps({"pixels": unseen[:100].tolist()}).encode()

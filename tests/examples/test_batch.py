@@ -106,7 +106,9 @@ def test_jobs_that_are_preempted_or_out_of_time_give_back_and_others_go_on(site,
         try:
             first, second, _ = (jobs.start(task) for task in (1, 2, 3))
             preempted = at_work(client, sweep, "4711_1")
-            words = [psutil.Process(child.pid).cmdline() for child in psutil.Process(first.pid).children(recursive=True)]
+            words = [
+                psutil.Process(child.pid).cmdline() for child in psutil.Process(first.pid).children(recursive=True)
+            ]
             assert len(words) >= 3 and not any(key in word for line in words for word in line)
             jobs.preempt(first)
             assert first.wait(30) == 143

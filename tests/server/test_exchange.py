@@ -510,7 +510,9 @@ def test_a_scheduler_that_raises_at_a_users_word_fails_its_sweep_at_once(databas
     monkeypatch.setattr(planning.Plan, "_judge", lambda self: RaisesFromNowOn())
     monkeypatch.setattr(RaisesFromNowOn, "broken", False)
     with TestClient(create_app(database_url, files=tmp_path / "files"), base_url="http://127.0.0.1") as client:
-        sweep = client.post("/api/v1/sweeps", json={"config": RANDOM.replace("run_cap: 12", "run_cap: 3")}).json()["sweep"]
+        sweep = client.post("/api/v1/sweeps", json={"config": RANDOM.replace("run_cap: 12", "run_cap: 3")}).json()[
+            "sweep"
+        ]
         resources = {"name": "w", "resources": {"slot": 3}}
         agent = client.post(f"/api/v1/sweeps/{sweep}/agents", json=resources).json()["agent"]
         orders = client.post(f"/api/v1/agents/{agent}/exchange", json={}).json()["orders"]

@@ -146,8 +146,8 @@ class Job:
     def _heed(self, code: int | None) -> None:
         """Wait for the agent's word where the program has ended by what may be meant for the agent, too.
 
-        Batch schedulers signal all processes of a job: the program may be gone before the agent has heard of it, with an
-        exit code of its own choice if it handles signals. It has not failed then, and is not done: it is given back.
+        Batch schedulers signal all processes of a job: the program may be gone before the agent has heard of it, with
+        an exit code of its own choice if it handles signals. It has neither failed nor come to its end.
         """
         if self._halt is None and (code in _SIGNALLED or self._place.leaving()):
             select.select([self._wake_read], [], [], _HEARSAY_S)

@@ -107,7 +107,9 @@ def fold(
         connection.execute(_INSERT, born)
     for trial in decided:
         found = trials[trial]
-        changes[trial].update(state=word(found.status, in_full=found.in_full), attempt=found.attempt, value=_value(about, found))
+        changes[trial].update(
+            state=word(found.status, in_full=found.in_full), attempt=found.attempt, value=_value(about, found)
+        )
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for run, change in sorted(changes.items()):
         row = {f"new_{column}": new for column, new in change.items()}

@@ -64,7 +64,14 @@ class Chronicles:
             NotThere: there is no such sweep.
         """
         with self._database.connect() as connection:
-            columns = (sweeps.c.name, sweeps.c.metric, sweeps.c.mode, sweeps.c.created_at, sweeps.c.kind, sweeps.c.config)
+            columns = (
+                sweeps.c.name,
+                sweeps.c.metric,
+                sweeps.c.mode,
+                sweeps.c.created_at,
+                sweeps.c.kind,
+                sweeps.c.config,
+            )
             head = connection.execute(sa.select(*columns).where(sweeps.c.id == sweep)).first()
             if head is None:
                 raise NotThere("sweep", sweep)

@@ -156,8 +156,9 @@ class Copied:
                 self._best = (score, run, value)
         return {
             "id": run, "sweep_id": self.id, "project_id": self._project, "number": row.number,
-            "name": row.label.name or row.id, "state": word(row.status, in_full=row.in_full), "config": _text(row.config),
-            "summary": _text(metrics), "value": value, "attempt": row.attempts, "created_at": row.created,
+            "name": row.label.name or row.id, "state": word(row.status, in_full=row.in_full),
+            "config": _text(row.config), "summary": _text(metrics), "value": value, "attempt": row.attempts,
+            "created_at": row.created,
             "started_at": row.started, "heartbeat_at": row.updated, "ended_at": row.ended,
             "rows": count if attempt == row.attempts else 0,
             "reason": row.reason if row.reason != row.error else "", "error": row.error,
