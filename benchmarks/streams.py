@@ -1,9 +1,8 @@
-"""Simulated clients of W&B's, all in one process: ``python -m benchmarks.streams PORT PROJECT CLIENTS SECONDS RATE EVERY``.
+"""Simulated clients of W&B's: ``python -m benchmarks.streams PORT PROJECT CLIENTS SECONDS RATE EVERY``.
 
-Each makes a run and then says on its stream, every *EVERY* seconds and at a time of its own, what it logged since:
-*RATE* rows a second, the summary with them, and every 15 s the state of its machine, as
-``docs/decisions/0010-wandb-client.md`` and W&B's client have it.  With an *EVERY* of 0 each row is a request, sent as soon
-as the last one is answered.
+All are in one process.  Each makes a run and then says on its stream, every *EVERY* seconds and at a time of its own,
+what it logged since, as W&B's client does: *RATE* rows a second, the summary with them, and every 15 s the state of its
+machine.  With an *EVERY* of 0 each row is a request, sent as soon as the last one is answered.
 
 A request's time counts from the moment when it was due, so that one that waits for its forerunner is late.  It prints
 one line of JSON: latencies in milliseconds, errors, requests and rows per second, and the rows of each run.

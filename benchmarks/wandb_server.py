@@ -41,8 +41,8 @@ def measured(kind: str, *, quick: bool) -> Figures:
     found: Figures = {}
     with served(kind) as server:
         if installed("wandb"):
-            for name, (pace, every) in PACED.items():
-                found[name] = _real(server, name, runs, rows, processes, pace, every)
+            for name, (pace, interval) in PACED.items():
+                found[name] = _real(server, name, runs, rows, processes, pace, interval)
         for name, every in EVERY.items():
             project = f"every-{name.replace(' ', '')}"
             found[name] = _simulated(server, project, clients, seconds, min(every, seconds))

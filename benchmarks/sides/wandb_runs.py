@@ -1,8 +1,8 @@
 """Runs of W&B's own client, all at once: ``python -m benchmarks.sides.wandb_runs PROJECT RUNS ROWS PROCESSES PACE_S``.
 
-*RUNS* are spread over *PROCESSES*; when all have begun they log *ROWS* rows each, one every *PACE_S* seconds (0: as fast
-as it goes).  ``WANDB_BASE_URL`` says where to.  It prints a line of JSON: the CPU seconds that the processes took before
-their first run began, and the seconds from the first row to the end of the last run.
+*RUNS* are spread over *PROCESSES*; when all have begun they log *ROWS* rows each, one every *PACE_S* seconds (0: as
+fast as it goes).  ``WANDB_BASE_URL`` says where to.  It prints a line of JSON: the CPU seconds that the processes took
+before their first run began, and the seconds from the first row to the end of the last run.
 """
 
 from __future__ import annotations

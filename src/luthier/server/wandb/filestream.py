@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from luthier.core.native import native
 from luthier.server.tables import runs
 from luthier.server.texts import text, value
 from luthier.server.wandb import console, plain
-from luthier.server.wandb.naming import Found, find
+from luthier.server.wandb.naming import Found, find, parsed
 from luthier.server.wandb.told import Told, read
 from luthier.server.wire import Exchange, Exited, Holding, Rows, Summary
 from luthier.store.values import to_json
@@ -27,7 +28,7 @@ def stream(asked: Asked, project: str, name: str, body: bytes, now: float) -> di
     told = read(body, now)
     with asked.reading() as connection:
         place = asked.project(connection, project)
-        found = find(connection, place, name)
+        found = None if parsed(name) is None else find(connection, place, name)
     if found is None or found.row.sweep_id is None:
         return {"stopped": asked.write(lambda c: _alone(c, place, name, told, now))}
     return {"stopped": _of_sweep(asked, found, told, now)}
@@ -70,4 +71,4 @@ def _of_sweep(asked: Asked, found: Found, told: Told, now: float) -> bool:
 
 
 def _tagged(row: dict[str, Any]) -> Any:
-    return to_json(row)
+    return row if native(row) else to_json(row)
