@@ -38,7 +38,7 @@ class Served:
     """
 
     def __init__(self, url: str) -> None:
-        self.url, self._postgres = url, _postgres(url)
+        self.url = url
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         folder = tempfile.mkdtemp(dir=scratch())
@@ -66,10 +66,9 @@ class Served:
 
     def database_cpu_s(self) -> float:
         """Return the CPU time that PostgreSQL took so far; SQLite's is the server's own."""
-        if self._postgres is None:
-            return 0.0
+        first = _postgres(self.url)
         taken = 0.0
-        for process in (self._postgres, *self._postgres.children(recursive=True)):
+        for process in () if first is None else (first, *first.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
                 taken += times.user + times.system + times.children_user + times.children_system

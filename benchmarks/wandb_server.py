@@ -42,7 +42,7 @@ def measured(kind: str, *, quick: bool) -> Figures:
     with served(kind) as server:
         if installed("wandb"):
             for name, (pace, interval) in PACED.items():
-                found[name] = _real(server, name, runs, rows, processes, pace, interval)
+                found[name] = real(server, name, runs, rows, processes, pace, interval)
         for name, every in EVERY.items():
             project = f"every-{name.replace(' ', '')}"
             found[name] = _simulated(server, project, clients, seconds, min(every, seconds))
@@ -51,7 +51,7 @@ def measured(kind: str, *, quick: bool) -> Figures:
     return found
 
 
-def _real(server: Served, project: str, runs: int, rows: int, processes: int, pace_s: float, every: str) -> Figures:
+def real(server: Served, project: str, runs: int, rows: int, processes: int, pace_s: float, every: str) -> Figures:
     """Return what runs of W&B's client took, and the server meanwhile."""
     folder = tempfile.mkdtemp(dir=scratch())
     told = {
