@@ -14,6 +14,7 @@ from luthier.server.auth.caller import Role
 from luthier.server.auth.gate import NOBODYS
 from luthier.server.database import reading
 from luthier.server.tables import projects
+from luthier.server.wandb.lists import Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ class Desk:
 
     def __init__(self, service: Service, gate: Gate, signer: Signer, lookout: Lookout, entity: str) -> None:
         self.service, self.gate, self.signer, self.lookout, self.entity = service, gate, signer, lookout, entity
+        self.lists = Lists()
 
 
 class Asked:
