@@ -4,8 +4,9 @@ All are in one process.  Each makes a run and then says on its stream, every *EV
 what it logged since, as W&B's client does: *RATE* rows a second, the summary with them, and every 15 s the state of its
 machine.  With an *EVERY* of 0 each row is a request, sent as soon as the last one is answered.
 
-A request's time counts from the moment when it was due, so that one that waits for its forerunner is late.  It prints
-one line of JSON: latencies in milliseconds, errors, requests and rows per second, and the rows of each run.
+The time of a request that waits for its forerunner counts from when it was due; that of others, from when the machine
+let the client send it, which is ``late_p99_ms`` behind on a busy one.  It prints one line of JSON: latencies in
+milliseconds, errors, requests and rows per second, and the rows of each run.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Streams:
     def __init__(self, port: int, project: str, clients: int, rate: float, every: float) -> None:
         self.port, self.project, self.clients, self.rate, self.every = port, project, clients, rate, every
         self.latencies: list[float] = []
+        self.late: list[float] = []
         self.errors = 0
         self.streamers: list[Streamer] = []
 
@@ -87,9 +89,13 @@ class Streams:
         await self._said(streamer, streamer.body(0, looked=False, last=True), due)
 
     async def _said(self, streamer: Streamer, body: bytes, due: float) -> None:
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        begun = due
+        if (early := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early)
+            begun = time.perf_counter()
+        self.late.append(1e3 * (begun - due))
         self.errors += not await streamer.say(body)
-        self.latencies.append(1e3 * (time.perf_counter() - due))
+        self.latencies.append(1e3 * (time.perf_counter() - begun))
 
     async def run(self, seconds: float) -> dict[str, Any]:
         """Return what was seen."""
@@ -111,6 +117,7 @@ class Streams:
             "p50_ms": seen[len(seen) // 2],
             "p99_ms": seen[int(len(seen) * 0.99)],
             "max_ms": seen[-1],
+            "late_p99_ms": sorted(self.late)[int(len(seen) * 0.99)],
             "errors": self.errors,
             "requests": len(seen),
             "requests_per_s": len(seen) / took,

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib import metadata
 from typing import Any
 
 from benchmarks import ROOT
@@ -31,7 +32,8 @@ def bench(*, quick: bool) -> dict[str, Any]:
             continue
         found[kind] = measured(kind, quick=quick)
         targets += _targets(SHOWN[kind], found[kind])
-    return {"luthier": found, "ratios": {}, "targets": targets}
+    client = metadata.version("wandb") if installed("wandb") else None
+    return {"luthier": found, "wandb": client, "ratios": {}, "targets": targets}
 
 
 def measured(kind: str, *, quick: bool) -> Figures:
