@@ -26,6 +26,7 @@ found["run"] = (run.name, run.group, list(run.tags))
 found["sampled"] = run.history(keys=["loss"], pandas=False)
 found["history"] = [row["loss"] for row in run.history(pandas=False)]
 found["scan"] = [row["loss"] for row in run.scan_history()]
+found["scan_of_some"] = [dict(row) for row in run.scan_history(keys=["loss"], page_size=3, min_step=1)]
 found["files"] = sorted(file.name for file in run.files())
 found["kept"] = run.file("kept.txt").download(root="down").read()
 sweep = wandb.sweep({"method": "grid", "metric": {"name": "loss", "goal": "minimize"},
@@ -54,6 +55,7 @@ def test_the_public_interface_reads_what_is_there(place):
     assert found["run"] == ["run-1", "g", ["t"]]
     assert found["sampled"] == [{"_step": i, "loss": 3.0 + i} for i in range(4)]
     assert found["history"] == found["scan"] == [3.0, 4.0, 5.0, 6.0]
+    assert found["scan_of_some"] == [{"_step": i, "loss": 3.0 + i} for i in range(1, 4)]
     assert "kept.txt" in found["files"] and found["kept"] == "kept bytes"
     assert (found["best_of_none"], found["sweeps"], found["state"]) == (True, True, "PENDING")
     assert found["updated"] == [["t", "more"], {"lr": 0, "late": 5}]
