@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray._private.state import actors
 
 from luthier.execution.ray.stage import Stage
@@ -177,8 +178,8 @@ class Gale:
 
     def nothing_is_left(self) -> None:
         deadline = time.monotonic() + GONE
-        while left := living():
-            assert time.monotonic() < deadline, f"actors are still there: {left}"
+        while left := [*living(), *reserved()]:
+            assert time.monotonic() < deadline, f"actors or reservations are still there: {left}"
             time.sleep(0.1)
 
 
@@ -186,3 +187,8 @@ def living() -> list[int]:
     """Return the processes of trials' actors that the cluster has, of whatever driver."""
     stages = [a for a in actors().values() if a["ActorClassName"] == Stage.__name__ and a["State"] != "DEAD"]
     return [a["Pid"] for a in stages if a["Pid"]]
+
+
+def reserved() -> list[str]:
+    """Return the placement groups that the cluster has."""
+    return [name for name, group in ray.util.placement_group_table().items() if group["state"] != "REMOVED"]

@@ -72,8 +72,8 @@ class Demand:
     def withdraw(self) -> None:
         """Take back what was told, for a while."""
         told, self._told = self._told, []
-        for _, group in told:
-            with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):
+            for _, group in told:
                 self._ray.util.remove_placement_group(group)
         if self.due < math.inf:
             self.due = monotonic() + max(_PERIOD, _REST * len(told))
