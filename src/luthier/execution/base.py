@@ -24,6 +24,9 @@ class Executor(Protocol):
 
     The loop calls :meth:`join` once, then :meth:`poll` and :meth:`carry_out` until the experiment is over, then
     :meth:`close`.  All calls come from one thread.
+
+    One whose workers may grow in number may have ``expect(requests)``, too: it is told what trials ask for that wait
+    for room, whenever that changes.
     """
 
     def join(self, handler: Handler) -> Sequence[WorkerJoined]:
