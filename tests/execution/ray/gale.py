@@ -72,7 +72,7 @@ class Gale:
     def run(self) -> Counter[str]:
         """Live through it and check what is left."""
         try:
-            for _ in range(self.chance.choice([1, 1, 2])):
+            for _ in range(self.chance.choice([1, 2, 2, 3])):
                 if self.live(deadly=True):
                     break
             else:
@@ -97,11 +97,14 @@ class Gale:
             )
         until = time.monotonic() + LONGEST
         try:
-            self.wait(driver, self.chance.uniform(2.0, 5.0))
-            for _ in range(self.chance.choice([1, 1, 2, 3])):
-                if self.wait(driver, self.chance.uniform(0.2, 3.0)):
+            if self.chance.random() < 0.2:
+                self.wait(driver, self.chance.uniform(0.5, 4.0))  # while it and its first actors start
+            else:
+                self.see_news(driver)
+            for _ in range(self.chance.choice([0, 1, 1, 2, 3])):
+                if self.wait(driver, self.chance.uniform(0.1, 1.5)):
                     self.strike(driver, self.draw(LIGHT))
-            if deadly and self.wait(driver, self.chance.uniform(0.2, 3.0)):
+            if deadly and self.wait(driver, self.chance.uniform(0.1, 1.5)):
                 self.strike(driver, self.draw(HEAVY))
             self.outposts.man()
             code = driver.wait(until - time.monotonic())
@@ -118,6 +121,12 @@ class Gale:
 
     def draw(self, strikes: dict[str, int]) -> str:
         return self.chance.choices(list(strikes), list(strikes.values()))[0]
+
+    def see_news(self, driver: subprocess.Popen[bytes]) -> None:
+        """Wait until a further report was acknowledged."""
+        before, until = self.acknowledged.stat().st_size, time.monotonic() + LONGEST
+        while self.acknowledged.stat().st_size == before and driver.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
 
     def wait(self, driver: subprocess.Popen[bytes], seconds: float) -> bool:
         """Wait, while lost nodes may come back; return whether the driver still runs."""
