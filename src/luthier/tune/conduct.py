@@ -13,6 +13,7 @@ import msgspec
 
 from luthier import __version__
 from luthier.callbacks.console import Console
+from luthier.callbacks.demand import DemandWatch
 from luthier.callbacks.disk_guard import DiskGuard
 from luthier.callbacks.plan import Plan
 from luthier.callbacks.rebuild import Expected, bring_up_to_date
@@ -232,7 +233,10 @@ class Experiment:
         from luthier.callbacks.files import result_files
 
         stop = self.blueprint.run.stop
+        expect = getattr(self._executor, "expect", None)  # of those that may grow
+        told = (self.blueprint.request, self.blueprint.total(), self.blueprint.max_concurrent())
         return [
+            *([DemandWatch(expect, *told)] if expect else []),
             *result_files(self.directory),
             MetricWatch(stop if isinstance(stop, dict) else ()),
             PaceWatch(getattr(self.blueprint.scheduling, "time_attr", None)),

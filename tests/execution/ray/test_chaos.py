@@ -25,9 +25,7 @@ def outposts(cluster: Any) -> Iterator[Outposts]:
 
 
 @pytest.mark.timeout(7200)
-def test_an_experiment_survives_chaos(
-    request: pytest.FixtureRequest, cluster: Any, outposts: Outposts, tmp_path: Path
-):
+def test_an_experiment_survives_chaos(request: pytest.FixtureRequest, cluster: Any, outposts: Outposts, tmp_path: Path):
     rounds, first = request.config.getoption("--raychaos"), request.config.getoption("--first-round")
     seed = request.config.getoption("--seed")
     seed = random.randrange(1 << 32) if seed is None else seed
