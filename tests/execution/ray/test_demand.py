@@ -81,7 +81,7 @@ SCRIPT = """
 
     def train(config):
         pathlib.Path(folder, f"seen_{config['me']}").touch()
-        while not pathlib.Path(folder, f"seen_{config['other']}").exists():
+        while not pathlib.Path(folder, f"seen_{3 - config['me']}").exists():
             time.sleep(0.1)
         tune.report({"done": 1})
 
@@ -89,7 +89,7 @@ SCRIPT = """
     assert len(ray.nodes()) == 1
     results = tune.Tuner(
         train,
-        param_space=tune.grid_search([{"me": 1, "other": 2}, {"me": 2, "other": 1}]),
+        param_space={"me": tune.grid_search([1, 2])},
         run_config=tune.RunConfig(executor="ray", storage_path=folder, verbose=0),
     ).fit()
     assert len(results) == 2 and not results.errors
