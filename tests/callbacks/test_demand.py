@@ -61,13 +61,13 @@ def test_nothing_waits_that_may_not_run():
 def test_a_cluster_without_anything_is_asked_for_what_trials_want():
     case = Case(request={"cpu": 2.0, "gpu": 1.0})
     case.join(cpu=0.0, memory=1e9)
-    assert case.told[-1] == [{"cpu": 2.0, "gpu": 1.0}] * 5
+    assert case.told[-1] == [{"cpu": 2.0, "gpu": 1.0}] * 4
 
 
-def test_of_many_the_next_sixteen_wait_or_as_many_as_run():
+def test_of_many_the_next_four_wait_or_as_many_as_run():
     case = Case(configs=200, total=None)
     case.join()
-    assert len(case.told[-1]) == 16
+    assert len(case.told[-1]) == 4
     case.join("b", cpu=48.0)
     assert len(case.told[-1]) == 50
 

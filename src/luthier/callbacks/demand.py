@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from luthier.core.resources import Resources
     from luthier.core.state import ExperimentState
 
-_LEAST, _MOST = 16, 100  # that wait at a time, as far as is told: else as many as run
+_LEAST, _MOST = 4, 64  # of those that wait are told; in between as many as run, so that a cluster may double
 
 
 class DemandWatch(Silent):
