@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from luthier.callbacks.demand import DemandWatch
 from luthier.core import events as ev
 from luthier.core.engine import Engine
@@ -21,7 +23,7 @@ class Case:
         self.engine = Engine(
             Limits(elastic=True, **limits), Fixed([{"n": i} for i in range(configs)]), Fifo(), (), request
         )
-        self.told = []
+        self.told: list[Any] = []
         self.watch = DemandWatch(self.told.append, request, total, limits.get("max_concurrent"))
 
     def hear(self, stimulus):

@@ -26,7 +26,6 @@ WORKERS = 2
 
 
 def test_a_trial_that_starts_workers_has_them_in_its_bundles(cluster: Any, tmp_path: Path):
-    @ray.remote(num_cpus=1)
     class Worker:
         def __init__(self, rank: int) -> None:
             self.rank = rank
@@ -36,7 +35,7 @@ def test_a_trial_that_starts_workers_has_them_in_its_bundles(cluster: Any, tmp_p
             return weight + self.rank + 1, ray.get_runtime_context().get_node_id(), group.id.hex()
 
     def trainable(config: Config) -> None:
-        workers = [Worker.remote(rank) for rank in range(WORKERS)]
+        workers = [ray.remote(num_cpus=1)(Worker).remote(rank) for rank in range(WORKERS)]
         group, weight = ray.util.get_current_placement_group().id.hex(), float(config["start"])
         for _ in range(2):
             told = ray.get([worker.learn.remote(weight) for worker in workers], timeout=60)
