@@ -23,6 +23,7 @@ DESELECT ?= not slow
 PROCESSES ?= 2
 ROUNDS ?= 200
 CHAOS  ?= 100
+RAYCHAOS ?= 20
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready-$(EXTRAS)
@@ -33,7 +34,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo demo-sweep test tested programs revision rayed pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage wandb coverage clean
+.PHONY: help demo demo-sweep test tested programs revision rayed pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos raychaos rayexamples soak outage wandb coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,9 +78,10 @@ tested: $(READY) programs  ## those of `make test` that need no second environme
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --doctest-modules -m '$(DESELECT)' \
 		--ignore tests/execution/ray src tests $(TESTFLAGS)
 
-# In one process after the other: they share one cluster of several nodes.
+# In one process after the other: they share one cluster of several nodes.  It is an error if a process is left of it.
+ALONE = $(BIN)/python -m tests.execution.ray.alone $(BIN)/python
 rayed: $(READY)  ## the tests on a Ray cluster of this machine
-	$(BIN)/python -m pytest -m '$(DESELECT)' tests/execution/ray
+	$(ALONE) -m pytest -m '$(DESELECT)' tests/execution/ray
 
 # Libraries that want old releases of others live in an environment of their own: Nevergrad and HEBO.  HEBO's numpy knows
 # no Python after 3.11; on a later one the tests are Nevergrad's alone.
@@ -149,6 +151,12 @@ crash: $(READY)  ## kill driver, template and trials at random moments and go on
 # Agents on machines of their own, in network namespaces, want root and the program ip.
 chaos: $(READY)  ## kill servers, agents and trials of sweeps at random, CHAOS=100 times; cut links; send nonsense; CHAOSFLAGS="--seed 1"
 	$(BIN)/python -m pytest tests/chaos -s --chaos $(CHAOS) --timeout 7200 $(CHAOSFLAGS)
+
+rayexamples: $(READY)  ## all examples on a Ray cluster of this machine, those included that take long
+	$(ALONE) -m pytest tests/execution/ray/test_examples.py -m 'slow or not slow' --timeout 700
+
+raychaos: $(READY)  ## kill nodes, actors and drivers on a Ray cluster of this machine, RAYCHAOS=20 times; RAYCHAOSFLAGS="--seed 1"
+	$(ALONE) -m pytest tests/execution/ray/test_chaos.py -s --raychaos $(RAYCHAOS) --timeout 7200 $(RAYCHAOSFLAGS)
 
 soak: $(READY)  ## 2 000 trials in 10 minutes: memory, files and processes of the driver must not grow
 	$(BIN)/python -m tests.soak.soak $(SOAKFLAGS)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def pytest_addoption(parser):
     parser.addoption("--rounds", type=int, default=3, help="how many rounds the crash tests take")
     parser.addoption("--chaos", type=int, default=2, help="how many rounds the chaos of sweeps takes")
+    parser.addoption("--raychaos", type=int, default=1, help="how many rounds the chaos on a Ray cluster takes")
     parser.addoption("--seed", type=int, default=None, help="of crash and differential tests: repeats what they do")
     parser.addoption("--first-round", type=int, default=0, help="of the crash tests: number of the first one")
     parser.addoption("--peers", default=None, help="of the differential tests: a Python that has Ray Tune")

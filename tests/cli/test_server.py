@@ -182,7 +182,6 @@ def test_https(tmp_path):
         assert fetch(f"{url}/api/v1/health", context=trusted)[1]["status"] == "ok"
 
 
-
 def test_the_servers_logging_closes_nobody_elses_streams(tmp_path):
     class Own(logging.StreamHandler[io.StringIO]):
         def close(self):

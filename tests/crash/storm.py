@@ -65,7 +65,7 @@ class Round:
             "every": pick([1, 1, 2, 3]),
             "keep": pick([None, 1, 2]),
             "reuse": pick([False, True]),
-            "start": pick(["fork"] * 5 + ["spawn"]),
+            "run": {"start_method": pick(["fork"] * 5 + ["spawn"]), "resources": {"cpu": 3}},
         }
         self.lives = 0
 
@@ -84,7 +84,7 @@ class Round:
         """Let a driver run; return whether it came to the end of the experiment."""
         self.counts["restores"] += self.lives > 0
         self.lives += 1
-        env = {**os.environ, "ACKNOWLEDGED": str(self.acknowledged), "STORM": self.marker}
+        env = {**os.environ, "STORM": self.marker}
         said = self.folder / f"driver_{self.lives}.txt"
         with said.open("w") as output:
             command = [sys.executable, str(SCRIPT), str(self.folder), json.dumps(self.options)]

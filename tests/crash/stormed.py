@@ -1,4 +1,4 @@
-"""A script to be killed again and again: trials that save, fail, are paused and stopped early, in processes.
+"""A script to be killed again and again: trials that save, fail, are paused and stopped early.
 
     python stormed.py STORAGE '{"kind": "function", ...}'
 
@@ -58,8 +58,9 @@ def read_state(folder):
     return state["trial"], state["step"]
 
 
-def acknowledge(trial, step):
-    fd = os.open(os.environ["ACKNOWLEDGED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+def acknowledge(folder, trial, step):
+    """Note it beside the experiment, given the trial's directory."""
+    fd = os.open(Path(folder).parents[1] / "acknowledged", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(fd, f"{trial} {step}\n".encode())
     os.close(fd)
 
@@ -89,7 +90,7 @@ def stormed(config):
             with tempfile.TemporaryDirectory() as folder:
                 write_state(folder, trial, step)
                 tune.report(result, checkpoint=tune.Checkpoint.from_directory(folder))
-        acknowledge(trial, step)
+        acknowledge(context.get_trial_dir(), trial, step)
 
 
 class Stormed(tune.Trainable):
@@ -102,7 +103,7 @@ class Stormed(tune.Trainable):
 
     def step(self):
         if self.done > self.restored:
-            acknowledge(self.trial_id, self.done)  # it was taken, or there would be no further step
+            acknowledge(self.logdir, self.trial_id, self.done)  # it was taken, or there would be no further step
         result = train(self.config, self.logdir, self.trial_id, self.done + 1)
         self.done += 1
         return result | {"done": self.done == STEPS}
@@ -116,7 +117,7 @@ class Stormed(tune.Trainable):
         self.restored = self.done
 
 
-def begun(storage, *, kind, every, keep, reuse, start):
+def begun(storage, *, kind, every, keep, reuse, run):
     return tune.Tuner(
         Stormed if kind == "class" else stormed,
         param_space={"x": tune.uniform(0, 1), "every": every},
@@ -132,12 +133,11 @@ def begun(storage, *, kind, every, keep, reuse, start):
             name=NAME,
             storage_path=storage,
             verbose=0,
-            start_method=start,
-            resources={"cpu": 3},
             failure_config=tune.FailureConfig(max_failures=40),
             checkpoint_config=tune.CheckpointConfig(
                 num_to_keep=keep, checkpoint_frequency=every if kind == "class" else 0
             ),
+            **run,
         ),
     )
 

@@ -13,9 +13,11 @@ import msgspec
 
 from luthier import __version__
 from luthier.callbacks.console import Console
+from luthier.callbacks.demand import DemandWatch
 from luthier.callbacks.disk_guard import DiskGuard
 from luthier.callbacks.plan import Plan
 from luthier.callbacks.rebuild import Expected, bring_up_to_date
+from luthier.callbacks.restarts import RestartWatch
 from luthier.callbacks.summary import summarize
 from luthier.callbacks.unsaved import UnsavedWatch
 from luthier.control.controller import Controller
@@ -231,14 +233,20 @@ class Experiment:
         """Return the listeners that every experiment has."""
         from luthier.callbacks.files import result_files
 
-        stop = self.blueprint.run.stop
-        return [
+        blueprint = self.blueprint
+        stop = blueprint.run.stop
+        watchers = [
             *result_files(self.directory),
             MetricWatch(stop if isinstance(stop, dict) else ()),
-            PaceWatch(getattr(self.blueprint.scheduling, "time_attr", None)),
+            PaceWatch(getattr(blueprint.scheduling, "time_attr", None)),
             UnsavedWatch(),
             DiskGuard(self.directory, keep),
         ]
+        if expect := getattr(self._executor, "expect", None):  # it may grow
+            watchers.append(DemandWatch(expect, blueprint.request, blueprint.total(), blueprint.max_concurrent()))
+        if blueprint.run.executor == "ray" and not blueprint.tune.reuse_actors:
+            watchers.append(RestartWatch())
+        return watchers
 
     def _reporting(self, started: float) -> Iterator[Listener]:
         """Yield the user's reporter as a listener, if there is one."""

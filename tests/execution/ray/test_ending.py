@@ -29,9 +29,19 @@ def test_a_crash_is_shown_from_where_it_begins(tmp_path: Path):
     (tmp_path / "stderr").write_text("\n".join(lines))
     outcome, text = ending(RuntimeError(DIED), hand(tmp_path))
     assert outcome is Outcome.ERROR
+    assert (
+        text.startswith("the trial's process crashed: SIGSEGV, Segmentation fault. Ray says:") and "SIGKILL" not in text
+    )
     assert "its worker process has died.\n" in text and "common causes" not in text
     assert text.partition("stderr:\n")[2].splitlines()[0] == "Fatal Python error: Segmentation fault"
     assert len(text.partition("stderr:\n")[2].splitlines()) == 20
+
+
+def test_who_left_no_word_left_by_itself_or_was_killed(tmp_path: Path):
+    (tmp_path / "stderr").write_text("all is well\n")
+    outcome, text = ending(RuntimeError(DIED), hand(tmp_path))
+    assert outcome is Outcome.ERROR
+    assert "os._exit" in text and "SIGKILL" in text and "SIGSEGV" not in text and text.endswith("\nall is well")
 
 
 def test_a_node_that_died_is_nobodys_fault(tmp_path: Path):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.execution.environment import threads_of
 from luthier.execution.ray.cluster import options_of
+from luthier.execution.ray.demand import Demand
 from luthier.execution.ray.hand import Hand
 from luthier.execution.ray.stage import Stage, Surroundings
 from luthier.execution.ray.switchboard import switchboard
@@ -20,6 +21,7 @@ from luthier.worker.frames import frame_of
 from luthier.worker.parcel import carried
 from luthier.worker.picklable import pickled
 from luthier.worker.preamble import Preamble
+from luthier.worker.resources import bundles_of
 
 if TYPE_CHECKING:
     import socket
@@ -45,6 +47,7 @@ class Cast:
 
     Attributes:
         hands: all actors that may still be there.
+        demand: what waits for room.
 
     Raises:
         BadArgument: the trainable cannot be pickled.
@@ -55,6 +58,7 @@ class Cast:
     ) -> None:
         self._ray = ray
         self.hands: set[Hand] = set()
+        self.demand = Demand(ray, bundles_of(trainable, None))
         stored: dict[str, Any] = {}
 
         def store(objects: dict[str, Any]) -> str:
@@ -88,6 +92,7 @@ class Cast:
         Raises:
             ValueError: Ray does not know such resources, 1.5 GPUs say.
         """
+        self.demand.withdraw()
         stage = self._ray.remote(Stage).options(
             **options_of(place.resources),
             max_concurrency=_CALLS,
@@ -119,8 +124,7 @@ class Cast:
     def close(self) -> None:
         """Kill whatever is left, and take no more calls."""
         for hand in list(self.hands):
-            self.kill(hand)
-            self.forget(hand)
+            self.remove(hand)
         if self._switchboard is not None:
             self._switchboard.close()
 
@@ -147,6 +151,11 @@ class Cast:
         with contextlib.suppress(Exception):  # it is gone already, or the cluster is
             self._ray.kill(hand.actor, no_restart=True)
 
+    def remove(self, hand: Hand) -> None:
+        """Kill an actor and forget it."""
+        self.kill(hand)
+        self.forget(hand)
+
     def forget(self, hand: Hand) -> None:
         """Take an actor that is gone off the list, with what it held."""
         self.hands.discard(hand)
@@ -162,13 +171,15 @@ class Cast:
 
     def look(self, until: float) -> list[tuple[Hand, str, Any] | None]:
         """Wait until something is heard or it is *until* (monotonic seconds); return it (None: woken)."""
-        nearest = min(until, min((hand.deadline for hand in self.hands), default=math.inf))
+        nearest = min(until, self.demand.due, min((hand.deadline for hand in self.hands), default=math.inf))
         heard: list[tuple[Hand, str, Any] | None] = []
         with contextlib.suppress(queue.Empty):
             heard.append(self._heard.get(timeout=None if nearest == math.inf else max(0.0, nearest - monotonic())))
             while True:
                 heard.append(self._heard.get_nowait())
         self._press_harder(monotonic())
+        if self.demand.due <= monotonic():
+            self.demand.tell()
         return heard
 
     def _press_harder(self, now: float) -> None:

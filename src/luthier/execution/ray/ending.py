@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = ("node has died", "node was terminated", "node was preempted", "raylet")  # no fault of the trial
 _LINES = 20
-_CRASH = "Fatal Python error:"
+_CRASH = "Fatal Python error:"  # so faulthandler begins, which is on in trials, and goes on with one of these
+_SIGNALS = {
+    "Segmentation fault": "SIGSEGV",
+    "Aborted": "SIGABRT",
+    "Bus error": "SIGBUS",
+    "Illegal instruction": "SIGILL",
+    "Floating point exception": "SIGFPE",
+}
 
 
 def ending(error: BaseException, hand: Hand) -> tuple[Outcome, str]:
@@ -29,11 +36,14 @@ def ending(error: BaseException, hand: Hand) -> tuple[Outcome, str]:
         return Outcome.LOST, text
     trial_dir = "" if hand.assignment is None else hand.assignment.trial_dir
     shown = _last_words(Path(trial_dir) / "stderr") if trial_dir else ""
-    text = (
-        "the trial's process ended without a result. Ray does not tell how: it left by os._exit, native code crashed "
-        "(SIGSEGV), or it was killed (SIGKILL; if not by you, then most likely because memory ran out). "
-        f"Ray says: {text}"
-    )
+    crash = shown.removeprefix(_CRASH).partition("\n")[0].strip() if shown.startswith(_CRASH) else ""
+    if crash:
+        text = f"the trial's process crashed: {_SIGNALS.get(crash, 'SIGABRT')}, {crash}. Ray says: {text}"
+    else:
+        text = (
+            "the trial's process ended without a result. Ray does not tell how: it left by os._exit, or it was killed "
+            f"(SIGKILL; if not by you, then most likely because memory ran out). Ray says: {text}"
+        )
     return Outcome.ERROR, f"{text}\nthe end of its stderr:\n{shown}" if shown else text
 
 

@@ -128,6 +128,10 @@ class RayExecutor:
             case Forgotten(_, checkpoint):
                 forget(checkpoint, self._experiment_dir)
 
+    def expect(self, requests: Sequence[Mapping[str, float]]) -> None:
+        """Hear what trials ask for that wait for room: the cluster's autoscaler is told, while they do."""
+        self._cast.demand.expect(requests)
+
     def answer(self, trial: TrialId, attempt: int, verdict: Verdict) -> None:
         """Give the verdict to the attempt that waits for it."""
         hand = self._running(trial, attempt)
@@ -188,8 +192,7 @@ class RayExecutor:
         if hand.born:
             self._cast.press(hand, grace)
         else:
-            self._cast.kill(hand)
-            self._cast.forget(hand)
+            self._cast.remove(hand)
             self._end(hand, Exited(trial, attempt, Outcome.HALTED))
 
     def give_up(self, trial: TrialId, attempt: int, reason: str) -> bool:
@@ -331,12 +334,10 @@ class RayExecutor:
         self._look_at_nodes()  # perhaps its node is gone
         if hand not in self._cast.hands:
             return
-        self._cast.kill(hand)
-        self._cast.forget(hand)
+        self._cast.remove(hand)
         if hand in self._idle:
             self._idle.remove(hand)
-        assignment = hand.assignment
-        if assignment is None:
+        if (assignment := hand.assignment) is None:
             return
         attempt, end = (assignment.trial, assignment.attempt), ending(error, hand)
         if hand.halted and hand.pressed:
@@ -372,6 +373,7 @@ class RayExecutor:
         if self._closed:
             return
         self._closed = True
+        self._cast.demand.expect(())
         try:
             if grace > 0 and self._fatal is None:
                 self._see_off(grace)
@@ -390,8 +392,7 @@ class RayExecutor:
                 hand.halted = True
                 self._cast.press(hand, grace)
             else:
-                self._cast.kill(hand)
-                self._cast.forget(hand)
+                self._cast.remove(hand)
         until = monotonic() + grace + _REST
         while self._cast.hands and self._fatal is None and monotonic() < until:
             self._events.clear()
