@@ -51,6 +51,19 @@ def checked(request: Mapping[str, object], argument: str) -> dict[str, float]:
     return clean
 
 
+def total(holders: Mapping[str, Resources]) -> dict[str, float]:
+    """Return what all *holders* have together.
+
+    >>> total({"a": {"cpu": 2.0}, "b": {"cpu": 1.0, "gpu": 1.0}})
+    {'cpu': 3.0, 'gpu': 1.0}
+    """
+    everything: dict[str, float] = {}
+    for resources in holders.values():
+        for name, amount in resources.items():
+            everything[name] = everything.get(name, 0.0) + amount
+    return everything
+
+
 def spelled(request: Resources) -> str:
     """Return *request* in words.
 

@@ -19,12 +19,13 @@ from luthier.execution.nursery import Nursery, Start
 from luthier.execution.vigil import SLICE_S
 from luthier.worker import orders
 from luthier.worker.capture import WHERE
-from luthier.worker.frames import Unloadable, decode
+from luthier.worker.frames import Unloadable, decode, decode_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from luthier.core.events import Exited, Reported
+    from luthier.execution.surroundings import Surroundings
 
 _LAST = 2.0  # seconds between asking a process by a signal and killing it
 _SPARE = 8  # descriptors that processes leave to all else that opens files
@@ -56,6 +57,8 @@ class Crew:
         environ: added to their environment.
         reuse: whether they take further assignments.
         patience: seconds that loading the trainable may take.
+        behalf: what processes are to have around them; what they say is passed on to where that is, and values that
+            had to be pickled stay so.
 
     Attributes:
         children: all processes that may still be there, by number.
@@ -70,7 +73,9 @@ class Crew:
         *,
         reuse: bool,
         patience: float = math.inf,
+        behalf: Surroundings | None = None,
     ) -> None:
+        self._decode = decode if behalf is None else decode_sealed
         self.children: dict[int, Child] = {}
         self.woken = False
         self._count = 0
@@ -80,7 +85,9 @@ class Crew:
         for end in (self._woken, self._waker):
             end.setblocking(False)  # noqa: FBT003 (the standard library has it so)
         self._selector.register(self._woken, selectors.EVENT_READ, None)
-        self._nursery = Nursery(self._selector, trainable, start, environ, reuse=reuse, patience=patience)
+        self._nursery = Nursery(
+            self._selector, trainable, start, environ, reuse=reuse, patience=patience, surroundings=behalf
+        )
 
     def bear(self, threads: int, gpus: tuple[str, ...] | None) -> Child:
         """Start a process that computes with *threads* threads and sees *gpus*; return without waiting for it.
@@ -200,7 +207,7 @@ class Crew:
     def _hear(self, child: Child, happened: list[tuple[Child, Reported | Exited | Unloadable | Gone]]) -> None:
         try:
             for payload in child.receive():
-                happened.append((child, decode(payload)))  # noqa: PERF401 (what came before a broken frame counts)
+                happened.append((child, self._decode(payload)))  # noqa: PERF401 (what came before a broken frame counts)
         except (BrokenFrame, msgspec.DecodeError):
             child.eof = True  # who writes there is not ours to understand
         if child.eof:

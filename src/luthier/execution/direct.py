@@ -29,14 +29,15 @@ class Direct:
 
     Args:
         environ: environment of the processes.
+        cwd: their working directory; the driver's where empty.
     """
 
     forks = False
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], cwd: str = "") -> None:
         self.waiting: dict[int, Any] = {}  # nobody ever waits here
         self.children: dict[int, subprocess.Popen[bytes]] = {}
-        self._environ = environ
+        self._environ, self._cwd = environ, cwd or None
         self._messages: list[Any] = []
 
     def bear(self, child: int, sock: socket.socket, environ: Mapping[str, str]) -> None:
@@ -55,9 +56,9 @@ class Direct:
         if not _WINDOWS:
             return subprocess.Popen(
                 [*command, "trial", str(sock.fileno()), str(os.getpid())],
-                pass_fds=(sock.fileno(),), stdin=subprocess.DEVNULL, env=environ, process_group=0,
+                pass_fds=(sock.fileno(),), stdin=subprocess.DEVNULL, env=environ, cwd=self._cwd, process_group=0,
             )  # fmt: skip
-        process = subprocess.Popen([*command, "shared"], stdin=subprocess.PIPE, env=environ)
+        process = subprocess.Popen([*command, "shared"], stdin=subprocess.PIPE, env=environ, cwd=self._cwd)
         assert process.stdin is not None  # noqa: S101 (for the type checker)
         with process.stdin as pipe:
             pipe.write(sock.share(process.pid))  # type: ignore[attr-defined,unused-ignore]  # Windows alone

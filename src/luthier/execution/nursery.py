@@ -6,12 +6,12 @@ import logging
 import math
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from luthier.core.errors import LuthierError
 from luthier.execution.direct import Direct
 from luthier.execution.environment import thread_environment
+from luthier.execution.surroundings import Surroundings
 from luthier.execution.template import Template, interpreter_flags
 from luthier.worker import orders
 from luthier.worker.preamble import Preamble, encode_preamble
@@ -44,6 +44,7 @@ class Nursery:
         reuse: whether processes take further assignments.
         environ: added to the environment.
         patience: seconds that a template may take to load the trainable.
+        surroundings: what processes are to have around them; what this one has where None.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class Nursery:
         *,
         reuse: bool,
         patience: float = math.inf,
+        surroundings: Surroundings | None = None,
     ) -> None:
+        self._given = surroundings
         self._selector, self._trainable, self._start, self._reuse = selector, trainable, start, reuse
         self._environ = environ
         self._templates: dict[int, Template | Direct] = {}
@@ -205,18 +208,25 @@ class Nursery:
 
     # -- templates ---------------------------------------------------------------------------------------------------
     def _found(self, threads: int) -> Template | Direct:
-        environ = {**os.environ, **thread_environment(threads, {**os.environ, **self._environ}), **self._environ}
+        without = self._surroundings.without
+        around = {name: value for name, value in os.environ.items() if name not in without}
+        environ = {**around, **thread_environment(threads, {**around, **self._environ}), **self._environ}
         if self._start == "direct":
-            return Direct(environ)
+            return Direct(environ, self._surroundings.cwd)
         forks = self._start == "fork"
         if forks:  # asking whether there is a GPU must not start CUDA in a process that is to be forked
             environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-        return Template(self._selector, self._preamble(self._trainable if forks else b""), environ, forks=forks)
+        preamble = self._preamble(self._trainable if forks else b"")
+        return Template(self._selector, preamble, environ, forks=forks, cwd=self._surroundings.cwd)
+
+    @property
+    def _surroundings(self) -> Surroundings:
+        return self._given or Surroundings.here()
 
     def _preamble(self, trainable: bytes) -> bytes:
-        file = getattr(sys.modules["__main__"], "__file__", None)
-        main = os.path.abspath(file) if file else ""
-        return encode_preamble(Preamble(list(sys.argv), main, trainable, self._reuse, interpreter_flags()), sys.path)
+        around = self._surroundings
+        preamble = Preamble(around.argv, around.main, trainable, self._reuse, interpreter_flags())
+        return encode_preamble(preamble, around.path)
 
     def _replace(self, template: Template) -> None:
         """Have another template start what waits for this one."""

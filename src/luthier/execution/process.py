@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from luthier.execution.base import Handler
     from luthier.execution.child import Child
     from luthier.execution.nursery import Start
+    from luthier.execution.surroundings import Surroundings
     from luthier.worker.assignment import Assignment
 
 _CARE = 0.25  # seconds between two looks at what trials print
@@ -65,6 +66,7 @@ class ProcessExecutor:
         env: added to the environment of trials.
         start_timeout: seconds that loading the trainable may take in the process that trials are forked from; None for
             no limit.
+        behalf: of whom it runs trials, if not of this process: reports come with what had to be pickled still so.
 
     Raises:
         BadArgument: an argument is unusable; for a trainable that cannot be pickled, the text names the culprit.
@@ -84,6 +86,7 @@ class ProcessExecutor:
         transcript_limit: int | None = 100 << 20,
         env: Mapping[str, str] | None = None,
         start_timeout: float | None = 600.0,
+        behalf: Surroundings | None = None,
     ) -> None:
         if not callable(trainable):
             raise BadArgumentType("trainable", trainable, "a function or a class that a trial can run")
@@ -104,8 +107,8 @@ class ProcessExecutor:
         wanted = math.ceil(self._resources.get("gpu", 0.0))
         self._has_gpus = bool(ids or wanted)
         self._devices = Devices(ids[:wanted] if len(ids) >= wanted else [str(i) for i in range(wanted)])
-        patience_to_load = math.inf if start_timeout is None else start_timeout
-        self._crew = Crew(pickled(trainable), _start_of(start), dict(env or {}), reuse=reuse, patience=patience_to_load)
+        to_load, environ = math.inf if start_timeout is None else start_timeout, dict(env or {})
+        self._crew = Crew(pickled(trainable), _start_of(start), environ, reuse=reuse, patience=to_load, behalf=behalf)
         self._attempts: dict[TrialId, Child] = {}  # those that have not ended
         self._idle: dict[tuple[int, tuple[str, ...] | None], list[Child]] = {}
         self._waiting: deque[Assignment] = deque()  # for devices

@@ -32,6 +32,7 @@ class Template:
         preamble: what the process reads first; the trainable is in it where it is to *fork*.
         environ: its environment.
         forks: whether trials are forks of it; they are executed anew otherwise.
+        cwd: its working directory; the driver's where empty.
 
     Attributes:
         vigil: for how long nothing has been heard of it while it owes an answer.
@@ -39,7 +40,13 @@ class Template:
     """
 
     def __init__(
-        self, selector: selectors.BaseSelector, preamble: bytes, environ: Mapping[str, str], *, forks: bool
+        self,
+        selector: selectors.BaseSelector,
+        preamble: bytes,
+        environ: Mapping[str, str],
+        *,
+        forks: bool,
+        cwd: str = "",
     ) -> None:
         self.forks = forks
         self.ready = not forks
@@ -59,6 +66,7 @@ class Template:
                 pass_fds=(theirs.fileno(), told, self._where),
                 stdin=subprocess.DEVNULL,
                 env=dict(environ),
+                cwd=cwd or None,
                 process_group=0,  # Ctrl-C in the terminal is for the driver alone
             )
         except BaseException:

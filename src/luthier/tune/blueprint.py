@@ -13,14 +13,14 @@ from luthier.core.engine import Engine
 from luthier.core.errors import BadArgument, BadArgumentType, NotStorable
 from luthier.core.goal import Goal
 from luthier.core.limits import Limits
-from luthier.core.resources import checked, fits, spelled
+from luthier.core.resources import checked, fits, spelled, total
 from luthier.core.rng import rng_at
 from luthier.core.space import Space
 from luthier.store.values import to_json
 from luthier.tune.adapt import callbacks, reporting
 from luthier.tune.adapt.stopping import stopping
 from luthier.tune.adapt.suggesting import christen
-from luthier.tune.configs import RunConfig, TuneConfig
+from luthier.tune.configs import CLUSTERS, RunConfig, TuneConfig
 from luthier.tune.goals import goals_of
 from luthier.tune.logger.wandb_words import withheld
 from luthier.tune.registry import check, resolve, trainable_name
@@ -83,7 +83,7 @@ class Blueprint:
         self.goals = _goals(self.tune, self.search) or _judged_by(self.scheduling)
         self.space = Space(self._furnished(self._read({} if self.param_space is None else self.param_space)))
         self.capacity = _capacity(self.run)
-        place = "the cluster" if self.run.executor == "ray" else "this machine"
+        place = "the cluster" if self.run.executor in CLUSTERS else "this machine"
         self.request = _request(self.trainable, self.capacity, place)
         if isinstance(self.search, SpaceSearcher):
             self.search = copy.deepcopy(self.search)  # the user's object stays as it is
@@ -171,7 +171,7 @@ class Blueprint:
             max_concurrent=self.max_concurrent(),
             max_failures=failure.max_failures,
             fail_fast=bool(failure.fail_fast),
-            elastic=self.run.executor == "ray",
+            elastic=self.run.executor in CLUSTERS,
             keep=checkpoint.num_to_keep,
             keep_by=checkpoint.checkpoint_score_attribute,
             keep_mode=checkpoint.checkpoint_score_order,
@@ -288,9 +288,13 @@ def _scheduling(scheduler: Any) -> Any:
 def _capacity(run: RunConfig) -> dict[str, float]:
     """Return what this machine offers, the user's own words going before what is found; or what the cluster offers."""
     if run.executor == "ray":
-        from luthier.execution.ray.cluster import Cluster, total
+        from luthier.execution.ray.cluster import Cluster
 
         return total(Cluster(run.executor_options).nodes())
+    if run.executor == "dask":
+        from luthier.execution.dask.cluster import all_nodes
+
+        return total(all_nodes(run.executor_options))
     from luthier.execution.devices import machine_resources
 
     given = {} if run.resources is None else checked(run.resources, "resources")

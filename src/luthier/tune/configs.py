@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _UNSET = "DEPRECATED"
+CLUSTERS = ("ray", "dask")  # executors whose workers are other machines
 
 
 @dataclass
@@ -207,10 +208,11 @@ class RunConfig:
         log_to_file: accepted so that scripts run; output always goes to ``stdout`` and ``stderr`` in the trial's
             directory.
         local_dir: the old name of ``storage_path``.
-        executor: ``"process"`` (each trial a process of its own), ``"inline"`` (all in this one, for debugging) or
-            ``"ray"`` (each trial an actor of a Ray cluster); ``$LUTHIER_EXECUTOR`` where not given.
+        executor: ``"process"`` (each trial a process of its own), ``"inline"`` (all in this one, for debugging),
+            ``"ray"`` (each trial an actor of a Ray cluster) or ``"dask"`` (each trial a process on a worker of a Dask
+            cluster); ``$LUTHIER_EXECUTOR`` where not given.
         executor_options: for ``"ray"``, arguments of ``ray.init`` such as ``{"address": "auto"}``, where the script has
-            not called it itself.
+            not called it itself; for ``"dask"``, those of ``distributed.Client``.
         start_method: how processes start: ``"fork"``, ``"spawn"`` or ``"auto"``.
         resources: what this machine is to offer, e.g. ``{"cpu": 4, "licence": 1}``; counted where missing.
         echo: whether what trials print is shown here too.
@@ -252,13 +254,14 @@ class RunConfig:
                 raise BadArgument("name", self.name, 'a name without / \\ < > : " | ? *')
             if any("\ud800" <= c <= "\udfff" for c in self.name):
                 raise BadArgument("name", self.name, "a name that UTF-8 can say", "it holds half a character")
-        if self.executor not in ("process", "inline", "ray"):
-            raise BadArgument("executor", self.executor, "'process', 'inline' or 'ray'")
-        if self.executor_options is not None and self.executor != "ray":
-            given = f"only with executor='ray', and it is {self.executor!r}"
+        if self.executor not in ("process", "inline", *CLUSTERS):
+            raise BadArgument("executor", self.executor, "'process', 'inline', 'ray' or 'dask'")
+        if self.executor_options is not None and self.executor not in CLUSTERS:
+            given = f"only with executor='ray' or 'dask', and it is {self.executor!r}"
             raise BadArgument("executor_options", self.executor_options, "nothing", given)
-        if self.executor == "ray" and self.resources is not None:
-            wanted = "nothing: the cluster says what it has; a local one takes executor_options={'num_cpus': 4}"
+        if self.executor in CLUSTERS and self.resources is not None:
+            takes = "{'num_cpus': 4}" if self.executor == "ray" else "{'n_workers': 1, 'threads_per_worker': 4}"
+            wanted = f"nothing: the cluster says what it has; a local one takes executor_options={takes}"
             raise BadArgument("resources", self.resources, wanted)
         if self.start_method not in ("auto", "fork", "spawn"):
             raise BadArgument("start_method", self.start_method, "'auto', 'fork' or 'spawn'")

@@ -41,6 +41,21 @@ def executor_of(blueprint: Blueprint, directory: str) -> Executor:
             patience=patience,
             env=blueprint.secrets,
         )
+    if run.executor == "dask":
+        from luthier.execution.dask.executor import DaskExecutor
+
+        return DaskExecutor(
+            blueprint.trainable,
+            experiment_dir=directory,
+            options=run.executor_options,
+            reuse=reuse,
+            start=run.start_method,
+            echo=run.echo,
+            grace=run.grace_s,
+            patience=patience,
+            start_timeout=run.failure_config.start_timeout_s,
+            env=blueprint.secrets,
+        )
     from luthier.execution.process import ProcessExecutor
 
     return ProcessExecutor(

@@ -57,6 +57,8 @@ def _unpickled(code: int, payload: memoryview) -> Any:
 _encoder = Encoder()
 _decode = Decoder(Reported | Exited | Unloadable, ext_hook=_unpickled).decode
 _decode_assignment = Decoder(Assignment, ext_hook=_unpickled).decode
+_decode_sealed = Decoder(Reported | Exited | Unloadable).decode
+_decode_sealed_assignment = Decoder(Assignment).decode
 
 
 def encode_report(report: Reported) -> bytearray:
@@ -103,11 +105,23 @@ def decode(payload: bytes) -> Reported | Exited | Unloadable:
     return message
 
 
+def decode_sealed(payload: bytes) -> Reported | Exited | Unloadable:
+    """As :func:`decode`, with what travels as a pickle left so: for who passes it on by :func:`frame_of`."""
+    message: Reported | Exited | Unloadable = _decode_sealed(payload)
+    return message
+
+
 def decode_assignment(payload: bytes) -> Assignment:
     """Return the assignment of a frame's payload."""
     assignment = _decode_assignment(payload)
     if _WHOLE in assignment.config:
         return msgspec.structs.replace(assignment, config=_unwrapped(assignment.config))
+    return assignment
+
+
+def decode_sealed_assignment(payload: bytes) -> Assignment:
+    """As :func:`decode_assignment`, with what travels as a pickle left so: it can be encoded again as it is."""
+    assignment: Assignment = _decode_sealed_assignment(payload)
     return assignment
 
 
@@ -160,6 +174,8 @@ def _portable_value(value: Any, path: str) -> Any:
         plain = value.item()  # a numpy scalar comes to the log as the number that it stands for
         if native(plain):
             return plain
+    if value.__class__ is Ext:
+        return value  # sealed already
     if native(value):
         try:
             _encoder.encode(value)

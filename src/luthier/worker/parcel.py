@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SMALL = 64 << 10  # bytes up to which objects travel with the trainable itself
+FOLDER = "LUTHIER_PARCELS"  # variable: where files lie whose names are relative
 _ALIGN = 64  # what numpy and vector units like
 _HEAD = struct.Struct("<8sQQ")  # magic, length of the pickle, number of buffers
 _MAGIC = b"luthier1"
@@ -51,7 +52,7 @@ class Parcel:
         else:
             assert self._path is not None  # noqa: S101 (for the type checker)
             if self._path not in _opened:
-                _opened[self._path] = _load(self._path)
+                _opened[self._path] = _load(os.path.join(os.environ.get(FOLDER, ""), self._path))
             self._objects = _opened[self._path]
         assert self._objects is not None  # noqa: S101 (for the type checker)
         return self._objects
@@ -66,9 +67,8 @@ class Parcel:
     def _pack(self) -> None:
         import cloudpickle
 
-        buffers: list[pickle.PickleBuffer] = []
-        pickled = cloudpickle.dumps(self._objects, protocol=5, buffer_callback=buffers.append)
-        raw = [buffer.raw() for buffer in buffers]
+        assert self._objects is not None  # noqa: S101 (for the type checker)
+        pickled, raw = _taken_apart(self._objects)
         if len(pickled) + sum(view.nbytes for view in raw) <= SMALL:
             self._packed = cloudpickle.dumps(self._objects, protocol=5)
             return
@@ -96,6 +96,19 @@ def carried(carrier: Callable[[dict[str, Any]], str]) -> Iterator[None]:
 def provide(name: str, objects: dict[str, Any]) -> None:
     """Let parcels in this process that were pickled under *name* hold *objects*."""
     _opened[name] = objects
+
+
+def write_parcel(path: Path, objects: dict[str, Any]) -> None:
+    """Write *objects* to a file: a parcel whose name that is under ``$LUTHIER_PARCELS``, in a process, opens it."""
+    _write(path, *_taken_apart(objects))
+
+
+def _taken_apart(objects: dict[str, Any]) -> tuple[bytes, list[memoryview]]:
+    import cloudpickle
+
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = cloudpickle.dumps(objects, protocol=5, buffer_callback=buffers.append)
+    return pickled, [buffer.raw() for buffer in buffers]
 
 
 def _received(path: str | None, packed: bytes | None) -> Parcel:

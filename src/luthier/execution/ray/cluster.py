@@ -98,19 +98,6 @@ def offered(resources: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-def total(nodes: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Return what all nodes have together.
-
-    >>> total({"a": {"cpu": 2.0}, "b": {"cpu": 1.0, "gpu": 1.0}})
-    {'cpu': 3.0, 'gpu': 1.0}
-    """
-    everything: dict[str, float] = {}
-    for resources in nodes.values():
-        for name, amount in resources.items():
-            everything[name] = everything.get(name, 0.0) + amount
-    return everything
-
-
 def options_of(resources: Mapping[str, float]) -> dict[str, Any]:
     """Return *resources* as options of an actor.
 

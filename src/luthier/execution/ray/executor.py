@@ -15,11 +15,11 @@ from luthier.core.errors import BadArgument, BadArgumentType, LuthierError, NotS
 from luthier.core.events import Exited, Forgotten, Halted, Launched, Reported, WorkerJoined, WorkerLost
 from luthier.core.resources import shape
 from luthier.core.terms import Outcome, Then, Verdict
+from luthier.execution.luggage import pack_checkpoint, unpack_what_came_with
 from luthier.execution.nursery import unloadable
 from luthier.execution.ray.cast import Cast
 from luthier.execution.ray.cluster import Cluster
 from luthier.execution.ray.ending import ending
-from luthier.execution.ray.luggage import pack_checkpoint, unpack_what_came_with
 from luthier.execution.ray.placement import placement
 from luthier.execution.ray.roster import Roster
 from luthier.execution.stack import users_stack

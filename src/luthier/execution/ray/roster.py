@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from luthier.core.errors import LuthierError
 from luthier.core.events import WorkerJoined, WorkerLost
+from luthier.core.resources import total
 from luthier.core.terms import WorkerId
-from luthier.execution.ray.cluster import total
 from luthier.execution.ray.placement import ANYWHERE
 
 if TYPE_CHECKING:

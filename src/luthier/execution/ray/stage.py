@@ -7,7 +7,6 @@ import ctypes
 import faulthandler
 import os
 import queue
-import shutil
 import sys
 import tempfile
 import threading
@@ -16,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from luthier.checkpoints.local import forget, path_of
 from luthier.core.events import Exited, Reported
 from luthier.core.terms import Outcome, Verdict
 from luthier.execution.environment import thread_environment
-from luthier.execution.ray.luggage import pack_checkpoint, pack_end, unpack_checkpoint
+from luthier.execution.satchel import Satchel
 from luthier.worker.attempt import Runner
 from luthier.worker.capture import flush_output, prepare_output
 from luthier.worker.frames import (
@@ -41,7 +39,6 @@ from luthier.worker.preamble import enter, load
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from luthier.core.terms import Ref
     from luthier.worker.assignment import Assignment
 
     Said = tuple[bytes, bytes]
@@ -93,9 +90,8 @@ class Stage:
         self._telling = threading.Lock()
         self._thread: threading.Thread | None = None
         self._gpus = surroundings.gpus
-        self._scratch = "" if os.path.exists(surroundings.marker) else tempfile.mkdtemp(prefix="luthier_trials_")
+        self._satchel = Satchel(surroundings.marker)
         self._assignment: Assignment | None = None
-        self._sent: Ref | None = None  # the checkpoint that was sent last
         self._problem = ""
         try:
             self._runner = Runner(_loaded(surroundings, trainable, parcels), reuse=surroundings.reuse)
@@ -104,18 +100,12 @@ class Stage:
 
     def ready(self) -> Said:
         """Return once the trainable is loaded: nothing, or an ``Unloadable``; and whether files must be sent here."""
-        return bytes(frame_of(Unloadable(self._problem))[HEAD:]) if self._problem else b"", self._scratch.encode()
+        problem = bytes(frame_of(Unloadable(self._problem))[HEAD:]) if self._problem else b""
+        return problem, self._satchel.folder.encode()
 
     def play(self, payload: bytes, luggage: bytes = b"") -> Said:
         """Begin an attempt, with the checkpoint to go on from; return the payload of what it says first."""
-        assignment = decode_assignment(payload)
-        if self._scratch:
-            assignment = self._moved(assignment)
-            if luggage and assignment.restore is not None:
-                if os.path.isdir(path_of(assignment.restore, self._scratch)):
-                    forget(assignment.restore, self._scratch)
-                unpack_checkpoint(luggage, assignment.restore, self._scratch)
-        self._assignment, self._sent = assignment, None
+        self._assignment = assignment = self._satchel.unpack(decode_assignment(payload), luggage)
         self._thread = threading.Thread(target=self._run, args=(assignment,), name="trial", daemon=True)
         self._thread.start()
         return self._next()
@@ -148,8 +138,7 @@ class Stage:
         with contextlib.suppress(BaseException):
             self._runner.close()
         flush_output()
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._satchel.close()
         ray.actor.exit_actor()  # type: ignore[no-untyped-call,unused-ignore]  # whether Ray is there or not
 
     def tell(self, report: Reported) -> Verdict:
@@ -161,30 +150,14 @@ class Stage:
 
     def _next(self) -> Said:
         payload = bytes(self._said.get()[HEAD:])
-        return payload, self._luggage(payload) if self._scratch else b""
+        return payload, self._luggage(payload) if self._satchel.folder else b""
 
     def _luggage(self, payload: bytes) -> bytes:
         """Return the files that go with *payload*, which the driver must have before it heeds it."""
         event, assignment = decode(payload), self._assignment
         if assignment is None or isinstance(event, Unloadable):
             return b""
-        ref = event.checkpoint
-        checkpoint = b"" if ref is None else pack_checkpoint(ref, self._scratch)
-        if ref is not None:
-            if self._sent is not None:
-                forget(self._sent, self._scratch)  # the driver has it
-            self._sent = ref
-        if isinstance(event, Reported):
-            return checkpoint
-        luggage = pack_end(checkpoint, assignment.trial_dir)
-        shutil.rmtree(assignment.trial_dir, ignore_errors=True)
-        return luggage
-
-    def _moved(self, assignment: Assignment) -> Assignment:
-        """Return *assignment* with its directories on this node."""
-        folder = os.path.join(self._scratch, os.path.relpath(assignment.trial_dir, assignment.experiment_dir))
-        os.makedirs(folder, exist_ok=True)
-        return msgspec.structs.replace(assignment, trial_dir=folder, experiment_dir=self._scratch)
+        return self._satchel.pack(event, assignment.trial_dir)
 
     def _run(self, assignment: Assignment) -> None:
         try:

@@ -1,0 +1,1 @@
+"""Trials on the workers of a Dask cluster; importing this package imports no Dask."""
