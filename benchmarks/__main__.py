@@ -14,6 +14,7 @@ from benchmarks import (
     checkpoints,
     dataframe,
     looked_at,
+    on_ray,
     persist,
     quickstart,
     report,
@@ -26,6 +27,7 @@ from benchmarks import (
     startup,
     tracked,
     trials,
+    workers,
     wrapped,
 )
 from benchmarks.machine import facts
@@ -50,7 +52,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "inline": trials.inline,
     "reports": reports.bench,
     "checkpoints": checkpoints.bench,
+    "ray": on_ray.bench,
     "simulate": simulating.bench,
+    "workers": workers.bench,
     "schedulers": schedulers.bench,
     "restore": restore.bench,
     "persist": persist.bench,
