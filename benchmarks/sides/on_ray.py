@@ -1,4 +1,4 @@
-"""The same workloads of Luthier and of Ray Tune on one Ray cluster that runs already, and what a call of an actor takes.
+"""Luthier and Ray Tune at the same work on one Ray cluster that runs already, and what a call of an actor takes.
 
 ``python -m benchmarks.sides.on_ray SIDE WORKLOAD N FOLDER ADDRESS`` prints one line of JSON.  The connection stands
 before the clock of all but the quickstart begins.

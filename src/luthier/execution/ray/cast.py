@@ -16,6 +16,7 @@ from luthier.execution.ray.cluster import options_of
 from luthier.execution.ray.demand import Demand
 from luthier.execution.ray.hand import Hand
 from luthier.execution.ray.stage import Stage, Surroundings
+from luthier.execution.ray.switchboard import switchboard
 from luthier.worker.frames import frame_of
 from luthier.worker.parcel import carried
 from luthier.worker.picklable import pickled
@@ -23,6 +24,7 @@ from luthier.worker.preamble import Preamble
 from luthier.worker.resources import bundles_of
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
     from luthier.execution.ray.hand import Shape
@@ -74,6 +76,10 @@ class Cast:
         )
         self._parcels = list(stored.values())
         self._heard: queue.SimpleQueue[tuple[Hand, str, Any] | None] = queue.SimpleQueue()
+        self._numbers: dict[int, Hand] = {}
+        self._count = 0
+        self._switchboard = switchboard(ray.util.get_node_ip_address(), self._hear_by_wire)
+        self._wires = None if self._switchboard is None else self._switchboard.address
 
     def hire(self, node: str, place: Placement, shape: Shape) -> Hand:
         """Start an actor; return without waiting for it.
@@ -94,8 +100,10 @@ class Cast:
             max_task_retries=0,
             scheduling_strategy=place.strategy,
         )
-        actor = stage.remote(self._surroundings, threads_of(place.resources), self._trainable, *self._parcels)
-        hand = Hand(actor, node, shape, place.group)
+        self._count += 1
+        wire = (self._wires, self._count)
+        actor = stage.remote(self._surroundings, threads_of(place.resources), wire, self._trainable, *self._parcels)
+        hand = self._numbers[self._count] = Hand(actor, node, shape, place.group, self._count)
         self.hands.add(hand)
         self.call(hand, "ready")
         return hand
@@ -104,6 +112,26 @@ class Cast:
         """Call a method of an actor; what it returns or raises is heard by :meth:`look`."""
         future = getattr(hand.actor, method).remote(*args).future()
         future.add_done_callback(partial(self._hear, hand, method))
+
+    def answer(self, hand: Hand, verdict: bytes) -> None:
+        """Give an actor the verdict on its last report, by the way on which that has come."""
+        if hand.wire is None:
+            self.call(hand, "advance", verdict)
+            return
+        with contextlib.suppress(OSError):  # it reports once more, by a call
+            hand.wire.send(verdict)
+
+    def close(self) -> None:
+        """Kill whatever is left, and take no more calls."""
+        for hand in list(self.hands):
+            self.remove(hand)
+        if self._switchboard is not None:
+            self._switchboard.close()
+
+    def _hear_by_wire(self, number: int, wire: socket.socket, payload: bytes) -> None:
+        hand = self._numbers.get(number)
+        if hand is not None:
+            self._heard.put((hand, "advance", (payload, b"", wire)))
 
     def _hear(self, hand: Hand, method: str, future: Any) -> None:
         self._heard.put((hand, method, future.exception() or future.result()))
@@ -131,6 +159,7 @@ class Cast:
     def forget(self, hand: Hand) -> None:
         """Take an actor that is gone off the list, with what it held."""
         self.hands.discard(hand)
+        self._numbers.pop(hand.number, None)
         if hand.group is not None:
             with contextlib.suppress(Exception):
                 self._ray.util.remove_placement_group(hand.group)

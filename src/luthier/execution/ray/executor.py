@@ -136,7 +136,7 @@ class RayExecutor:
         """Give the verdict to the attempt that waits for it."""
         hand = self._running(trial, attempt)
         if hand is not None:
-            self._cast.call(hand, "advance", VERDICT_BYTES[verdict])
+            self._cast.answer(hand, VERDICT_BYTES[verdict])
 
     def _launch(self, node: str, assignment: Assignment) -> None:
         try:
@@ -288,7 +288,7 @@ class RayExecutor:
                 self._heed(hand, decode(said[0]))
             self._play(hand)
         elif method in ("play", "advance"):
-            event = decode(said[0])
+            event, hand.wire = decode(said[0]), said[2] if said[2:] else None
             try:
                 if said[1] and hand.assignment is not None:
                     unpack_what_came_with(event, said[1], hand.assignment)
@@ -311,7 +311,7 @@ class RayExecutor:
             return
         elif isinstance(event, Reported):
             if self._closed:
-                self._cast.call(hand, "advance", VERDICT_BYTES[Verdict.HALT])
+                self._cast.answer(hand, VERDICT_BYTES[Verdict.HALT])
             else:
                 self._events.append(event)
         else:
@@ -378,8 +378,7 @@ class RayExecutor:
             if grace > 0 and self._fatal is None:
                 self._see_off(grace)
         finally:
-            for hand in list(self._cast.hands):
-                self._cast.remove(hand)
+            self._cast.close()
             self._cluster.close()
             with contextlib.suppress(OSError):
                 os.unlink(self._marker)

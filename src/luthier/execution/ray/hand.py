@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import socket
+
     from luthier.execution.transcript import Transcript
     from luthier.worker.assignment import Assignment
 
@@ -19,6 +21,7 @@ class Hand:
         actor: the handle.
         node: the worker that it was placed on.
         shape: what it holds.
+        number: names it, among all of this driver.
         assignment: what it works on; None before, between and after.
         transcript: what that prints.
         first: the attempt to begin when its process is there.
@@ -32,6 +35,7 @@ class Hand:
         deadline: when it will be pressed harder (monotonic seconds).
         pressed: how hard it was pressed to end: 0 not at all, 1 asked, 2 killed.
         group: the placement group that it holds; None without.
+        wire: where its last report came from and its verdict goes; None for a call.
     """
 
     __slots__ = (
@@ -45,18 +49,21 @@ class Hand:
         "group",
         "halted",
         "node",
+        "number",
         "pressed",
         "served",
         "shape",
         "spoke",
         "stack",
         "transcript",
+        "wire",
     )
 
-    def __init__(self, actor: Any, node: str, shape: Shape, group: Any = None) -> None:
-        self.actor, self.node, self.shape, self.group = actor, node, shape, group
+    def __init__(self, actor: Any, node: str, shape: Shape, group: Any = None, number: int = 0) -> None:
+        self.actor, self.node, self.shape, self.number, self.group = actor, node, shape, number, group
         self.assignment: Assignment | None = None
         self.transcript: Transcript | None = None
+        self.wire: socket.socket | None = None
         self.first: bytes = b""
         self.born = self.apart = self.halted = self.spoke = False
         self.served = self.pressed = 0

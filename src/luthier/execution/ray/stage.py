@@ -18,6 +18,7 @@ import msgspec
 from luthier.core.events import Exited, Reported
 from luthier.core.terms import Outcome, Verdict
 from luthier.execution.environment import thread_environment
+from luthier.execution.ray.wire import Wire
 from luthier.execution.satchel import Satchel
 from luthier.worker.attempt import Runner
 from luthier.worker.capture import flush_output, prepare_output
@@ -39,6 +40,7 @@ from luthier.worker.preamble import enter, load
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from luthier.execution.ray.wire import Address
     from luthier.worker.assignment import Assignment
 
     Said = tuple[bytes, bytes]
@@ -71,18 +73,27 @@ class Surroundings(msgspec.Struct, frozen=True):
 class Stage:
     """An actor's object.
 
-    The trial runs in a thread of its own.  :meth:`play` and :meth:`advance` return what it says next: so each report is
-    the answer to one call, and the verdict on it comes with the next one.  Beside it they return the files that go with
-    it, where this node does not see the experiment's directory; the trial works in a directory of this node then.
+    The trial runs in a thread of its own.  Its reports go by wire, straight to the driver.  Where that cannot be,
+    :meth:`play` and :meth:`advance` return what it says next: so each report is the answer to one call, and the verdict
+    on it comes with the next one.  Beside it they return the files that go with it, where this node does not see the
+    experiment's directory; the trial works in a directory of this node then, and there is no wire.
 
     Args:
         surroundings: the driver's.
         threads: how many threads the trial computes with.
+        wire: where the driver takes reports itself, and this actor's number there.
         trainable: pickled by cloudpickle.
         parcels: large objects that come beside it.
     """
 
-    def __init__(self, surroundings: Surroundings, threads: int, trainable: bytes, *parcels: Any) -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        threads: int,
+        wire: tuple[Address | None, int],
+        trainable: bytes,
+        *parcels: Any,
+    ) -> None:
         os.environ.update(surroundings.environ)
         os.environ.update(thread_environment(threads, os.environ))
         self._said: queue.SimpleQueue[bytes | bytearray] = queue.SimpleQueue()
@@ -91,6 +102,7 @@ class Stage:
         self._thread: threading.Thread | None = None
         self._gpus = surroundings.gpus
         self._satchel = Satchel(surroundings.marker)
+        self._wire = Wire(None if self._satchel.folder else wire[0], wire[1])
         self._assignment: Assignment | None = None
         self._problem = ""
         try:
@@ -138,6 +150,7 @@ class Stage:
         with contextlib.suppress(BaseException):
             self._runner.close()
         flush_output()
+        self._wire.close()
         self._satchel.close()
         ray.actor.exit_actor()  # type: ignore[no-untyped-call,unused-ignore]  # whether Ray is there or not
 
@@ -145,8 +158,11 @@ class Stage:
         """Deliver *report* and wait for the verdict: the channel of the running trial."""
         frame = encode_report(report)
         with self._telling:
-            self._said.put(frame)
-            return VERDICTS[self._verdicts.get()]
+            verdict = self._wire.ask(frame)
+            if verdict is None:
+                self._said.put(frame)
+                verdict = self._verdicts.get()
+            return VERDICTS[verdict]
 
     def _next(self) -> Said:
         payload = bytes(self._said.get()[HEAD:])
