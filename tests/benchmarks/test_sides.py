@@ -16,6 +16,8 @@ from benchmarks.sides.searchers import SIDES
 from benchmarks.sides.searchers import cost as asked
 from benchmarks.sides.with_luthier import WORKLOADS
 from benchmarks.target import Target, table
+from benchmarks.workers import simulate
+from luthier.store.jsonl import JsonlStore
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"quickstart": 4, "fresh": 3, "reused": 5, "inline": 5, "reports": 7, "restore": 3}
@@ -97,7 +99,8 @@ def test_an_unknown_benchmark_is_refused(capsys) -> None:
         main(["speed"])
     assert "'speed'" in capsys.readouterr().err
     names = "startup quickstart fresh reused inline reports checkpoints simulate schedulers restore persist dataframe"
-    assert set(BENCHMARKS) == {*names.split(), "wrapped", "searchers", "wandb", "report", "service", "pages"}
+    names += " wrapped searchers wandb report service pages workers ray"
+    assert set(BENCHMARKS) == set(names.split())
 
 
 @pytest.mark.parametrize(
@@ -121,6 +124,14 @@ def test_wrapped_libraries_are_measured_beside_themselves(library: str) -> None:
     done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["ratio"] == pytest.approx(found["luthier_ms"] / found["bare_ms"])
+
+
+def test_a_large_cluster_is_simulated_with_its_log(tmp_path) -> None:
+    found = simulate(50, 20, str(tmp_path))
+    with JsonlStore(str(tmp_path), readonly=True) as store:
+        assert sum(len(record.events) for record in store.read()) == found["events"]
+    assert (found["trials"], found["workers"]) == (50, 20)
+    assert found["log_bytes_per_event"] > 50
 
 
 @pytest.mark.parametrize("side", sorted(SIDES))

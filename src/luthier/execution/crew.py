@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from luthier.execution.child import BrokenFrame, Child
+from luthier.execution.descriptors import most_files
 from luthier.execution.nursery import Nursery, Start
 from luthier.execution.vigil import SLICE_S
 from luthier.worker import orders
@@ -111,7 +112,7 @@ class Crew:
 
     def _pair(self) -> tuple[socket.socket, socket.socket]:
         ours, theirs = socket.socketpair()
-        if max(ours.fileno(), theirs.fileno()) + _SPARE >= _most_files():
+        if max(ours.fileno(), theirs.fileno()) + _SPARE >= most_files():
             ours.close()
             theirs.close()
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -261,13 +262,3 @@ class Crew:
                 child.pressed, child.deadline = 1, now + _LAST
                 self._nursery.signal(child.number, signal.SIGTERM)
         self._due = min((c.deadline for c in self.children.values() if c.born), default=math.inf)
-
-
-def _most_files() -> float:
-    """Return how many files this process may have open."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return math.inf
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return math.inf if limit == resource.RLIM_INFINITY else limit

@@ -1,7 +1,8 @@
-"""The descriptors 0, 1 and 2, which belong to input, output and errors even where nobody has opened them."""
+"""Descriptors: 0, 1 and 2, which belong to input, output and errors even where nobody has opened them; how many."""
 
 from __future__ import annotations
 
+import math
 import os
 
 
@@ -22,3 +23,17 @@ def hold_standard_descriptors() -> None:
                 os.set_inheritable(number, True)  # noqa: FBT003 (takes no keyword)
             else:  # another thread was quicker
                 os.close(opened)
+
+
+def most_files() -> float:
+    """Return how many files this process may have open.
+
+    >>> most_files() > 3
+    True
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return math.inf
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else limit

@@ -111,6 +111,12 @@ def test_a_wire_that_is_cut_is_not_used_again(board: Switchboard, heard: Heard):
     assert heard.empty()
 
 
+def test_wires_leave_files_to_others(board: Switchboard, heard: Heard, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(switchboard, "most_files", lambda: 64)
+    assert Wire(board.address, 1).ask(frame(b"report")) is None
+    assert heard.empty()
+
+
 def test_where_there_is_tls_there_are_no_wires(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RAY_USE_TLS", "1")
     assert switchboard.switchboard("127.0.0.1", lambda *call: None) is None

@@ -11,6 +11,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from luthier.execution.descriptors import most_files
 from luthier.execution.ray.wire import HELLO, PROOF, Address, proof
 from luthier.worker.frames import HEAD, LONGEST
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHUNK = 1 << 16
+_SPARE = 64  # descriptors that wires leave to all else that opens files
 _PATIENCE = 5.0  # seconds for who calls to show who it is
 
 
@@ -115,13 +117,23 @@ class Switchboard:
                 self._hang_up(caller)
 
     def _take_call(self) -> None:
-        with contextlib.suppress(OSError):  # it has hung up, or there are too many files
+        try:
             sock, _ = self._listener.accept()
-            sock.setblocking(False)  # noqa: FBT003 (the standard library has it so)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            caller = Caller(sock)
-            self._strangers.add(caller)
-            self._selector.register(sock, selectors.EVENT_READ, caller)
+        except (BlockingIOError, ConnectionError):  # it has hung up
+            return
+        except OSError:  # no file can be opened: whoever calls from now on is refused at once
+            self._selector.unregister(self._listener)
+            self._listener.close()
+            return
+        if sock.fileno() + _SPARE >= most_files():
+            sock.close()
+            return
+        sock.setblocking(False)  # noqa: FBT003 (the standard library has it so)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        caller = Caller(sock)
+        self._strangers.add(caller)
+        self._selector.register(sock, selectors.EVENT_READ, caller)
+        with contextlib.suppress(OSError):
             sock.send(caller.nonce)
 
     def _listen(self, caller: Caller) -> None:
