@@ -89,6 +89,20 @@ def test_what_cannot_be_loaded_on_a_worker_ends_the_experiment(cluster: LocalClu
         Rig(executor(cluster, Elsewhere(), tmp_path), tmp_path).run()
 
 
+class Missing:
+    def __init__(self, terms: object) -> None:
+        raise ModuleNotFoundError("No module named 'luthier'")
+
+
+def test_a_worker_without_luthier_ends_the_experiment(
+    cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr("luthier.execution.dask.post.Outpost", Missing)
+    monkeypatch.setattr("luthier.execution.dask.executor._LOOK", 0.1)
+    with pytest.raises(LuthierError, match=r"Dask worker tcp://.*same version.*No module named 'luthier'"):
+        Rig(executor(cluster, resuming, tmp_path), tmp_path).run()
+
+
 def test_a_worker_joins_and_one_is_killed(cluster: LocalCluster, tmp_path: Path):
     here = next(iter(cluster.scheduler.workers))
     second: list[Any] = []

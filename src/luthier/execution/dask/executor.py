@@ -39,6 +39,7 @@ _LOOK = 1.0  # seconds between two looks at which workers there are
 _CARE = 0.25  # seconds between two looks at what trials print
 _OPEN = 60.0  # seconds for the workers that there are at the beginning to join
 _GIVE_UP = 5.0  # seconds for a worker to say whether an attempt could be given up
+_FAILURES = 3  # times that a worker may fail to open
 _REST = 10.0  # seconds for workers to close, beyond the grace
 
 
@@ -104,6 +105,7 @@ class DaskExecutor:
         self._heard: queue.SimpleQueue[tuple[Post, Any] | None] = queue.SimpleQueue()
         self._events: list[Observed] = []
         self._due, self._care = -math.inf, math.inf  # when to look at workers, and at transcripts
+        self._failures: dict[str, int] = {}  # by address: how often it did not even open
         self._woken = self._closed = False
         self._fatal: LuthierError | None = None
         self._cluster = Cluster(options)
@@ -247,13 +249,25 @@ class DaskExecutor:
             return
         if isinstance(said, Opened):
             post.opened, post.apart = True, said.apart
+            self._failures.pop(post.address, None)
             self._events.append(WorkerJoined(WorkerId(post.address), dict(post.resources)))
         elif isinstance(said, str):
             self._fatal = LuthierError(said)
         elif isinstance(said, BaseException):
-            self._lose(post)  # it joins again where its worker is still there
+            self._failed(post, said)
         else:
             self._heed(post, *said)
+
+    def _failed(self, post: Post, error: BaseException) -> None:
+        """Let a worker join again where it is still there, unless it can never join."""
+        if not post.opened:
+            count = self._failures[post.address] = self._failures.get(post.address, 0) + 1
+            if count >= _FAILURES:
+                self._fatal = LuthierError(
+                    f"nothing can be started on the Dask worker {post.address}; Luthier must be installed there, and "
+                    f"where the scheduler runs, in the same version. There: {type(error).__name__}: {error}"
+                )
+        self._lose(post)
 
     def _heed(self, post: Post, payload: bytes, luggage: bytes) -> None:
         event = decode(payload)
