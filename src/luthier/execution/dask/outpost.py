@@ -172,6 +172,7 @@ class Office:
             if folder:
                 shutil.rmtree(folder, ignore_errors=True)
             self.satchel.close()
+            self._tell()  # nobody is to wait for more
 
     def _serve(self, environ: Mapping[str, str]) -> None:
         terms = self._terms
