@@ -76,7 +76,7 @@ class Stage:
     The trial runs in a thread of its own.  Its reports go by wire, straight to the driver.  Where that cannot be,
     :meth:`play` and :meth:`advance` return what it says next: so each report is the answer to one call, and the verdict
     on it comes with the next one.  Beside it they return the files that go with it, where this node does not see the
-    experiment's directory; the trial works in a directory of this node then, and there is no wire.
+    experiment's directory; the trial works in a directory of this node then.
 
     Args:
         surroundings: the driver's.
@@ -102,7 +102,7 @@ class Stage:
         self._thread: threading.Thread | None = None
         self._gpus = surroundings.gpus
         self._satchel = Satchel(surroundings.marker)
-        self._wire = Wire(None if self._satchel.folder else wire[0], wire[1])
+        self._wire = Wire(*wire)
         self._assignment: Assignment | None = None
         self._problem = ""
         try:
@@ -158,7 +158,8 @@ class Stage:
         """Deliver *report* and wait for the verdict: the channel of the running trial."""
         frame = encode_report(report)
         with self._telling:
-            verdict = self._wire.ask(frame)
+            travels = self._satchel.folder and report.checkpoint is not None  # with files
+            verdict = None if travels else self._wire.ask(frame)
             if verdict is None:
                 self._said.put(frame)
                 verdict = self._verdicts.get()
