@@ -70,4 +70,17 @@ def traced(path: Path) -> list[str]:
     assert strace, MISSING
     tried = subprocess.run([strace, "-f", "-qq", "-e", "trace=connect", "true"], capture_output=True, check=False)
     assert tried.returncode == 0, FORBIDDEN + tried.stderr.decode(errors="replace")
-    return [strace, "-f", "-qq", "--seccomp-bpf", "-s", "0", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", str(path)]
+    return [
+        strace,
+        "-f",
+        "-qq",
+        "--seccomp-bpf",
+        "-s",
+        "0",
+        "-e",
+        f"trace={CALLS}",
+        "-e",
+        "signal=none",
+        "-o",
+        str(path),
+    ]

@@ -27,7 +27,7 @@ ODD = [
     '7 connect(4, {sa_family=AF_INET6, sin6_port=htons(80), sin6_flowinfo=htonl(0), inet_pton(AF_INET6, "2001:db8::1", '
     "&sin6_addr), sin6_scope_id=0}, 28) = 0",
     '7 connect(4, {sa_family=AF_UNIX, sun_path="/run/systemd/resolve/io.systemd.Resolve"}, 42) = 0',
-    '7 connect(4, {sa_family=AF_VSOCK, svm_cid=0x2, svm_port=0x1}, 16) = 0',
+    "7 connect(4, {sa_family=AF_VSOCK, svm_cid=0x2, svm_port=0x1}, 16) = 0",
 ]
 
 
@@ -72,7 +72,8 @@ grid = {"method": "grid", "metric": {"name": "loss"}, "parameters": {"lr": {"val
 sweep = wandb.sweep(grid, project="p")
 wandb.agent(sweep, function=train, project="p")
 api = wandb.Api()
-print("RUNS", sorted(run.id for run in api.runs("luthier/p")), api.sweep(f"luthier/p/{sweep}").best_run().summary["loss"])
+print("RUNS", sorted(run.id for run in api.runs("luthier/p")))
+print("BEST", api.sweep(f"luthier/p/{sweep}").best_run().summary["loss"])
 """
 GRID = "method: grid\nmetric: {name: loss}\nparameters: {lr: {values: [1, 2]}}\n"
 PROGRAM = "import wandb\nrun = wandb.init()\nrun.log({'loss': run.config.lr})\nrun.finish()\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import pytest
@@ -11,8 +12,8 @@ import sqlalchemy as sa
 from luthier.server.database import connect
 from luthier.server.tables import history, output, runs
 from luthier.store.values import from_json
-from tests.chaos.fleet import free_port, server
 from tests.server.wandb.conftest import Place, wait_for
+from tests.server.wandb.mortal import Mortal
 
 WORK = """
 import os, sys, time, wandb
@@ -32,37 +33,6 @@ run.summary["best"] = rows
 run.finish()
 """
 GRID = "program: work.py\nproject: killed\nmethod: grid\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}\n"
-
-
-class Mortal:
-    """A server that is killed, and comes back on the same port with the same database.
-
-    Args:
-        place: where its clients are.
-    """
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        place.port = free_port()
-        folder, database = place.directory, place.database
-        self.member, place.url = server("server", folder, database, 300.0, "--auth", port=place.port)
-
-    def back(self) -> None:
-        self.member.start()
-        wait_for(lambda: _answers(self.place), 60)
-
-    def kill(self) -> None:
-        assert self.member.here, self.member.said()
-        self.member.kill()
-
-
-def _answers(place: Place) -> bool:
-    import httpx
-
-    try:
-        return place.post("/graphql", operationName="Viewer").is_success
-    except httpx.TransportError:
-        return False
 
 
 def lived_through(place: Place, alone: int, kills: int, *, sweep: bool, rows: int, pause: float) -> None:
@@ -105,7 +75,8 @@ def _reckon(place: Place, engine: sa.Engine, count: int, rows: int) -> None:
     for row in sorted(_kept(engine, history), key=lambda row: row.row):
         values = from_json(json.loads(row.metrics))
         assert row.row == values["_step"] and row.attempt == 1
-        logged[row.run_id].append((values["loss"], values["who"], "nan" if values["odd"] != values["odd"] else values["odd"]))
+        odd = "nan" if math.isnan(values["odd"]) else values["odd"]
+        logged[row.run_id].append((values["loss"], values["who"], odd))
     for line in sorted(_kept(engine, output), key=lambda line: line.line):
         printed[line.run_id] += re.findall(r"line \d+", line.text)
     for run in found:

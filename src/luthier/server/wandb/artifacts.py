@@ -17,10 +17,11 @@ from fastapi import HTTPException
 
 from luthier.core.errors import BadArgument
 from luthier.server.auth.caller import Role
-from luthier.server.shelf import checked
+from luthier.server.shelf import Shelf, checked
 from luthier.server.tables import artifacts, files, runs
 from luthier.server.texts import text, value
 from luthier.server.wandb.asked import Asked, Refused
+from luthier.server.wandb.manifests import MANIFEST, check_whole
 from luthier.server.wandb.naming import find
 from luthier.server.wandb.values import loaded
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-MANIFEST = "wandb_manifest.json"
 LATEST = "latest"
 USED = "inputs"  # in what is known about a run: the artifacts that it used
 MOST = 100_000
@@ -73,6 +73,7 @@ class Use(msgspec.Struct):
 def create(asked: Asked, told: Input) -> dict[str, Any]:
     """Begin a version; where the newest one holds the same, that is it."""
     now, given = time.time(), told.input
+    Shelf(asked.service.files).room()  # here the client shows its user what is said
     row = asked.write(lambda c: _create(c, asked, given, now))
     state = "PENDING" if row.version is None else "COMMITTED"
     found = {
@@ -169,14 +170,16 @@ def update_manifest(asked: Asked, told: UpdateManifest) -> dict[str, Any]:
 
 
 def commit(asked: Asked, told: Commit) -> dict[str, Any]:
-    """Take an artifact for whole: it gets its version and its aliases."""
+    """Take an artifact for whole, if it is: it gets its version and its aliases."""
     now = time.time()
+    with asked.reading() as connection:
+        pending = artifact_of(asked, connection, told.artifact, Role.WRITE)
+        if pending.version is None:
+            check_whole(asked, connection, pending)
 
     def work(connection: Connection) -> Any:
         row = artifact_of(asked, connection, told.artifact, Role.WRITE)
         if row.version is None:
-            if address(asked, connection, row, MANIFEST, now)[0] is None:
-                raise Refused("its manifest has not come")
             newest = _newest(connection, row.project_id, row.collection)
             version = 0 if newest is None else newest.version + 1
             connection.execute(sa.update(artifacts).where(artifacts.c.id == row.id).values(version=version))

@@ -17,11 +17,11 @@ from luthier.server.tables import files, runs
 from luthier.server.texts import value
 from luthier.server.wandb import sampling
 from luthier.server.wandb.asked import Asked, Refused
-from luthier.server.wandb.filters import holds, named, rank
+from luthier.server.wandb.filters import filter_of, holds, named, rank
 from luthier.server.wandb.naming import find, name_of
 from luthier.server.wandb.states import word
 from luthier.server.wandb.sweeps import moment
-from luthier.server.wandb.values import dumped, mapping, place_of, strict, wrapped
+from luthier.server.wandb.values import dumped, place_of, strict, wrapped
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -66,7 +66,7 @@ class ById(msgspec.Struct):
 
 def many(asked: Asked, told: Many) -> dict[str, Any]:
     """Tell of runs of a project."""
-    wish, order = mapping(told.filters), told.order or "+created_at"
+    wish, order = filter_of(told.filters), told.order or "+created_at"
     key, downwards = named(order.lstrip("+-")), order.startswith("-")
     with asked.reading() as connection:
         place = asked.project(connection, told.project)
@@ -96,7 +96,7 @@ def history(asked: Asked, told: One) -> dict[str, Any]:
     with asked.reading() as connection:
         _, row = _run(asked, connection, told)
         if told.specs is not None:
-            specs = [mapping(spec) for spec in told.specs]
+            specs = sampling.wishes(told.specs)
             found = [sampling.sampled(connection, row, _keys(spec), int(spec.get("samples") or 500)) for spec in specs]
             return {"project": {"run": {"sampledHistory": strict(found)}}}
         if told.min_step is not None or told.max_step is not None:

@@ -19,7 +19,8 @@ from luthier.server.auth.caller import Role
 from luthier.server.auth.origin import from_elsewhere
 from luthier.server.database import reading
 from luthier.server.missing import NotThere
-from luthier.server.shelf import Shelf, keep
+from luthier.server.routes.files import expected
+from luthier.server.shelf import NoRoom, Shelf, keep
 from luthier.server.tables import runs
 from luthier.server.wandb import filestream
 from luthier.server.wandb.asked import Asked, Desk, Refused
@@ -92,7 +93,10 @@ def router(service: Service, gate: Gate, entity: str = ENTITY) -> APIRouter:
             raise HTTPException(403, "this address is for something else")
         run, path = allowed["run"], allowed["path"]
         await run_in_threadpool(_find_run, service, run)
-        stored = await shelf.put(request.stream())
+        try:
+            stored = await shelf.put(request.stream(), expected(request))
+        except NoRoom as error:  # 507 would be tried again for a quarter of an hour
+            raise HTTPException(413, str(error)) from error
         await service.write(lambda c: keep(c, run, path, stored, time.time()))
         return Response(status_code=200)
 

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from luthier.server.tables import history
 from luthier.server.texts import value
+from luthier.server.wandb.asked import Refused
+from luthier.server.wandb.values import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,6 +17,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 MOST = 100_000
+MOST_CURVES = 100  # of a run in one answer: each reads its history
+
+
+def wishes(specs: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what *specs* ask for, each of a curve.
+
+    Raises:
+        Refused: they are too many.
+    """
+    if len(specs) > MOST_CURVES:
+        raise Refused(f"more than {MOST_CURVES} specs at once")
+    return [mapping(spec) for spec in specs]
 
 
 def rows_of(connection: Connection, run: Any, first: int = 0, end: int | None = None) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from luthier.server.auth.caller import Role
 from luthier.server.tables import artifacts, files, projects, runs
 from luthier.server.texts import text, value
-from luthier.server.wandb.artifacts import LATEST, MANIFEST, USED, Input, address, artifact_of
+from luthier.server.wandb.artifacts import LATEST, USED, Input, address, artifact_of
+from luthier.server.wandb.manifests import MANIFEST
 from luthier.server.wandb.naming import find
 from luthier.server.wandb.sweeps import moment
 from luthier.server.wandb.values import dumped, loaded, place_of
