@@ -1,4 +1,4 @@
-"""W&B's own client, and all that it starts, reaches the server that it was given, and nobody else: not even for a name."""
+"""W&B's own client, and all that it starts, reaches its server and nobody else, not even for a name."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ sin6_scope_id=0}, 28 <unfinished ...>
 &sin6_addr), sin6_scope_id=0}, 28) = 0
 8 sendto(4, ""..., 9, MSG_NOSIGNAL, NULL, 0) = 9
 """
-ODD = [
-    '7 connect(3, {sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr("35.186.228.49")}, 16) = -1 EINPROGRESS',
-    '7 connect(3, {sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("127.0.0.53")}, 16) = 0',
-    '7 sendto(3, ""..., 9, 0, {sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr("10.0.0.1")}, 16) = 9',
-    '7 sendmmsg(3, [{msg_hdr={msg_name={sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr("10.0.0.1")}, '
-    "msg_namelen=16}, msg_len=9}], 1, 0) = 1",
-    '7 connect(4, {sa_family=AF_INET6, sin6_port=htons(80), sin6_flowinfo=htonl(0), inet_pton(AF_INET6, "2001:db8::1", '
-    "&sin6_addr), sin6_scope_id=0}, 28) = 0",
-    '7 connect(4, {sa_family=AF_UNIX, sun_path="/run/systemd/resolve/io.systemd.Resolve"}, 42) = 0',
-    "7 connect(4, {sa_family=AF_VSOCK, svm_cid=0x2, svm_port=0x1}, 16) = 0",
-]
+ODD = """\
+7 connect(3, {sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr("35.186.228.49")}, 16) = -1 EINPROGRESS
+7 connect(3, {sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("127.0.0.53")}, 16) = 0
+7 sendto(3, ""..., 9, 0, {sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr("10.0.0.1")}, 16) = 9
+7 sendmmsg(3, [{msg_hdr={msg_name={sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr("10.0.0.1")}, \
+msg_namelen=16}, msg_len=9}], 1, 0) = 1
+7 connect(4, {sa_family=AF_INET6, sin6_port=htons(80), sin6_flowinfo=htonl(0), inet_pton(AF_INET6, "2001:db8::1", \
+&sin6_addr), sin6_scope_id=0}, 28) = 0
+7 connect(4, {sa_family=AF_UNIX, sun_path="/run/systemd/resolve/io.systemd.Resolve"}, 42) = 0
+7 connect(4, {sa_family=AF_VSOCK, svm_cid=0x2, svm_port=0x1}, 16) = 0
+""".splitlines()
 
 
 def test_what_leaves_the_machine_is_told_from_what_stays():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -62,7 +63,7 @@ def lived_through(place: Place, alone: int, kills: int, *, sweep: bool, rows: in
         engine.dispose()
 
 
-def _kept(engine: sa.Engine, table: sa.Table) -> list[sa.Row]:
+def _kept(engine: sa.Engine, table: sa.Table) -> list[sa.Row[Any]]:
     with engine.connect() as connection:
         return list(connection.execute(sa.select(table)))
 
@@ -70,8 +71,8 @@ def _kept(engine: sa.Engine, table: sa.Table) -> list[sa.Row]:
 def _reckon(place: Place, engine: sa.Engine, count: int, rows: int) -> None:
     found = _kept(engine, runs)
     assert [(run.state, run.exit_code, run.attempt, run.rows) for run in found] == [("finished", 0, 1, rows)] * count
-    logged: dict[str, list] = {run.id: [] for run in found}
-    printed: dict[str, list] = {run.id: [] for run in found}
+    logged: dict[str, list[Any]] = {run.id: [] for run in found}
+    printed: dict[str, list[Any]] = {run.id: [] for run in found}
     for row in sorted(_kept(engine, history), key=lambda row: row.row):
         values = from_json(json.loads(row.metrics))
         assert row.row == values["_step"] and row.attempt == 1

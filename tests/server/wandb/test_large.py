@@ -100,7 +100,7 @@ def test_a_full_disk_is_told_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(shelf, "_settle", full)
     with Place(tmp_path).serving() as place:
         _refused(place, "uploads")
-        assert [path for path in (tmp_path / "files").rglob(".new-*")] == []
+        assert list((tmp_path / "files").rglob(".new-*")) == []
 
 
 def test_a_disk_without_room_is_told_before_anything_is_sent(tmp_path, monkeypatch):

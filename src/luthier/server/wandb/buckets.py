@@ -14,7 +14,7 @@ from luthier.server.tables import history, projects, runs
 from luthier.server.texts import text, value
 from luthier.server.wandb import plain
 from luthier.server.wandb.asked import Asked, Refused
-from luthier.server.wandb.naming import Found, find, find_of_sweep, name_of
+from luthier.server.wandb.naming import Found, find, find_of_sweep, name_of, parsed
 from luthier.server.wandb.values import OWN, dumped, loaded, mapping, unwrapped, wrapped
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def _found(connection: Connection, asked: Asked, told: UpsertBucket, now: float)
     if found is not None:
         asked.allow(found.row.project_id, Role.WRITE)
         return found, False
+    if told.sweep and parsed(told.name) is not None:
+        raise HTTPException(404, "Not Found")  # its sweep was deleted, or is another server's
     project = asked.made_project(connection, told.project, now)
     found = find(connection, project, told.name)
     if found is not None:

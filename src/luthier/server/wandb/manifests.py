@@ -46,7 +46,7 @@ def check_whole(asked: Asked, connection: Connection, artifact: Any) -> None:
 
 
 def _brought(manifest: bytes, artifact: set[str]) -> dict[str, int | None]:
-    """Return the files, and their sizes, that come with *artifact*, by either of its ids: not with an earlier version, nor from elsewhere."""
+    """Return the files, and their sizes, that come with *artifact*, by either of its ids: not those of others."""
     try:
         contents = json.loads(manifest).get("contents", {})
         entries = contents.items() if isinstance(contents, dict) else ()

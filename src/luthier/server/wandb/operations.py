@@ -19,6 +19,7 @@ from luthier.server.wandb import (
     viewer,
 )
 from luthier.server.wandb.asked import Asked
+from luthier.server.wandb.given import Input
 
 
 class Operation(NamedTuple):
@@ -71,18 +72,19 @@ OPERATIONS: dict[str, Operation] = {
     "GetProjects": Operation(places.Named, places.every),
     "CreateProject": Operation(places.CreateProject, places.create, writes=True),
     "GetSweeps": Operation(places.Named, places.every_sweep),
-    "CreateArtifact": Operation(artifacts.Input, artifacts.create, writes=True),
-    "CreateArtifactFiles": Operation(artifacts.Input, artifacts.create_files, writes=True),
+    "CreateArtifact": Operation(Input, artifacts.create, writes=True),
+    "CreateArtifactFiles": Operation(Input, artifacts.create_files, writes=True),
     "CreateArtifactManifest": Operation(artifacts.CreateManifest, artifacts.create_manifest, writes=True),
     "UpdateArtifactManifest": Operation(artifacts.UpdateManifest, artifacts.update_manifest, writes=True),
     "CommitArtifact": Operation(artifacts.Commit, artifacts.commit, writes=True),
-    "UseArtifact": Operation(artifacts.Use, artifacts.use, writes=True),
-    "AddAliases": Operation(artifacts.Input, artifacts.change_aliases, writes=True),
-    "DeleteAliases": Operation(artifacts.Input, artifacts.remove_aliases, writes=True),
+    "UseArtifact": Operation(Input, artifacts.use, writes=True),
+    "AddAliases": Operation(Input, artifacts.change_aliases, writes=True),
+    "DeleteAliases": Operation(Input, artifacts.remove_aliases, writes=True),
     "ClientIDMapping": Operation(versions.ClientId, versions.client_id),
     "ArtifactMembershipByName": Operation(versions.Which, versions.by_name),
     "ArtifactType": Operation(versions.Which, versions.kind_of),
-    "UpdateArtifact": Operation(artifacts.Input, versions.change, writes=True),
+    "UpdateArtifact": Operation(Input, versions.change, writes=True),
+    "ArtifactByName": Operation(versions.Which, versions.named),
     "ArtifactByID": Operation(versions.Which, versions.by_id),
     "ArtifactManifest": Operation(versions.Which, versions.manifest),
     "FetchArtifactManifest": Operation(versions.Which, versions.manifest),

@@ -39,6 +39,9 @@ UPLOADS = r"/wandb/uploads/[^/]+"
 OPEN_PATHS = UPLOADS + r"|/wandb/downloads/[^/]+"
 READS_BY_POST = r"/graphql"  # which sees to it itself who may write
 LARGER = (("PUT", UPLOADS, 5 << 30), ("POST", r"/files/[^/]+/[^/]+/[^/]+/file_stream", 24 << 20))
+# Older clients (0.26 and before) ask so whether a key is good.
+BARE = {"viewer": "Viewer"}
+_BARE = re.compile(r"\s*(?:query)?\s*\{\s*(\w+)\s*[{}]")
 _NAMED = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 log = logging.getLogger("luthier.server")
 
@@ -53,8 +56,10 @@ class Question(msgspec.Struct, rename="camel"):
     @property
     def name(self) -> str:
         """The operation's name: that one says it, or the query's text does."""
-        found = _NAMED.search(self.query)
-        return self.operation_name or ("" if found is None else found[1])
+        if self.operation_name:
+            return self.operation_name
+        found, bare = _NAMED.search(self.query), _BARE.match(self.query)
+        return found[1] if found is not None else BARE.get(bare[1], "") if bare is not None else ""
 
 
 _QUESTION = msgspec.json.Decoder(Question)

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from luthier.server.auth.caller import Role
 from luthier.server.tables import artifacts, files, projects, runs
 from luthier.server.texts import text, value
-from luthier.server.wandb.artifacts import LATEST, USED, Input, address, artifact_of
+from luthier.server.wandb.artifacts import LATEST, USED, address, artifact_of
+from luthier.server.wandb.given import Input, words
 from luthier.server.wandb.manifests import MANIFEST
 from luthier.server.wandb.naming import find
 from luthier.server.wandb.sweeps import moment
@@ -60,27 +61,36 @@ def kind_of(asked: Asked, told: Which) -> dict[str, Any]:
     return {"project": {"artifact": None if row is None else {"artifactType": {"name": row.type}}}}
 
 
+def named(asked: Asked, told: Which) -> dict[str, Any]:
+    """Tell of the version that ``collection:alias`` names, as older clients ask for it."""
+    with asked.reading() as connection:
+        place = asked.project(connection, told.project)
+        row = _named(connection, place, *_parted(told.name or ""))
+        found = None if row is None else _artifact(asked, connection, row)
+    return {"project": {"artifact": found}}
+
+
 def change(asked: Asked, told: Input) -> dict[str, Any]:
     """Change what people say of a version."""
-    given = told.input
+    given = told.given
 
     def work(connection: Connection) -> str:
-        row = artifact_of(asked, connection, str(given.get("artifactID")), Role.WRITE)
+        row = artifact_of(asked, connection, given.artifact, Role.WRITE)
         changed: dict[str, Any] = {"updated_at": time.time()}
-        if given.get("description") is not None:
-            changed["description"] = str(given["description"])[:10_000]
-        metadata = loaded(given.get("metadata"))
+        if given.description is not None:
+            changed["description"] = given.description[:10_000]
+        metadata = loaded(given.metadata)
         if metadata is not None:
             changed["metadata"] = text(metadata)
-        gone = {tag.get("tagName") for tag in given.get("tagsToDelete") or []}
-        more = [str(tag.get("tagName"))[:128] for tag in given.get("tagsToAdd") or []]
+        gone, more = words(given.tags_to_delete), words(given.tags_to_add)
         changed["tags"] = text([tag for tag in dict.fromkeys([*value(row.tags), *more]) if tag not in gone])
         connection.execute(sa.update(artifacts).where(artifacts.c.id == row.id).values(**changed))
         return str(row.id)
 
     made = asked.write(work)
     with asked.reading() as connection:
-        return {"result": {"artifact": _artifact(asked, connection, artifact_of(asked, connection, made))}}
+        done = {"artifact": _artifact(asked, connection, artifact_of(asked, connection, made))}
+    return {"result": done, "updateArtifact": done}  # older clients have it by its own name
 
 
 def by_id(asked: Asked, told: Which) -> dict[str, Any]:
