@@ -28,6 +28,7 @@ OPEN = {
     "ServerFeaturesQuery",
     "OrganizationCoreWeaveOrganizationID",
     "GetProjects",
+    "Projects",
 }
 
 
@@ -81,17 +82,21 @@ def aims(there):
         "ArtifactFileURLsByManifestEntries": [{"id": model, "entries": entries}],
         "ArtifactMembershipFiles": [{"project": project, "collection": "m", "alias": "v0"}],
         "GetArtifactMembershipFileUrls": [{"project": project, "collection": "m", "alias": "v0", "fileNames": ["a"]}],
+        "ArtifactCollectionMembershipFileUrls": [
+            {"projectName": project, "artifactName": "m", "artifactVersionIndex": "v0"},
+        ],
         "ProjectArtifacts": [{"project": project, "type": "model", "collection": "m"}],
         "RunOutputArtifacts": [{"project": project, "run": "first"}],
         "RunInputArtifacts": [{"project": project, "run": "first"}],
     }
     found |= {name: [aliases] for name in ("AddAliases", "DeleteAliases")}
-    found |= {name: [one_sweep] for name in ("SweepConfig", "GetSweepState", "GetSweep", "GetSweepLegacy")}
+    found |= {name: [one_sweep] for name in ("SweepConfig", "GetSweepState", "GetSweep", "GetSweepLegacy", "Sweep")}
     found |= {name: [{"name": project}] for name in ("GetProject", "IsProjectReadOnly")}
     found |= {name: [which] for name in ("ArtifactMembershipByName", "ArtifactByName", "ArtifactType")}
     found |= {name: [one_run] for name in ("Run", "RunState", "RunParquetHistory", "RunHistoryKeys")}
     rows = {**one_run, "minStep": 0, "maxStep": 9, "pageSize": 5}
     found |= {name: [rows] for name in ("RunFullHistory", "HistoryPage")}
+    found |= {name: [{"id": model}] for name in ("GetArtifactFileUrls", "ArtifactFileUrls")}
     return found
 
 

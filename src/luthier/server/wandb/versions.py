@@ -42,6 +42,15 @@ class Which(msgspec.Struct, rename="camel"):
     entries: list[dict[str, Any]] = []
     cursor: str | None = None
     per_page: int | None = None
+    # What older clients call some of these.
+    project_name: str | None = None
+    artifact_name: str | None = None
+    artifact_version_index: str | None = None
+
+    @property
+    def place(self) -> str | None:
+        """The project."""
+        return self.project or self.project_name
 
 
 def by_name(asked: Asked, told: Which) -> dict[str, Any]:
@@ -56,7 +65,7 @@ def by_name(asked: Asked, told: Which) -> dict[str, Any]:
 def kind_of(asked: Asked, told: Which) -> dict[str, Any]:
     """Tell the type of the version that ``collection:alias`` names."""
     with asked.reading() as connection:
-        place = asked.project(connection, told.project)
+        place = asked.project(connection, told.place)
         row = _named(connection, place, *_parted(told.name or ""))
     return {"project": {"artifact": None if row is None else {"artifactType": {"name": row.type}}}}
 
@@ -138,16 +147,26 @@ def entries(asked: Asked, told: Which) -> dict[str, Any]:
 
 def file_list(asked: Asked, told: Which) -> dict[str, Any]:
     """Tell the files that came with a version."""
-    now = time.time()
+    collection, alias = told.collection or told.artifact_name or "", told.alias or told.artifact_version_index
     with asked.reading() as connection:
-        place = asked.project(connection, told.project)
-        row = _named(connection, place, told.collection or "", told.alias or LATEST)
-        names = [] if row is None else _files(connection, row)
-        wanted = [name for name in names if not told.file_names or name in told.file_names]
-        nodes = [_file(asked, connection, row, name, now) for name in wanted]
-    found = {"totalCount": len(nodes), **_page(nodes, told)}
+        place = asked.project(connection, told.place)
+        found = _file_page(asked, connection, _named(connection, place, collection, alias or LATEST), told)
     membership = {"artifactMembership": {"files": found}, "__typename": "ArtifactSequence"}
     return {"project": {"artifactCollection": membership}}
+
+
+def file_list_by_id(asked: Asked, told: Which) -> dict[str, Any]:
+    """Tell the files that came with a version, as older clients ask for it."""
+    with asked.reading() as connection:
+        row = artifact_of(asked, connection, told.id or "")
+        return {"artifact": {"files": _file_page(asked, connection, row, told)}}
+
+
+def _file_page(asked: Asked, connection: Connection, row: Any, told: Which) -> dict[str, Any]:
+    names, now = [] if row is None else _files(connection, row), time.time()
+    wanted = [name for name in names if not told.file_names or name in told.file_names]
+    nodes = [_file(asked, connection, row, name, now) for name in wanted]
+    return {"totalCount": len(nodes), **_page(nodes, told)}
 
 
 def every(asked: Asked, told: Which) -> dict[str, Any]:
