@@ -164,7 +164,7 @@ wandb: $(READY) programs $(NEWEST)/bin/python  ## W&B's own client (installed, a
 	$(BIN)/python -m pytest tests/server/wandb -m 'slow or not slow' --timeout 300
 	$(NEWEST)/bin/python $(PIP) --upgrade wandb optuna --editable .
 	$(BIN)/python -m pytest tests/server/wandb -m 'slow or not slow' --timeout 300 --wandb $(abspath $(NEWEST))/bin/python \
-		--ignore tests/server/wandb/test_isolation.py --ignore tests/server/wandb/test_protocol.py
+		$(foreach it,isolation nonsense protocol,--ignore tests/server/wandb/test_$(it).py)
 
 $(NEWEST)/bin/python:
 	@[[ -n "$(PYTHON)" ]] || { echo "Luthier needs Python 3.11 or newer; say: make PYTHON=/path/to/python" >&2; exit 1; }

@@ -159,3 +159,16 @@ def place(tmp_path: Path) -> Iterator[Place]:
     with made.serving():
         yield made
         made.close()
+
+
+@pytest.fixture
+def tenants(database_url: str, tmp_path: Path) -> Iterator[Any]:
+    """Two projects that hold the same, on one server with keys."""
+    from fastapi.testclient import TestClient
+
+    from luthier.server.app import create_app
+    from tests.server.wandb.tenants import Tenants
+
+    app = create_app(database_url, files=tmp_path / "files", auth=True)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield Tenants(client, app.state.service.engine, tmp_path / "files")

@@ -83,8 +83,8 @@ def _wanted(wish: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None]]
     """
     for entry in _listed(wish.get("schedule")):
         data = entry.get("data") if isinstance(entry, dict) else None
-        args = data.get("args") if isinstance(data, dict) else None
-        if not isinstance(data, dict) or not isinstance(args, dict | None) or not isinstance(entry.get("id"), str):
+        args = data.get("args", ...) if isinstance(data, dict) else ...  # null is the end, nothing is an error
+        if not isinstance(args, dict | None) or not isinstance(entry.get("id"), str):
             raise Refused(
                 'a controller\'s schedule has entries like {"id": "a", "data": {"args": {"x": {"value": 1}}}}'
             )
