@@ -72,7 +72,10 @@ def aims(there):
         "ArtifactByID": [{"id": model}],
         "ArtifactManifest": [{"artifact_id": model}, {"id": model}],
         "FetchArtifactManifest": [{"artifact_id": model}],
-        "ArtifactFileURLsByManifestEntries": [{"id": model, "entries": entries}],
+        "ArtifactFileURLsByManifestEntries": [
+            {"id": model, "entries": entries},
+            {"id": model, "entries": [{"name": "w.bin"}]},
+        ],
         "ArtifactMembershipFiles": [{"project": project, "collection": "m", "alias": "v0"}],
         "GetArtifactMembershipFileUrls": [{"project": project, "collection": "m", "alias": "v0", "fileNames": ["a"]}],
         "ArtifactCollectionMembershipFileUrls": [
