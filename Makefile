@@ -34,7 +34,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo demo-sweep test tested programs revision rayed pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage wandb coverage clean
+.PHONY: help demo demo-sweep test tested programs revision rayed gpu pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos soak outage wandb coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,11 @@ tested: $(READY) programs  ## those of `make test` that need no second environme
 # In one process after the other: they share one cluster of several nodes.
 rayed: $(READY)  ## the tests on a Ray cluster of this machine
 	$(BIN)/python -m pytest -m '$(DESELECT)' tests/execution/ray
+
+# No part of `make test`: most machines have none.
+gpu: $(READY)  ## the tests on the GPUs of this machine, with NVIDIA's driver
+	@nvidia-smi -L || { echo "make gpu: no GPU answers here" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/gpu
 
 # Libraries that want old releases of others live in an environment of their own: Nevergrad and HEBO.  HEBO's numpy knows
 # no Python after 3.11; on a later one the tests are Nevergrad's alone.
@@ -164,7 +169,7 @@ wandb: $(READY) programs $(NEWEST)/bin/python  ## W&B's own client (installed, a
 	$(BIN)/python -m pytest tests/server/wandb -m 'slow or not slow' --timeout 300
 	$(NEWEST)/bin/python $(PIP) --upgrade wandb optuna --editable .
 	$(BIN)/python -m pytest tests/server/wandb -m 'slow or not slow' --timeout 300 --wandb $(abspath $(NEWEST))/bin/python \
-		$(foreach it,isolation nonsense protocol,--ignore tests/server/wandb/test_$(it).py)
+		$(foreach it,examples isolation nonsense protocol,--ignore tests/server/wandb/test_$(it).py)
 
 $(NEWEST)/bin/python:
 	@[[ -n "$(PYTHON)" ]] || { echo "Luthier needs Python 3.11 or newer; say: make PYTHON=/path/to/python" >&2; exit 1; }

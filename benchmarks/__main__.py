@@ -26,6 +26,7 @@ from benchmarks import (
     startup,
     tracked,
     trials,
+    wandb_server,
     wrapped,
 )
 from benchmarks.machine import facts
@@ -61,6 +62,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "wandb": tracked.bench,
     "pages": looked_at.bench,
     "service": service.bench,
+    "wandb-server": wandb_server.bench,
 }
 
 

@@ -32,10 +32,10 @@ PLAIN = "method: random\nmetric: {name: m0, goal: minimize}\nparameters: {x: {mi
 
 
 class Line:
-    """One connection that is kept."""
+    """One connection that is kept, to what is below *base*."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, base: str = "/api/v1") -> None:
+        self._port, self._base = port, base
 
     async def open(self) -> Line:
         """Connect."""
@@ -43,9 +43,9 @@ class Line:
         return self
 
     async def post(self, path: str, body: object) -> tuple[int, Any]:
-        """Send *body* as JSON; return the status and the answer."""
-        sent = msgspec.json.encode(body)
-        head = f"POST /api/v1{path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nContent-Type: application/json\r\n"
+        """Send *body* as JSON, or the bytes that it is; return the status and the answer."""
+        sent = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        head = f"POST {self._base}{path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nContent-Type: application/json\r\n"
         self._out.write(f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent)
         answer = (await self._in.readuntil(b"\r\n\r\n")).lower()
         length = int(answer.partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)

@@ -34,9 +34,11 @@ class Served:
 
     Attributes:
         port: where it listens, on the loopback device.
+        url: of its database.
     """
 
     def __init__(self, url: str) -> None:
+        self.url = url
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         folder = tempfile.mkdtemp(dir=scratch())
@@ -62,10 +64,29 @@ class Served:
         times = self._seen.cpu_times()
         return float(times.user + times.system)
 
+    def database_cpu_s(self) -> float:
+        """Return the CPU time that PostgreSQL took so far; SQLite's is the server's own."""
+        first = _postgres(self.url)
+        taken = 0.0
+        for process in () if first is None else (first, *first.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                taken += times.user + times.system + times.children_user + times.children_system
+        return taken
+
     def stop(self) -> None:
         """End it."""
         self._child.terminate()
         self._child.wait(30)
+
+
+def _postgres(url: str) -> psutil.Process | None:
+    """Return the first process of the PostgreSQL that :func:`database` started; None for SQLite."""
+    _, _, directory = url.partition("?host=")
+    if not directory:
+        return None
+    with open(f"{directory}/data/postmaster.pid", encoding="ascii") as f:
+        return psutil.Process(int(f.readline()))
 
 
 @contextlib.contextmanager

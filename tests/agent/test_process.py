@@ -58,6 +58,42 @@ def test_ctrl_c_gives_back_and_leaves(serve, start):
     assert "interrupted" in err and "1 given back" in err and "Traceback" not in err
 
 
+def test_a_signal_to_all_processes_of_a_job_gives_back(serve, start):
+    server = serve(*python(WAITS))
+    known = server.add("r1")
+    agent = start()
+    server.until(lambda: known.lines)
+    os.kill(int(known.lines[0]), signal.SIGTERM)
+    time.sleep(0.3)  # a scheduler that takes its time from one process to the next
+    agent.send_signal(signal.SIGTERM)
+    _, err = agent.communicate(timeout=20)
+    assert agent.returncode == 143 and known.state == "left" and "1 given back" in err
+
+
+def test_sigterm_that_comes_twice_is_one(serve, start):
+    code = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), print('saved'), sys.exit()))"
+    server = serve(*python(f"{code}\n{WAITS}"))
+    known = server.add("r1")
+    agent = start()
+    server.until(lambda: known.lines)
+    agent.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    agent.send_signal(signal.SIGTERM)
+    agent.communicate(timeout=20)
+    assert known.state == "left" and known.lines[1:] == ["saved"], "it had its grace"
+
+
+def test_a_program_that_ends_well_on_a_signal_to_all_is_not_done(serve, start):
+    server = serve(*python(f"import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n{WAITS}"))
+    known = server.add("r1")
+    agent = start()
+    server.until(lambda: known.lines)
+    agent.send_signal(signal.SIGTERM)
+    os.kill(int(known.lines[0]), signal.SIGTERM)
+    agent.communicate(timeout=20)
+    assert agent.returncode == 143 and known.state == "left"
+
+
 def test_ctrl_c_waits_for_no_checkpoint_that_the_server_cannot_take(serve, start):
     log = "luthier.log({'loss': 1}, checkpoint=tempfile.mkdtemp())"
     server = serve(*python(f"import luthier, tempfile, time\n{log}\nprint('there')\ntime.sleep(60)"))

@@ -97,7 +97,16 @@ def test_an_unknown_benchmark_is_refused(capsys) -> None:
         main(["speed"])
     assert "'speed'" in capsys.readouterr().err
     names = "startup quickstart fresh reused inline reports checkpoints simulate schedulers restore persist dataframe"
-    assert set(BENCHMARKS) == {*names.split(), "wrapped", "searchers", "wandb", "report", "service", "pages"}
+    assert set(BENCHMARKS) == {
+        *names.split(),
+        "wrapped",
+        "searchers",
+        "wandb",
+        "report",
+        "service",
+        "pages",
+        "wandb-server",
+    }
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,10 @@ def fetch(url, body=None, key=None, context=None, timeout=30):
 
 
 def test_served_until_ctrl_c_though_an_agent_waits(tmp_path, home):
-    with serving(tmp_path) as (process, url):
+    assert "neither api nor static" in said("--entity", "api", code=2).output
+    with serving(tmp_path, "--entity", "team") as (process, url):
         assert fetch(f"{url}/api/v1/health")[1]["status"] == "ok"
+        assert fetch(f"{url}/graphql", {"operationName": "Viewer"})[1]["data"]["viewer"]["entity"] == "team"
         sweep = fetch(f"{url}/api/v1/sweeps", {"config": SWEEP})[1]["sweep"]
         agents = [fetch(f"{url}/api/v1/sweeps/{sweep}/agents", {"name": n})[1]["agent"] for n in "ab"]
         assert len(fetch(f"{url}/api/v1/agents/{agents[0]}/exchange", {})[1]["orders"]) == 1
@@ -180,7 +182,6 @@ def test_https(tmp_path):
         assert url.startswith("https://127.0.0.1:")
         trusted = ssl.create_default_context(cafile=cert)
         assert fetch(f"{url}/api/v1/health", context=trusted)[1]["status"] == "ok"
-
 
 
 def test_the_servers_logging_closes_nobody_elses_streams(tmp_path):

@@ -151,6 +151,21 @@ def test_a_rerun_has_its_lives_back():
     assert (s.trials[A].failures, s.trials[A].losses) == (0, 0)
 
 
+def test_who_was_ended_with_all_its_time_is_known_until_it_is_tried_again():
+    why = {"time": 9, "max_t": 9}
+    halted = ev.Halted(A, 1, Then.STOP, "reached max_t", why=why)
+    early = ev.Halted(A, 1, Then.STOP, "bad", why={"time": 9, "rung": 9})
+    over = (ev.Exited(A, 1, Outcome.HALTED), ev.Ended(A, Status.STOPPED, "as it was told"))
+    s = fold(JOINED, born(), LAUNCHED, halted, *over)
+    assert s.trials[A].in_full
+    evolve(s, ev.Requeued(A, {}, None, {"cpu": 1.0}))
+    assert not s.trials[A].in_full
+    assert not fold(JOINED, born(), LAUNCHED, early, *over).trials[A].in_full
+    assert fold(born(), ev.Ended(A, Status.STOPPED, "while it waited", why)).trials[A].in_full
+    ends_by_itself = fold(JOINED, born(), LAUNCHED, halted, ev.Exited(A, 1, Outcome.FINISHED), ev.Ended(A, Status.DONE))
+    assert not ends_by_itself.trials[A].in_full
+
+
 def test_switches():
     s = fold(ev.Enqueued({"x": 1}), ev.Enqueued({"x": 2}), ev.SpaceExhausted(), ev.StopRequested("why"), ev.Stalled())
     assert s.exhausted and s.stopping and s.num_trials is None

@@ -158,6 +158,16 @@ def test_parallel_axes_are_numbers_logarithms_and_choices():
     assert "1 trial without a finite value left out" in note(figure)
 
 
+def test_parallel_axes_are_logarithmic_where_the_space_is():
+    configs = [{"lr": value, "rate": value, "none": k} for k, value in enumerate([0.011, 0.05, 0.06, 0.07, 0.09])]
+    told = chronicle(configs, loss=[1.0, 2.0, 3.0, 4.0, 5.0])
+    told.logarithmic = frozenset({"lr", "none"})
+    axes = {axis.label: axis for axis in parallel_coordinate(told).data[0].dimensions}
+    assert numbers(axes["lr"].values) == pytest.approx([math.log10(config["lr"]) for config in configs])
+    assert numbers(axes["rate"].values) == pytest.approx([config["rate"] for config in configs])
+    assert numbers(axes["none"].values) == [0, 1, 2, 3, 4], "0 has no logarithm"
+
+
 def test_parallel_shows_the_most_telling_parameters():
     rng = np.random.default_rng(0)
     configs = [{f"p{k:02d}": float(rng.random()) for k in range(20)} for _ in range(60)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import threading
 import time
 from typing import Any
@@ -201,6 +202,22 @@ def test_a_slow_disk_keeps_no_other_request_waiting(tmp_path, monkeypatch):
     stored = asyncio.run(shelf.Shelf(tmp_path).put(chunks()))
     assert shelf.Shelf(tmp_path).place(stored.sha256).read_bytes() == b"x"
     assert loops == [None], "the event loop waited for the disk"
+
+
+def test_a_file_that_there_is_no_room_for_is_refused_and_leaves_nothing(client, tmp_path):
+    (order,) = talk(client, joined(client, made(client)))["orders"]
+    path = f"/api/v1/runs/{order['run']}/files/model.bin"
+    assert client.put(path, content=b"small").status_code == 200
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, before[1]))  # as a quota
+    try:
+        reply = client.put(path, content=bytes(9 << 20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert reply.status_code == 507
+    assert reply.json()["detail"] == "the server has no room for it (file too large); nothing of it was kept"
+    assert client.get(path).content == b"small"
+    assert len([found for found in (tmp_path / "files").rglob("*") if found.is_file()]) == 1
 
 
 def test_files_are_kept_under_their_names(client):

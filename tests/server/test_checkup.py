@@ -85,6 +85,17 @@ def test_logs_and_tables_that_differ(played, tmp_path, statement, why):
         assert found(played, tmp_path) == []
 
 
+def test_a_server_of_earlier_called_stopped_who_had_all_its_time(engine, tmp_path):
+    config = "method: random\nrun_cap: 1\nmetric: {name: loss}\nparameters: {x: {min: 0, max: 1}}\n"
+    world = World(engine, f"{config}scheduler: {{name: asha, max_t: 2, grace_period: 1}}\n", 0)
+    world.join()
+    world.run()
+    world.close()
+    with writing(engine) as connection:
+        assert connection.execute(sa.update(runs).where(runs.c.state == "finished").values(state="stopped")).rowcount
+    assert found(engine, tmp_path) == []
+
+
 def test_runs_that_are_in_one_place_alone(played, tmp_path):
     with writing(played) as connection:
         row = dict(connection.execute(sa.select(runs).limit(1)).mappings().one())

@@ -219,6 +219,22 @@ def test_early_stopping_is_ordered_with_its_reason(world):
     assert "rung" in value(stopped.why) and stopped.reason
 
 
+@pytest.mark.parametrize("scheduler", ["asha, max_t: 4, grace_period: 1", "asha_promotion, max_t: 4, grace_period: 1"])
+def test_who_has_had_all_its_time_has_finished(world, scheduler):
+    w = world(
+        "method: random\nmetric: {name: loss}\nrun_cap: 24\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+        f"scheduler: {{name: {scheduler}}}\n",
+        steps=9,
+    )
+    for _ in range(4):
+        w.join()
+    w.run()
+    finished = [row for row in w.runs() if row.state == "finished"]
+    others = [row for row in w.runs() if row.state != "finished"]
+    assert finished and all(row.reason.startswith("reached max_t") and row.rows == 4 for row in finished)
+    assert others and all(row.state == "stopped" and "max_t" not in row.reason for row in others)
+
+
 def test_a_target_ends_the_sweep(world):
     w = world("method: random\nmetric: {name: loss, target: 0.2}\nparameters: {x: {min: 0.0, max: 1.0}}\n")
     w.join()
@@ -467,6 +483,67 @@ def test_a_scheduler_that_raises_when_an_agent_is_lost_keeps_no_other_sweep_wait
             assert set(connection.execute(sa.select(sweeps.c.state)).scalars()) == {"FAILED", "RUNNING"}
     finally:
         service.close()
+
+
+class RaisesFromNowOn:
+    """A scheduler that works until somebody says otherwise."""
+
+    broken = False
+
+    def decide(self, news, experiment, rng):
+        if RaisesFromNowOn.broken:
+            raise ZeroDivisionError("of mine")
+        return ()
+
+    def pick(self, waiting, experiment):
+        self.decide(None, experiment, None)
+        return next(iter(waiting), None)
+
+
+@pytest.mark.parametrize("what", ["POST /runs/{run}/rerun", "DELETE /runs/{run}", "POST /agents/{agent}/leave"])
+def test_a_scheduler_that_raises_at_a_users_word_fails_its_sweep_at_once(database_url, tmp_path, monkeypatch, what):
+    from fastapi.testclient import TestClient
+
+    from luthier.server import planning
+    from luthier.server.app import create_app
+
+    monkeypatch.setattr(planning.Plan, "_judge", lambda self: RaisesFromNowOn())
+    monkeypatch.setattr(RaisesFromNowOn, "broken", False)
+    with TestClient(create_app(database_url, files=tmp_path / "files"), base_url="http://127.0.0.1") as client:
+        sweep = client.post("/api/v1/sweeps", json={"config": RANDOM.replace("run_cap: 12", "run_cap: 3")}).json()[
+            "sweep"
+        ]
+        resources = {"name": "w", "resources": {"slot": 3}}
+        agent = client.post(f"/api/v1/sweeps/{sweep}/agents", json=resources).json()["agent"]
+        orders = client.post(f"/api/v1/agents/{agent}/exchange", json={}).json()["orders"]
+        said = [{"is": "exited", "run": orders[0]["run"], "attempt": 1, "outcome": "finished"}]
+        held = [{"run": order["run"], "attempt": 1} for order in orders[1:]]
+        assert client.post(f"/api/v1/agents/{agent}/exchange", json={"said": said, "holding": held}).status_code == 200
+        monkeypatch.setattr(RaisesFromNowOn, "broken", True)
+        method, path = what.format(run=orders[0]["run"], agent=agent).split()
+        reply = client.request(method, f"/api/v1{path}")
+        leaves = path.endswith("leave")
+        assert reply.status_code == (204 if leaves else 409), "an agent may always leave"
+        found = client.get(f"/api/v1/sweeps/{sweep}").json()
+        assert found["state"] == "FAILED" and "ZeroDivisionError" in found["reason"]
+        assert [each["state"] for each in found["agents"]] == ["left" if leaves else "here"]
+
+
+def test_what_is_remembered_of_agents_has_a_bound(database_url, tmp_path, monkeypatch):
+    from fastapi.testclient import TestClient
+
+    from luthier.server import service
+    from luthier.server.app import create_app
+
+    monkeypatch.setattr(service, "KNOWN", 2)
+    app = create_app(database_url, files=tmp_path / "files")
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        sweep = client.post("/api/v1/sweeps", json={"config": RANDOM}).json()["sweep"]
+        came = [client.post(f"/api/v1/sweeps/{sweep}/agents", json={"name": "w"}).json()["agent"] for _ in range(4)]
+        for agent in [*came, *came]:
+            (order,) = client.post(f"/api/v1/agents/{agent}/exchange", json={}).json()["orders"]
+            assert order["is"] == "run"
+            assert len(app.state.service._known) <= 2
 
 
 def test_a_clock_that_jumps_costs_no_agent_its_runs(engine, tmp_path, monkeypatch):

@@ -243,6 +243,31 @@ def test_figures(sweep, get, monkeypatch):
     assert {axis["column"] for axis in axes} == {"summary/loss", "config/lr", "config/opt", "config/layers"}
 
 
+def test_axes_are_logarithmic_as_the_sweeps_space(tmp_path):
+    from luthier.server.app import create_app
+
+    config = (
+        "method: random\nmetric: {name: loss}\nrun_cap: 3\nparameters:\n"
+        "  lr: {distribution: log_uniform_values, min: 0.05, max: 0.09}\n"
+        "  net: {parameters: {width: {distribution: q_log_uniform_values, min: 20, max: 90, q: 1}}}\n"
+        "  momentum: {min: 0.5, max: 0.9}\n"
+    )
+    app = create_app(f"sqlite:///{tmp_path}/scales.db", files=tmp_path / "files")
+    with TestClient(app, base_url="http://127.0.0.1") as there:
+        sweep = there.post(f"{BASE}/sweeps", json={"config": config}).json()["sweep"]
+        wish = {"name": "w", "resources": {"slot": 3}}
+        agent = there.post(f"{BASE}/sweeps/{sweep}/agents", json=wish).json()["agent"]
+        for order in there.post(f"{BASE}/agents/{agent}/exchange", json={}).json()["orders"]:
+            run = {"run": order["run"], "attempt": 1}
+            rows = {"is": "rows", **run, "first": 0, "rows": [{"loss": order["params"]["lr"]}]}
+            told = {"said": [rows, {"is": "exited", **run, "outcome": "finished"}]}
+            assert there.post(f"{BASE}/agents/{agent}/exchange", json=told).status_code == 200
+        axes = there.get(f"{BASE}/sweeps/{sweep}/figures/parallel_coordinate").json()["meta"]["axes"]
+    assert {axis["column"]: axis["kind"] for axis in axes} == {
+        "summary/loss": "linear", "config/lr": "log", "config/net/width": "log", "config/momentum": "linear",
+    }  # fmt: skip
+
+
 def test_figures_follow_the_log(sweep, get):
     path = f"/sweeps/{SWEEP}/figures/edf"
     before = get(path)

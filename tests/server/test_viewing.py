@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from luthier.cli import ui
 from luthier.cli.commands import luthier
 from luthier.core import events as ev
-from luthier.core.terms import Outcome, Status, TrialId
+from luthier.core.terms import Outcome, Status, Then, TrialId
 from luthier.server.viewing.app import viewing
 from luthier.store.jsonl import JsonlStore
 from tests.callbacks.story import Story
@@ -72,6 +72,19 @@ def test_an_experiment_is_shown(story, look):
         page = client.get(path)
         assert page.status_code == 200 and "data-method" not in page.text
     assert not folder.unreadable
+
+
+def test_who_reached_max_t_is_finished(look, tmp_path):
+    told = Story(tmp_path / "results" / "quick")
+    trials = [told.start(number) for number in range(2)]
+    told.emit(ev.Halted(trials[0], 1, Then.STOP, "reached max_t", why={"time": 2, "max_t": 2}))
+    told.emit(ev.Halted(trials[1], 1, Then.STOP, "bad", why={"time": 2, "rung": 2}))
+    for trial in trials:
+        told.emit(ev.Exited(trial, 1, Outcome.HALTED), ev.Ended(trial, Status.STOPPED, "as it was told"))
+    told.save()
+    client, _ = look()
+    (sweep,) = client.get(f"{BASE}/sweeps").json()
+    assert sweep["counts"] == {"finished": 1, "stopped": 1}
 
 
 def test_what_comes_later_is_shown(story, look):

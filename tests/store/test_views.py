@@ -192,3 +192,14 @@ def test_an_odd_timestamp_gives_the_date_of_now(timestamp):
     assert row["timestamp"] is timestamp
     assert "pid" not in row
     assert result_row(ev.Reported(A, 1, 2, {}), FACTS, at=0.0)["date"] == date(0.5)
+
+
+def test_a_row_tells_who_was_ended_with_all_its_time():
+    proposed, launched = ev.Proposed(A, 0, {}, ONE), ev.Launched(A, 1, W, {}, ONE)
+    reached = ev.Halted(A, 1, Then.STOP, "reached max_t", why={"time": 9, "max_t": 9})
+    over: list[ev.Event] = [ev.Exited(A, 1, Outcome.HALTED), ev.Ended(A, Status.STOPPED, "reached max_t")]
+    story: list[list[ev.Event]] = [[ev.WorkerJoined(W, {"cpu": 3.0}), proposed, launched], [reached], over]
+    row = fold(log(story)).trials[A]
+    assert (row.status, row.in_full) == (Status.STOPPED, True)
+    again = fold(log([*story, [ev.Requeued(A, {}, None, ONE), ev.Launched(A, 2, W, {}, ONE)]])).trials[A]
+    assert not again.in_full

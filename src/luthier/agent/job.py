@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import selectors
 import shutil
+import signal
 import threading
 import time
 from collections import deque
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 _LOOK_S = 1.0  # for what no selector tells
 _CLOSING_S = 2.0  # for what still is in the pipes when the program has gone
+_HEARSAY_S = 1.0  # in which the agent hears of a signal that its programs have got, too
+_SIGNALLED = {code for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for code in (-n, 128 + n)}
 _TAIL = 200  # lines that an error is looked for in
 
 
@@ -119,6 +123,7 @@ class Job:
         code: int | None = None
         try:
             code = self._work()
+            self._heed(code)
             outcome, error = ending(
                 code, None if self._halt is None else self._halt[1], self._told_error, self._tail, self._printed
             )
@@ -137,6 +142,15 @@ class Job:
             os.close(self._wake_read)
             self._wake_write = self._wake_read = -1
         self._place.ended()
+
+    def _heed(self, code: int | None) -> None:
+        """Wait for the agent's word where the program has ended by what may be meant for the agent, too.
+
+        Batch schedulers signal all processes of a job: the program may be gone before the agent has heard of it, with
+        an exit code of its own choice if it handles signals. It has neither failed nor come to its end.
+        """
+        if self._halt is None and (code in _SIGNALLED or self._place.leaving()):
+            select.select([self._wake_read], [], [], _HEARSAY_S)
 
     @property
     def _holder(self) -> str:

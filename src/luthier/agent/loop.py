@@ -111,7 +111,8 @@ class Loop:
             courier = Courier(self._client, registration, lease, self._deliver, self._telling.note)
             place = Place(
                 self._client, sweep, self._settings.workdir, folder, Path(sockets), Gpus(self._settings.gpus), uploads,
-                self._settings.call, self._wake.set, self._telling.echo if self._settings.echo else None,
+                self._settings.call, self._wake.set, lambda: bool(signals.number),
+                self._telling.echo if self._settings.echo else None,
             )  # fmt: skip
             courier.start()
             try:

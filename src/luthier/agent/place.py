@@ -28,6 +28,7 @@ class Place:
         uploads: brings checkpoints to the server.
         call: a file with a pickled function to call, instead of a program.
         ended: called by a run's thread when it has ended.
+        leaving: whether the agent itself was told to end.
         echo: shows what a run prints; None where nobody wants to see it.
     """
 
@@ -40,4 +41,5 @@ class Place:
     uploads: Uploads
     call: Path | None
     ended: Callable[[], None]
+    leaving: Callable[[], bool]
     echo: Callable[[str, list[str]], None] | None

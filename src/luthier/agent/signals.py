@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Self
 
+_SAME_S = 2.0  # within which schedulers signal a job's processes, and scripts pass it on
+
 
 class Signals:
     """While it is open, remembers SIGINT, SIGTERM and SIGHUP; in a thread other than the main one, none of them.
+
+    SIGTERM or SIGHUP soon after the first one is the same word, by another way; a second Ctrl-C never is.
 
     Nobody is woken: a handler may come while the main thread has the very lock that waking somebody takes.
 
@@ -24,6 +29,7 @@ class Signals:
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
         self.number, self.insisted = 0, False
+        self._first = 0.0
 
     @property
     def reason(self) -> str:
@@ -42,7 +48,7 @@ class Signals:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self.number:
+        if not self.number:
+            self.number, self._first = number, time.monotonic()
+        elif number == signal.SIGINT or time.monotonic() - self._first > _SAME_S:
             self.insisted = True
-        else:
-            self.number = number

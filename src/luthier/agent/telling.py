@@ -57,6 +57,11 @@ class Telling:
         """A run has printed something."""
         self._write("".join(f"run {run} | {text}\n" for text in lines))
 
+    def printed(self, who: str, lines: list[str]) -> None:
+        """An agent of W&B's, or what it runs, has printed something."""
+        if not self._quiet:
+            self._write("".join(f"{who} | {text}\n" for text in lines))
+
     def note(self, text: str) -> None:
         """Something is not as usual."""
         self._say(text, "note", loud=True)
@@ -82,6 +87,10 @@ class Telling:
         """The agent leaves."""
         counts = ", ".join(f"{count} {_WORDS[word].lower()}" for word, count in sorted(ended.counts.items()))
         self._say(f"the agent leaves ({ended.reason or 'done'}): {counts or 'no runs'}", loud=bool(ended.code))
+
+    def gone(self, ended: Ended, who: str) -> None:
+        """Others have left, of whose runs nothing is known here."""
+        self._say(f"{who} have ended ({ended.reason or ('failed' if ended.code else 'done')})", loud=bool(ended.code))
 
     def _say(self, text: str, colour: str = "", *, loud: bool = False) -> None:
         if self._quiet and not loud:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -31,6 +32,10 @@ _LEVELS = ["critical", "error", "warning", "info", "debug"]
 @click.option(
     "--trust-proxy", multiple=True, metavar="ADDRESS", help="A reverse proxy whose X-Forwarded headers count."
 )
+@click.option(
+    "--entity", envvar="LUTHIER_ENTITY", default="luthier", show_default=True, metavar="NAME",
+    help="What W&B's client calls the owner of all projects here.",
+)  # fmt: skip
 @click.option("--tls-cert", type=_FILE, help="Certificate, to serve https itself.")
 @click.option("--tls-key", type=_FILE, help="The certificate's key.")
 @click.option("--log-level", type=click.Choice(_LEVELS), default="warning", show_default=True)
@@ -46,6 +51,7 @@ def server(
     ready_file: Path | None,
     lease: float,
     trust_proxy: tuple[str, ...],
+    entity: str,
     tls_cert: Path | None,
     tls_key: Path | None,
     log_level: str,
@@ -66,9 +72,13 @@ def server(
         return
     if (tls_cert is None) != (tls_key is None):
         raise Refused("--tls-cert and --tls-key belong together: give both, or none.")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", entity) or entity in {"api", "static"}:
+        raise Refused(
+            f"--entity {entity!r} will not do: letters, digits, '_', '-' and '.', and neither api nor static."
+        )
     from luthier.cli.serving import Wish, serve
 
-    wish = Wish(host, port, lease, log_level, ready_file, trust_proxy, tls_cert, tls_key)
+    wish = Wish(host, port, lease, log_level, ready_file, trust_proxy, tls_cert, tls_key, entity)
     serve(place, wish, auth=_needs_keys(place, host, auth, proxied=bool(trust_proxy)))
 
 

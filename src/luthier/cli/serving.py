@@ -30,6 +30,7 @@ class Wish(NamedTuple):
     trust_proxy: tuple[str, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    entity: str = "luthier"
 
 
 def serve(place: Place, wish: Wish, *, auth: bool) -> None:
@@ -56,7 +57,7 @@ def serve(place: Place, wish: Wish, *, auth: bool) -> None:
                 click.echo("warning: keys travel in the clear; see --tls-cert, or put a proxy before it.", err=True)
             tell(url)
 
-        app = create_app(place.url, files=place.files, auth=auth, lease_s=wish.lease_s)
+        app = create_app(place.url, files=place.files, auth=auth, lease_s=wish.lease_s, entity=wish.entity)
         config = uvicorn.Config(
             app,
             log_config=None,  # see spoken()

@@ -14,7 +14,7 @@ from luthier.core.keep import Kept
 from luthier.core.packed import Keys, Packed, packed
 from luthier.core.resources import fits, shape
 from luthier.core.status import TRANSITIONS
-from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, TrialId, Why, WorkerId
+from luthier.core.terms import Config, Label, Metrics, Outcome, Ref, Status, TrialId, Why, WorkerId, in_full
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -49,6 +49,7 @@ class TrialState(msgspec.Struct):
     failures: int = 0
     losses: int = 0
     reason: str = ""
+    in_full: bool = False  # it was ended, and had all its time: as good as done
 
     @property
     def config(self) -> Config:
@@ -281,10 +282,11 @@ def _evolve_trial(
         case ev.Requeued(_, config, restore, resources):
             if t.status.final:  # a rerun has its lives back
                 t.failures = t.losses = 0
-            t.config, t.resources = config, resources
+            t.config, t.resources, t.in_full = config, resources, False
             _aim(s, t, restore, None)
-        case ev.Ended(_, status, reason):
+        case ev.Ended(_, status, reason, why):
             to = status
+            t.in_full = status is Status.STOPPED and in_full(why if t.order is None else t.order.why)
             t.reason = reason or t.reason
             _aim(s, t, t.checkpoint, None)
             t.pack(s.names, s.requests)

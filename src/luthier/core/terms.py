@@ -21,7 +21,17 @@ Metrics: TypeAlias = dict[str, Any]
 #   source               id of the trial whose checkpoint and config are taken
 #   old, new             the hyperparameters that change: {name: value} before and after
 #   by, because          who chose a config, of several who could have, and in words why
+#   max_t                how far trials go at most: that one ended because it has come so far
 Why: TypeAlias = dict[str, Any]
+
+
+def in_full(why: Why | None) -> bool:
+    """Whether a trial that was ended for that reason had all its time: it was not cut short.
+
+    >>> in_full({"time": 9, "max_t": 9}), in_full({"time": 3, "rung": 3}), in_full(None)
+    (True, False, False)
+    """
+    return why is not None and "max_t" in why
 
 
 class Label(msgspec.Struct, frozen=True, gc=False, array_like=True):

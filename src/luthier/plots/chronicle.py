@@ -115,6 +115,7 @@ class Chronicle(msgspec.Struct):
         started: when the first event was stored, in unix seconds; None for an empty log.
         updated: when the last one was.
         reports: how many results there are.
+        logarithmic: names of the parameters that are searched on a logarithmic scale, as far as that is known.
 
     >>> from luthier.store.base import Record
     >>> log = [ev.Proposed("t0", 0, {"lr": 0.1}, {}), ev.Launched("t0", 1, "w", {"lr": 0.1}, {}),
@@ -134,6 +135,7 @@ class Chronicle(msgspec.Struct):
     started: float | None = None
     updated: float | None = None
     reports: int = 0
+    logarithmic: frozenset[str] = frozenset()
 
     def values(self, metric: str) -> list[float]:
         """Return each trial's last value of *metric*; NaN where it has none, or one that no figure can show."""

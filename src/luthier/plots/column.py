@@ -13,7 +13,7 @@ from luthier.core.goal import number
 from luthier.plots.chronicle import MOST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -61,6 +61,16 @@ class Column(msgspec.Struct):
         low, high = np.nanmin(scaled), np.nanmax(scaled)
         return (scaled - low) / (high - low) if high > low else np.where(np.isnan(scaled), np.nan, 0.5)
 
+    def as_logarithmic(self) -> Column:
+        """Return it with a logarithmic axis; as it is where it has options, or values that have no logarithm.
+
+        >>> import numpy as np
+        >>> Column("lr", "linear", np.array([0.1, 0.2])).as_logarithmic().kind
+        'log'
+        """
+        possible = self.kind == "linear" and not (self.places <= 0).any()
+        return msgspec.structs.replace(self, kind="log") if possible else self
+
     @property
     def varies(self) -> bool:
         """Whether trials differ in it."""
@@ -70,8 +80,10 @@ class Column(msgspec.Struct):
         return bool(there.any() and (not there.all() or self.places[there].min() < self.places[there].max()))
 
 
-def columns(trials: Sequence[Trial]) -> list[Column]:
+def columns(trials: Sequence[Trial], logarithmic: Collection[str] = ()) -> list[Column]:
     """Return a column for each parameter that any of *trials* has, in the order in which they turn up.
+
+    Those that are *logarithmic* are so on their axes, too; others where their values look like it.
 
     >>> from luthier.plots.chronicle import Trial
     >>> trials = [Trial(k, "", "", "done", config, {}) for k, config in enumerate([{"lr": 0.1}, {"opt": "sgd"}])]
@@ -79,7 +91,8 @@ def columns(trials: Sequence[Trial]) -> list[Column]:
     [('lr', 'linear', [0.1, nan]), ('opt', 'category', [nan, 0.0])]
     """
     names = dict.fromkeys(name for trial in trials for name in trial.config)
-    return [column(name, [trial.config.get(name, _ABSENT) for trial in trials]) for name in names]
+    found = [column(name, [trial.config.get(name, _ABSENT) for trial in trials]) for name in names]
+    return [each.as_logarithmic() if each.name in logarithmic else each for each in found]
 
 
 class _Absent(msgspec.Struct, frozen=True):

@@ -103,7 +103,7 @@ def chosen_columns(chronicle: Chronicle, values: Vector, params: Sequence[str] |
     """
     from luthier.core.errors import BadArgument
 
-    found = columns(chronicle.trials)
+    found = columns(chronicle.trials, chronicle.logarithmic)
     if params is None:
         return telling(found, values, most)
     params = [params] if isinstance(params, str) else params

@@ -81,11 +81,13 @@ def create_app(
         redoc_url=None,
     )
     app.state.service = service
+    # Routes are tried in their order: first what is asked many times a second.
+    app.include_router(agents.router(service, gate))
+    app.include_router(wandb.router(service, gate, entity))
     guard(app, gate, larger_bodies=(*LARGER, *wandb.LARGER))
     add_refusals(app)
-    for part in (agents, sweeps, experiments, uploads):
+    for part in (sweeps, experiments, uploads):
         app.include_router(part.router(service, gate))
-    app.include_router(wandb.router(service, gate, entity))
     app.include_router(reading.router(engine))
     app.include_router(pages.router(engine))
 

@@ -17,9 +17,10 @@ from luthier.core.errors import LuthierError
 from luthier.core.events import Reported
 from luthier.core.goal import Goal, lookup, number
 from luthier.core.state import ExperimentState, evolve
+from luthier.core.terms import Status
 from luthier.server import log
 from luthier.server.database import reach, reading, shown, snapshot
-from luthier.server.folding import DELETED, STATES
+from luthier.server.folding import DELETED, STATES, word
 from luthier.server.schema import newest, version
 from luthier.server.tables import files, history, keys, runs, sweeps
 
@@ -158,6 +159,8 @@ def _sweep(connection: sa.Connection, row: sa.RowMapping) -> Iterator[str]:
         expected = _told(trial, goals)
         if stored["state"] == DELETED:
             expected["state"] = DELETED
+        elif trial.in_full and stored["state"] == STATES[Status.STOPPED]:
+            expected["state"] = stored["state"]  # by a server of earlier, which told them not apart
         for name, value in expected.items():
             if stored[name] != value:
                 yield f"run {each}: {name} is {stored[name]!r}, by its log {value!r}"
@@ -167,7 +170,7 @@ def _told(trial: TrialState, goals: tuple[Goal, ...]) -> dict[str, object]:
     value = number(lookup(trial.metrics, goals[0].metric)) if goals else None
     if value is not None and value - value != 0.0:  # not finite
         value = None
-    told = {"number": trial.number, "name": trial.label.name, "state": STATES[trial.status]}
+    told = {"number": trial.number, "name": trial.label.name, "state": word(trial.status, in_full=trial.in_full)}
     return {**told, "attempt": trial.attempt, "value": value}
 
 

@@ -58,6 +58,15 @@ _WRITE = (
 _STATE = sa.select(sweeps.c.state).where(sweeps.c.id == sa.bindparam("sweep"))
 
 
+def word(status: Status, *, in_full: bool) -> str:
+    """Return the state of a run; one that its scheduler has ended since it had all its time is finished.
+
+    >>> word(Status.STOPPED, in_full=False), word(Status.STOPPED, in_full=True)
+    ('stopped', 'finished')
+    """
+    return STATES[Status.DONE if in_full else status]
+
+
 class About(msgspec.Struct):
     """What events are about: a sweep or an experiment.
 
@@ -98,7 +107,9 @@ def fold(
         connection.execute(_INSERT, born)
     for trial in decided:
         found = trials[trial]
-        changes[trial].update(state=STATES[found.status], attempt=found.attempt, value=_value(about, found))
+        changes[trial].update(
+            state=word(found.status, in_full=found.in_full), attempt=found.attempt, value=_value(about, found)
+        )
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for run, change in sorted(changes.items()):
         row = {f"new_{column}": new for column, new in change.items()}

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from luthier.core import events as ev
 from luthier.core.errors import BadArgument, NotStorable
 from luthier.core.goal import number
+from luthier.core.native import native
 from luthier.core.terms import Outcome, Ref, TrialId
 from luthier.server import wire
 from luthier.server.tables import history, output, runs
-from luthier.server.texts import text
+from luthier.server.texts import text, value
 from luthier.store.values import from_json
 
 if TYPE_CHECKING:
@@ -112,9 +113,7 @@ def _tails(connection: Connection, hosted: Hosted, agent: str, said: Iterable[wi
         iteration = (
             _whole(trial.metrics.get("training_iteration")) if trial.seq >= 0 else iteration_of(trial.checkpoint)
         )
-        summary = from_json(msgspec.json.decode(row.summary), unpickle=False)
-        assert isinstance(summary, dict)  # noqa: S101 (we wrote it)
-        found[row.id] = Tail(row.attempt, row.rows, row.lines, summary, row.started_at or 0.0, iteration, {})
+        found[row.id] = Tail(row.attempt, row.rows, row.lines, value(row.summary), row.started_at or 0.0, iteration, {})
     hosted.tails.update(found)
     return found
 
@@ -196,7 +195,7 @@ def _readable(item: wire.Said) -> _Read:
 
 def _read(row: dict[str, Any]) -> tuple[dict[str, Any], str]:
     try:
-        values = from_json(row, unpickle=False)
+        values = dict(row) if native(row) else from_json(row, unpickle=False)  # a copy: what is told stays as it is
         told = text(values)
     except (ValueError, KeyError, TypeError, RecursionError, NotStorable) as error:
         wanted = "values that JSON can say, NaN and infinities as tagged objects, not nested too deeply"

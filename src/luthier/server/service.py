@@ -19,7 +19,7 @@ from luthier.server.folding import ENDED, FAILED
 from luthier.server.ingest import Unreadable
 from luthier.server.missing import NotThere
 from luthier.server.roster import Roster
-from luthier.server.tables import agents, sweeps
+from luthier.server.tables import agents, runs, sweeps
 from luthier.server.writer import Closed, Writer
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LONGEST_WAIT_S = 25.0  # proxies end what is silent for longer
 JUMP_S = 1.0  # by more than that clocks are set, not slewed
+KNOWN = 10_000  # agents of which it is remembered where they belong
 LOOK_S = 0.5  # how often to look for what other servers did
 log = logging.getLogger("luthier.server")
 
@@ -95,6 +96,19 @@ class Service:
                 await asyncio.wrap_future(self.writer.submit(lambda c: _fail(c, sweep, reason), sweep))
                 raise
 
+    async def leave(self, agent: str) -> None:
+        """Let *agent* go; its runs go to others."""
+        sweep, _ = await asyncio.get_running_loop().run_in_executor(None, self._belongs, agent)
+        work = lambda c: exchange.leave(c, self.roster, agent, time.time())  # noqa: E731 (a line is enough)
+        try:
+            await self.write(work, sweep)
+        except PolicyError:  # the sweep has failed by that, and is left without a decision
+            await self.write(work)
+
+    async def change_run(self, run: str, work: Callable[[Connection], None]) -> None:
+        """Do *work*, which changes *run*, and what is decided in its sweep."""
+        await self.write(work, await asyncio.get_running_loop().run_in_executor(None, self._sweep_of, run))
+
     async def _warmed(self, sweep: str) -> None:
         """Have *sweep* read into memory, once for all who wait for it, while the writer serves others."""
         reading_it = self._warming.get(sweep)
@@ -115,7 +129,10 @@ class Service:
         """Take what *agent* tells; answer at once, or when there are orders, or after the time that it gives."""
         loop = asyncio.get_running_loop()
         if agent not in self._known:
-            self._known[agent] = await loop.run_in_executor(None, self._belongs, agent)
+            belongs = await loop.run_in_executor(None, self._belongs, agent)
+            while len(self._known) >= KNOWN:
+                del self._known[next(iter(self._known))]  # whoever came first; it is read again if it is still here
+            self._known[agent] = belongs
         sweep, lease_s = self._known[agent]
         end = loop.time() + min(told.wait_s, LONGEST_WAIT_S, lease_s / 3)
         bell = self.bells.hang(agent)
@@ -151,6 +168,11 @@ class Service:
         if row is None:
             raise NotThere("agent", agent)
         return row.sweep_id, row.lease_s
+
+    def _sweep_of(self, run: str) -> str:
+        """Return the sweep of *run*; nothing where it has none, or where there is no such run."""
+        with reading(self.engine) as connection:
+            return connection.execute(sa.select(runs.c.sweep_id).where(runs.c.id == run)).scalar_one_or_none() or ""
 
     # -- time ----------------------------------------------------------------------------------------------------------
     def _watching(self) -> None:

@@ -93,6 +93,15 @@ class Shelf:
             NoRoom: there is no room for them.
         """
         self.room(expected)
+        try:
+            return await self._put(chunks)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            why = os.strerror(error.errno).lower()
+            raise NoRoom(f"the server has no room for it ({why}); nothing of it was kept") from error
+
+    async def _put(self, chunks: AsyncIterable[bytes]) -> Stored:
         digest, size = hashlib.sha256(), 0
         descriptor, path = tempfile.mkstemp(dir=self._directory, prefix=".new-")
         try:
@@ -105,10 +114,8 @@ class Shelf:
             place = self.place(digest.hexdigest())
             place.parent.mkdir(exist_ok=True, mode=0o700)
             os.replace(path, place)
-        except BaseException as error:
+        except BaseException:
             os.unlink(path)
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise NoRoom(f"the server's disk is full: {error.strerror}") from error
             raise
         return Stored(digest.hexdigest(), size)
 

@@ -185,7 +185,7 @@ def stop_run(connection: Connection, roster: Roster, run: str, now: float, by: s
     Raises:
         NotThere: there is no such run.
     """
-    if _alone(connection, run, "stopping", ("running",)):
+    if _alone(connection, run, {"state": "stopping", "reason": f"stopped by {by}"}, ("running",)):
         return
     hosted = _of_run(connection, roster, run)
     stopping = hosted.engine.experiment.stopping
@@ -217,7 +217,7 @@ def delete_run(connection: Connection, roster: Roster, run: str, now: float, by:
     Raises:
         NotThere: there is no such run.
     """
-    if _alone(connection, run, DELETED):
+    if _alone(connection, run, {"state": DELETED}):
         return
     hosted = _of_run(connection, roster, run)
     if _is_deleted(connection, run):  # its place was taken then
@@ -236,13 +236,13 @@ def _is_deleted(connection: Connection, run: str) -> bool:
     return state == DELETED
 
 
-def _alone(connection: Connection, run: str, state: str, before: tuple[str, ...] = ()) -> bool:
-    """Return whether *run* is of no sweep; then it comes to *state*, if it was in one of those *before* it."""
+def _alone(connection: Connection, run: str, changed: dict[str, str], before: tuple[str, ...] = ()) -> bool:
+    """Return whether *run* is of no sweep; then it is *changed*, if its state was one of those *before*."""
     alone = (runs.c.id == run, runs.c.sweep_id.is_(None))
     if connection.execute(sa.select(runs.c.id).where(*alone)).scalar() is None:
         return False
     since = (runs.c.state.in_(before),) if before else ()
-    connection.execute(sa.update(runs).where(*alone, *since).values(state=state))
+    connection.execute(sa.update(runs).where(*alone, *since).values(**changed))
     return True
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from luthier.core import events as ev
-from luthier.core.terms import SPOKEN, Config, Label, Metrics, Outcome, Ref, Status, TrialId
+from luthier.core.terms import SPOKEN, Config, Label, Metrics, Outcome, Ref, Status, TrialId, in_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +42,7 @@ class TrialRow(msgspec.Struct):
         error: what the last attempt that failed had to say.
         reason: why it ended, was halted or waits.
         path: its directory, where known.
+        in_full: whether it was ended, but had all the time that its scheduler gives: it was not cut short.
     """
 
     id: TrialId
@@ -62,6 +63,7 @@ class TrialRow(msgspec.Struct):
     error: str = ""
     reason: str = ""
     path: str = ""
+    in_full: bool = False
 
     @property
     def status_word(self) -> str:
@@ -148,21 +150,22 @@ def _fold(
         case ev.Launched(_, attempt, _, config, resources):
             row.status, row.attempts, row.config, row.resources = Status.RUNNING, attempt, config, resources
             row.started = at if row.started is None else row.started
-            row.reason = ""
+            row.reason, row.in_full = "", False
         case ev.Halted(_, _, _, reason):
-            row.status, row.reason = Status.HALTING, reason
+            row.status, row.reason, row.in_full = Status.HALTING, reason, in_full(event.why)
         case ev.Exited(_, _, outcome, error, checkpoint):
             row.status = Status.EXITED
             row.failures += outcome is Outcome.ERROR
             row.error = error or row.error
             row.checkpoint = checkpoint or row.checkpoint
         case ev.Requeued(_, config, restore, resources):
-            row.status, row.ended = Status.PENDING, None
+            row.status, row.ended, row.in_full = Status.PENDING, None, False
             row.config, row.checkpoint, row.resources = config, restore, resources
         case ev.Paused():
             row.status = Status.PAUSED
-        case ev.Ended(_, status, reason):
+        case ev.Ended(_, status, reason, why):
             row.status, row.ended = status, at
+            row.in_full = status is Status.STOPPED and (row.in_full or in_full(why))
             row.reason = reason or row.reason
 
 

@@ -72,6 +72,11 @@ class Client:
         if self.__dict__.get("_http") is not None:
             self.close()
 
+    @property
+    def key(self) -> str | None:
+        """The API key that it has; None where it has none."""
+        return self._key
+
     def close(self) -> None:
         """Let the connections go."""
         if self._http is not None:

@@ -92,6 +92,7 @@ def aims(there):
     found |= {name: [one_run] for name in ("Run", "RunState", "RunParquetHistory", "RunHistoryKeys")}
     rows = {**one_run, "minStep": 0, "maxStep": 9, "pageSize": 5}
     found |= {name: [rows] for name in ("RunFullHistory", "HistoryPage")}
+    found["SampledHistoryPage"] = [{**one_run, "spec": '{"keys": ["loss"], "minStep": 0, "maxStep": 9, "samples": 5}'}]
     found |= {name: [{"id": model}] for name in ("GetArtifactFileUrls", "ArtifactFileUrls")}
     return found
 

@@ -92,6 +92,12 @@ def test_an_agent_that_goes_after_its_last_run_takes_none_with_it(client):
     assert client.beat(agent) == [{"type": "exit"}]
 
 
+def test_an_agent_of_w_and_bs_has_room_for_one_run_of_whatever_size(client):
+    """It says nothing of its machine; who starts it for each GPU has seen to that."""
+    sweep = client.sweep(CONFIG + "resources: {gpu: 2, cpu: 64}\n")
+    assert len({client.beat(client.agent(sweep))[0]["run_id"] for _ in range(2)}) == 2
+
+
 def test_a_controller_elsewhere_says_what_is_tried(client):
     """W&B's local controller: the server proposes nothing, knows runs before they are born, and ends when told."""
     sweep = client.sweep(CONFIG + "controller: {type: local}\nrun_cap: 5\n")
@@ -168,6 +174,24 @@ def test_a_stop_comes_before_all_else_until_the_run_is_gone(client, monkeypatch)
     assert client.ask("GetSweepState", sweep=sweep)["project"]["sweep"]["state"] == "CANCELED"
 
 
+def test_a_run_by_itself_is_stopped_from_its_page(client):
+    """No agent is there that could end it: its client is told when it next tells something."""
+    client.begin("mine")
+    assert client.rows("mine", 0.5).json() == {"stopped": False}
+    shown = client.client.get("/runs/mine").text
+    assert ">Stop<" in shown and ">Delete<" in shown and "Another one takes its place" not in shown
+    assert client.post("/api/v1/runs/mine/stop", {}).is_success
+    assert client.rows("mine", 0.4, first=1).json() == {"stopped": True}
+    assert ">Stop<" not in client.client.get("/runs/mine").text
+    client.rows("mine", 0.3, first=2, complete=True, exitcode=255)
+    found = client.run("mine")
+    assert (found["state"], found["rows"], found["reason"]) == ("stopped", 3, "stopped by local")
+    assert client.post("/api/v1/runs/mine/stop", {}).is_success
+    assert client.run("mine")["state"] == "stopped", "it was at its end"
+    assert client.client.delete("/api/v1/runs/mine").is_success
+    assert client.stream("mine").json() == {"stopped": True}
+
+
 def test_saying_it_twice_changes_nothing(client):
     for project in ("p", "q"):  # one name, two projects, two runs
         for _ in range(2):
@@ -179,6 +203,15 @@ def test_saying_it_twice_changes_nothing(client):
     for run, project in (("mine", "p"), ("mine:2", "q")):
         found = client.run(run)
         assert (found["project"], found["name"], found["rows"], found["lines"]) == (project, f"mine of {project}", 3, 2)
+
+
+def test_the_latest_state_of_the_machine_is_kept(client):
+    client.begin("mine")
+    for cpu in (10, 20):
+        lines = [json.dumps({"system.cpu": cpu, "_runtime": cpu})]
+        client.stream("mine", files={"wandb-events.jsonl": {"offset": 0, "content": lines}})
+    told = client.ask("Run", project="p", name="mine")["project"]["run"]
+    assert json.loads(told["systemMetrics"])["system.cpu"] == 20
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.server.wandb.conftest import Place, wait_for
 
 TRAIN = """
-import sys, pathlib, wandb
+import sys, pathlib, numpy, wandb
 config = {"lr": 0.1, "net": {"depth": 2}}
 run = wandb.init(project="digits", id="first", config=config, tags=["a"], notes="n", group="g")
 print("hello out")
@@ -15,6 +17,7 @@ for step in range(20):
 wandb.log({"shown": wandb.Table(columns=["x", "y"], data=[[1, 2], [3, 4]])})
 run.summary["best"] = 0.5
 wandb.config.update({"late": True})
+wandb.log({"seen": wandb.Image(numpy.zeros((4, 4, 3), dtype="uint8"))})
 pathlib.Path("kept.txt").write_text("kept bytes")
 wandb.save("kept.txt")
 wandb.finish()
@@ -25,7 +28,7 @@ def test_all_that_a_run_logs_is_there(place):
     printed = place.script(TRAIN)
     assert f"{place.url}/luthier/digits/runs/first" in printed
     run = place.get("/runs/first")
-    assert (run["project"], run["state"], run["exit_code"], run["rows"]) == ("digits", "finished", 0, 21)
+    assert (run["project"], run["state"], run["exit_code"], run["rows"]) == ("digits", "finished", 0, 22)
     assert (run["tags"], run["notes"], run["group"]) == (["a"], "n", "g")
     assert run["config"] == {"lr": 0.1, "net/depth": 2, "late": True}
     assert run["summary"]["best"] == 0.5 and run["summary"]["loss"] == 0.05
@@ -36,7 +39,14 @@ def test_all_that_a_run_logs_is_there(place):
     files = {file["path"]: file["size"] for file in place.get("/runs/first/files")}
     assert files["kept.txt"] == len("kept bytes")
     assert {"config.yaml", "wandb-metadata.json", "wandb-summary.json", "output.log"} <= files.keys()
-    assert any(path.startswith("media/table/") for path in files)
+    assert all(any(path.startswith(f"media/{kind}/") for path in files) for kind in ("table", "images"))
+
+
+def test_a_key_is_tried_when_somebody_logs_in(place):
+    options = ("--verify", "--host", place.url)
+    place.command("login", *options, place.key)
+    wrong = place.start("-m", "wandb", "login", *options, "x" * 40)
+    assert "401" in place.ended(wrong, 1)
 
 
 RESUME = """
@@ -125,6 +135,19 @@ def test_a_run_outlives_a_server_that_goes_and_comes_back(tmp_path):
         place.ended(running)
         found = place.get("/runs/long/history", limit=100)["items"]
         assert [row["step"] for row in found] == list(range(40))
+
+
+@pytest.mark.slow
+def test_a_run_by_itself_that_is_stopped_tells_all_and_ends(place):
+    """The client looks every 15 s for what it was told, and raises KeyboardInterrupt in the script."""
+    running = place.start("-c", OUTLIVES.replace("range(40)", "range(600)"))
+    wait_for(lambda: rows(place, "long") > 3)
+    assert place.post("/api/v1/runs/long/stop").is_success
+    printed = running.communicate(timeout=60)[0]
+    assert running.returncode != 0 and "KeyboardInterrupt" in printed
+    run = place.get("/runs/long")
+    assert (run["state"], run["exit_code"]) == ("stopped", 255) and run["reason"].startswith("stopped by ")
+    assert run["rows"] == run["summary"]["step"] + 1 < 600
 
 
 def rows(place, run):

@@ -206,4 +206,8 @@ def test_a_sweep_is_paused_goes_on_and_outlives_its_server(tmp_path):
         told, runs = runs_of(place, sweep)
         assert sorted(run["config"]["lr"] for run in runs if run["state"] == "finished") == [1, 2, 3, 4]
         assert told["state"] == "FINISHED"
+        for option, state in [("--stop", "FINISHED"), ("--cancel", "CANCELED")]:
+            sweep = place.post("/api/v1/sweeps", config=config, project="steered").json()["sweep"]
+            place.command("sweep", option, f"luthier/steered/{sweep}")
+            assert runs_of(place, sweep)[0]["state"] == state
     place.close()

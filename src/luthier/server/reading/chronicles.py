@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import Counter, OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
 
 from luthier.callbacks.spelling import flat
+from luthier.core.errors import LuthierError
 from luthier.core.goal import Goal, lookup, number
 from luthier.core.lineage import ITERATION, Lineage
+from luthier.core.space import Space
 from luthier.plots.chronicle import Chronicle, Curve, Reading
 from luthier.server.missing import NotThere
 from luthier.server.reading.plain import parsed
 from luthier.server.tables import agents, events, history, runs, sweeps
 from luthier.store.codec import decode
+from luthier.sweeps.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +39,7 @@ class _Sweep(msgspec.Struct):
     created_at: float = 0.0
     lineage: Lineage | None = None
     lineage_at: int = 0
+    logarithmic: frozenset[str] = frozenset()
     lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
 
@@ -60,12 +64,19 @@ class Chronicles:
             NotThere: there is no such sweep.
         """
         with self._database.connect() as connection:
-            columns = (sweeps.c.name, sweeps.c.metric, sweeps.c.mode, sweeps.c.created_at)
+            columns = (
+                sweeps.c.name,
+                sweeps.c.metric,
+                sweeps.c.mode,
+                sweeps.c.created_at,
+                sweeps.c.kind,
+                sweeps.c.config,
+            )
             head = connection.execute(sa.select(*columns).where(sweeps.c.id == sweep)).first()
             if head is None:
                 raise NotThere("sweep", sweep)
             goals = () if head.metric is None else (Goal(head.metric, head.mode or "min"),)
-            known = self._known(sweep, goals, head.created_at)
+            known = self._known(sweep, goals, head)
             with known.lock:
                 for record in _records(connection, sweep, known.length):
                     known.reading.take(record)
@@ -76,22 +87,33 @@ class Chronicles:
                         told = (event for record in _records(connection, sweep, 0) for event in record.events)
                         known.lineage, known.lineage_at = Lineage(told), known.length
                     found.lineage = known.lineage
-                found = msgspec.structs.replace(found, curves=dict(found.curves))
+                found = msgspec.structs.replace(found, curves=dict(found.curves), logarithmic=known.logarithmic)
                 _fill(connection, sweep, found)
                 _name_workers(connection, sweep, found)
                 if metric is not None and metric not in found.curves:
                     found.curves[metric] = _logged(connection, sweep, found, metric)
                 return found
 
-    def _known(self, sweep: str, goals: tuple[Goal, ...], created_at: float) -> _Sweep:
+    def _known(self, sweep: str, goals: tuple[Goal, ...], head: Any) -> _Sweep:
         with self._lock:
             known = self._kept.pop(sweep, None)
-            if known is None or known.created_at != created_at:
-                known = _Sweep(Reading(goals), created_at=created_at)
+            if known is None or known.created_at != head.created_at:
+                scales = _logarithmic(head.config) if head.kind == "sweep" else frozenset()
+                known = _Sweep(Reading(goals), created_at=head.created_at, logarithmic=scales)
             self._kept[sweep] = known
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
             return known
+
+
+def _logarithmic(config: str) -> frozenset[str]:
+    """Return the names of the parameters that a sweep searches on a logarithmic scale."""
+    try:
+        axes = Space(read(config).parameters).axes
+    except LuthierError:  # of another release's making: a figure can do without
+        return frozenset()
+    inner = ((axis, getattr(axis.domain, "inner", axis.domain)) for axis in axes)
+    return frozenset("/".join(map(str, axis.path)) for axis, domain in inner if getattr(domain, "log", False))
 
 
 def _records(connection: sa.Connection, sweep: str, after: int) -> Iterator[Record]:

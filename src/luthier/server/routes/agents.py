@@ -69,7 +69,7 @@ def router(service: Service, _gate: Gate) -> APIRouter:
 
     @routes.post("/agents/{agent}/leave", status_code=204, summary="Leave, and give runs back")
     async def leave(agent: str) -> Response:
-        await service.write(lambda c: exchange.leave(c, service.roster, agent, time.time()))
+        await service.leave(agent)
         return Response(status_code=204)
 
     return routes

@@ -89,7 +89,8 @@ def router(service: Service, gate: Gate) -> APIRouter:
             sweeping.stop_run(connection, roster, run, time.time(), by(request))
             gate.note(connection, request, "run.stop", run)
 
-        return await _done(service, work)
+        await service.change_run(run, work)
+        return Response(status_code=204)
 
     @routes.post("/runs/{run}/rerun", status_code=204, summary="Try a run that has ended once more")
     async def rerun(run: str, request: Request) -> Response:
@@ -97,7 +98,8 @@ def router(service: Service, gate: Gate) -> APIRouter:
             sweeping.rerun(connection, roster, run, time.time(), by(request))
             gate.note(connection, request, "run.rerun", run)
 
-        return await _done(service, work)
+        await service.change_run(run, work)
+        return Response(status_code=204)
 
     @routes.delete("/runs/{run}", status_code=204, summary="Delete a run; another one takes its place")
     async def delete_run(run: str, request: Request) -> Response:
@@ -105,11 +107,12 @@ def router(service: Service, gate: Gate) -> APIRouter:
             sweeping.delete_run(connection, roster, run, time.time(), by(request))
             gate.note(connection, request, "run.delete", run)
 
-        return await _done(service, work)
+        await service.change_run(run, work)
+        return Response(status_code=204)
 
     return routes
 
 
-async def _done(service: Service, work: Callable[[Connection], None], sweep: str = "") -> Response:
+async def _done(service: Service, work: Callable[[Connection], None], sweep: str) -> Response:
     await service.write(work, sweep)
     return Response(status_code=204)

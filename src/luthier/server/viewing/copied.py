@@ -12,8 +12,8 @@ from luthier.callbacks.spelling import plain_text
 from luthier.core import events as ev
 from luthier.core.errors import CorruptLog, IllegalEvent, NewerFormat
 from luthier.core.goal import Goal, lookup, number
-from luthier.core.terms import Status
 from luthier.server.database import writing
+from luthier.server.folding import word
 from luthier.server.tables import events, history, runs, sweeps
 from luthier.server.viewing.printed import Printed
 from luthier.store.card import DRIVER_ERROR, ExperimentCard
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
     from luthier.store.base import Record
 
-WORDS = {
-    Status.PENDING: "waiting", Status.RUNNING: "running", Status.HALTING: "stopping", Status.EXITED: "running",
-    Status.PAUSED: "paused", Status.DONE: "finished", Status.STOPPED: "stopped", Status.FAILED: "failed",
-}  # fmt: skip
 _AT_ONCE = 5000  # events in one transaction
 
 
@@ -160,8 +156,9 @@ class Copied:
                 self._best = (score, run, value)
         return {
             "id": run, "sweep_id": self.id, "project_id": self._project, "number": row.number,
-            "name": row.label.name or row.id, "state": WORDS[row.status], "config": _text(row.config),
-            "summary": _text(metrics), "value": value, "attempt": row.attempts, "created_at": row.created,
+            "name": row.label.name or row.id, "state": word(row.status, in_full=row.in_full),
+            "config": _text(row.config), "summary": _text(metrics), "value": value, "attempt": row.attempts,
+            "created_at": row.created,
             "started_at": row.started, "heartbeat_at": row.updated, "ended_at": row.ended,
             "rows": count if attempt == row.attempts else 0,
             "reason": row.reason if row.reason != row.error else "", "error": row.error,

@@ -54,12 +54,20 @@ class Heartbeat(msgspec.Struct, rename="camel"):
 
 
 def create(asked: Asked, told: CreateAgent) -> dict[str, Any]:
-    """Register an agent; it gets its next run when it says that it has none."""
+    """Register an agent; it gets its next run when it says that it has none.
+
+    It says nothing of its machine: it has room for one run, whatever a run of its sweep asks for.
+    """
     now, service = time.time(), asked.service
     with asked.reading() as connection:
         sweep = sweep_of(asked, connection, told.sweep, told.project_name, Role.WRITE).id
-    wish = Registration(told.host or "wandb", told.host, count=1)
-    made = asked.write(lambda c: exchange.register(c, service.roster, sweep, wish, service.lease_s, now), sweep)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        room = service.roster.of(connection, sweep).plan.spec.resources
+        wish = Registration(told.host or "wandb", told.host, resources=dict(room), count=1)
+        return exchange.register(connection, service.roster, sweep, wish, service.lease_s, now)
+
+    made = asked.write(work, sweep)
     return {"createAgent": {"agent": {"id": made["agent"]}}}
 
 

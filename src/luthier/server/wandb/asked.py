@@ -14,6 +14,7 @@ from luthier.server.auth.caller import Role
 from luthier.server.auth.gate import NOBODYS
 from luthier.server.database import reading
 from luthier.server.tables import projects
+from luthier.server.wandb.lists import Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from luthier.server.wandb.signing import Signer
 
 T = TypeVar("T")
+_PROJECT = sa.select(projects.c.id).where(projects.c.name == sa.bindparam("name"))
 
 
 class Refused(Exception):
@@ -47,6 +49,7 @@ class Desk:
 
     def __init__(self, service: Service, gate: Gate, signer: Signer, lookout: Lookout, entity: str) -> None:
         self.service, self.gate, self.signer, self.lookout, self.entity = service, gate, signer, lookout, entity
+        self.lists = Lists()
 
 
 class Asked:
@@ -77,6 +80,8 @@ class Asked:
 
     def write(self, work: Callable[[Connection], T], sweep: str = "") -> T:
         """Do *work*, which changes *sweep*, and return its result once it is safe."""
+        if not sweep:  # by the shortest way: what is done once more, or read beforehand, are sweeps
+            return self.service.writer.do(work)
         return from_thread.run(functools.partial(self.service.write, work, sweep))
 
     def exchange(self, agent: str, told: Any) -> Any:
@@ -101,8 +106,7 @@ class Asked:
         if name is None and self.caller.project_id is not None:  # a project's key belongs there
             self.allow(self.caller.project_id, role)
             return self.caller.project_id
-        chosen = sa.select(projects.c.id).where(projects.c.name == (name or sweeping.UNSORTED))
-        found = connection.execute(chosen).scalar()
+        found = connection.execute(_PROJECT, {"name": name or sweeping.UNSORTED}).scalar()
         self.allow(NOBODYS if found is None else int(found), role)
         if found is None:
             raise HTTPException(404, "Not Found")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from fastapi import HTTPException
 
+from luthier.core.native import native
 from luthier.server.tables import runs
 from luthier.server.texts import text, value
 from luthier.server.wandb import console, plain
-from luthier.server.wandb.naming import Found, find
+from luthier.server.wandb.naming import Found, find, parsed
 from luthier.server.wandb.told import Told, read
 from luthier.server.wire import Exchange, Exited, Holding, Rows, Summary
 from luthier.store.values import to_json
@@ -25,18 +27,27 @@ _SYSTEM = "system"
 def stream(asked: Asked, project: str, name: str, body: bytes, now: float) -> dict[str, Any]:
     """Take what the client of the run called *name* sends; return the answer, in which it may be told to stop."""
     told = read(body, now)
-    with asked.reading() as connection:
+    if parsed(name) is not None:
+        with asked.reading() as connection:
+            found = find(connection, asked.project(connection, project), name)
+        if found is not None and found.row.sweep_id is not None:
+            return {"stopped": _of_sweep(asked, found, told, now)}
+    stopped = asked.write(lambda c: _alone(c, asked, project, name, told, now))
+    if isinstance(stopped, HTTPException):
+        raise stopped
+    return {"stopped": stopped}
+
+
+def _alone(
+    connection: Connection, asked: Asked, project: str, name: str, told: Told, now: float
+) -> bool | HTTPException:
+    """Take what a run by itself tells; return whether it is to stop, or why nothing was taken."""
+    try:
         place = asked.project(connection, project)
-        found = find(connection, place, name)
-    if found is None or found.row.sweep_id is None:
-        return {"stopped": asked.write(lambda c: _alone(c, place, name, told, now))}
-    return {"stopped": _of_sweep(asked, found, told, now)}
-
-
-def _alone(connection: Connection, project: int, name: str, told: Told, now: float) -> bool:
-    """Take what a run by itself tells; return whether it is to stop."""
-    found = find(connection, project, name)
-    row = plain.create(connection, project, name, now) if found is None else found.row
+    except HTTPException as refusal:  # to raise it here would have the work of others done once more
+        return refusal
+    found = find(connection, place, name)
+    row = plain.create(connection, place, name, now) if found is None else found.row
     plain.take(connection, row, told, now)
     _beside(connection, row, told, now)
     return bool(row.state in {plain.STOPPING, "deleted"})
@@ -70,4 +81,4 @@ def _of_sweep(asked: Asked, found: Found, told: Told, now: float) -> bool:
 
 
 def _tagged(row: dict[str, Any]) -> Any:
-    return to_json(row)
+    return row if native(row) else to_json(row)

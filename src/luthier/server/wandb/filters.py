@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from luthier.core.goal import number
 from luthier.server.wandb.asked import Refused
+from luthier.server.wandb.pattern import Pattern
 from luthier.server.wandb.values import mapping
 
 if TYPE_CHECKING:
@@ -33,8 +34,26 @@ def filter_of(text: str | None) -> dict[str, Any]:
     return mapping(text)
 
 
+def ready(wish: Any, depth: int = 0) -> Any:
+    """Return the filter *wish* with its regular expressions read, once for all runs.
+
+    Raises:
+        Refused: one of them cannot be, or it is nested too deeply.
+    """
+    if depth > 3 * DEEPEST:
+        raise Refused("a filter is an object, of objects that are not nested too deeply")
+    if isinstance(wish, list):
+        return [ready(part, depth + 1) for part in wish]
+    if not isinstance(wish, dict):
+        return wish
+    found = {key: ready(part, depth + 1) for key, part in wish.items() if key not in {"$regex", "$options"}}
+    if "$regex" in wish:
+        found["$regex"] = Pattern(wish["$regex"], wish.get("$options", ""))
+    return found
+
+
 def holds(wish: Any, facts: Mapping[str, Any], depth: int = 0) -> bool:
-    """Return whether a run of which *facts* are known passes the filter *wish*.
+    """Return whether a run of which *facts* are known passes the filter *wish*, which is :func:`ready`.
 
     Raises:
         Refused: it has words that are not known here.
@@ -103,18 +122,22 @@ def _one(word: str, found: Any, given: Any) -> bool:
             return False
     match word:
         case "$eq":
-            return bool(given in found) if isinstance(found, list) else bool(found == given)
-        case "$ne":
-            return not _one("$eq", found, given)
+            return any(bool(each == given) for each in _each(found))
+        case "$ne" | "$nin":
+            return not _one({"$ne": "$eq", "$nin": "$in"}[word], found, given)
         case "$in":
             return any(_one("$eq", found, each) for each in _listed(given))
-        case "$nin":
-            return not _one("$in", found, given)
+        case "$regex":
+            return any(isinstance(text, str) and given.search(text) for text in _each(found))
         case "$exists":
             return (found is not None) == bool(given)
         case "$not":
             return not all(_one(inner, found, each) for inner, each in _words(given).items())
     raise Refused(f"filters with {word[:40]} are not known here")
+
+
+def _each(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [found]
 
 
 def _listed(value: Any) -> list[Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -11,17 +13,19 @@ import msgspec
 import sqlalchemy as sa
 from fastapi import HTTPException
 
+from luthier.core.goal import number
 from luthier.server import sweeping
 from luthier.server.auth.caller import Role
 from luthier.server.tables import files, runs
 from luthier.server.texts import value
 from luthier.server.wandb import sampling
 from luthier.server.wandb.asked import Asked, Refused
-from luthier.server.wandb.filters import filter_of, holds, named, rank
+from luthier.server.wandb.choosing import chosen, rows_of
+from luthier.server.wandb.filters import filter_of
 from luthier.server.wandb.naming import find, name_of
 from luthier.server.wandb.states import word
 from luthier.server.wandb.sweeps import moment
-from luthier.server.wandb.values import dumped, place_of, strict, wrapped
+from luthier.server.wandb.values import dumped, mapping, place_of, strict, wrapped
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -48,6 +52,7 @@ class One(msgspec.Struct, rename="camel"):
     project: str | None = None
     live_keys: list[str] = []
     specs: list[str] | None = None
+    spec: str | None = None
     samples: int | None = None
     min_step: int | None = None
     max_step: int | None = None
@@ -66,22 +71,21 @@ class ById(msgspec.Struct):
 
 def many(asked: Asked, told: Many) -> dict[str, Any]:
     """Tell of runs of a project."""
-    wish, order = filter_of(told.filters), told.order or "+created_at"
-    key, downwards = named(order.lstrip("+-")), order.startswith("-")
+    order, first, now, lists = told.order or "+created_at", place_of(told.cursor), time.time(), asked.desk.lists
     with asked.reading() as connection:
         place = asked.project(connection, told.project)
-        query = sa.select(runs).where(runs.c.project_id == place, runs.c.state != "deleted")
-        rows = connection.execute(query.order_by(runs.c.created_at, runs.c.number)).all()
-    known = [(row, facts_of(row)) for row in rows]
-    passed = [(row, facts) for row, facts in known if not wish or holds(wish, facts)]
-    passed.sort(key=lambda pair: rank(pair[1].get(key), downwards=downwards), reverse=key == "createdAt" and downwards)
-    first = place_of(told.cursor)
-    shown = passed[first : first + min(max(told.per_page, 1), MOST)]
-    edges = [{"node": node(row), "cursor": str(first + i + 1)} for i, (row, _) in enumerate(shown)]
-    end = first + len(shown)
-    page = {"endCursor": str(end), "hasNextPage": end < len(passed)}
+        which = place, told.filters, order
+        ids = lists.find(which, now) if first else None
+        if ids is None:
+            where = (runs.c.project_id == place, runs.c.state != "deleted")
+            ids = chosen(connection, where, filter_of(told.filters), order)
+            lists.keep(which, ids, now)
+        end = first + min(max(told.per_page, 1), MOST)
+        rows = list(rows_of(connection, ids[first:end]))
+    edges = [{"node": node(row), "cursor": str(first + i + 1)} for i, row in enumerate(rows)]
+    page = {"endCursor": str(min(end, len(ids))), "hasNextPage": end < len(ids)}
     found = {"edges": edges, "pageInfo": page}
-    return {"project": {"internalId": str(place), "readOnly": False, "runCount": len(passed), "runs": found}}
+    return {"project": {"internalId": str(place), "readOnly": False, "runCount": len(ids), "runs": found}}
 
 
 def one(asked: Asked, told: One) -> dict[str, Any]:
@@ -97,14 +101,29 @@ def history(asked: Asked, told: One) -> dict[str, Any]:
         _, row = _run(asked, connection, told)
         if told.specs is not None:
             specs = sampling.wishes(told.specs)
-            found = [sampling.sampled(connection, row, _keys(spec), int(spec.get("samples") or 500)) for spec in specs]
-            return {"project": {"run": {"sampledHistory": strict(found)}}}
+            curves = [sampling.sampled(connection, row, _keys(spec), int(spec.get("samples") or 500)) for spec in specs]
+            return {"project": {"run": {"sampledHistory": strict(curves)}}}
         if told.min_step is not None or told.max_step is not None:
-            rows = _between(connection, row, told)
+            end = math.inf if told.max_step is None else told.max_step
+            found = sampling.between(connection, row, told.min_step or 0, end)
+            rows = list(islice(found, min(told.page_size or MOST, MOST)))
         else:
             rows = sampling.sampled(connection, row, [], min(told.samples or 500, MOST))
     lines = [dumped(each) for each in rows]
     return {"project": {"run": {"history": lines, "events": []}}}
+
+
+def history_page(asked: Asked, told: One) -> dict[str, Any]:
+    """Tell the rows between two steps that have some keys, the last one included, or samples of them."""
+    spec = mapping(told.spec)
+    keys, first, last = _keys(spec), number(spec.get("minStep")) or 0, number(spec.get("maxStep"))
+    with asked.reading() as connection:
+        _, row = _run(asked, connection, told)
+        rows = sampling.between(connection, row, first, math.inf if last is None else last + 1)
+        having = ({key: each[key] for key in keys} for each in rows if all(key in each for key in keys))
+        found = list(islice(having, sampling.MOST))
+    most = max(1, min(int(number(spec.get("samples")) or MOST), sampling.MOST))
+    return {"project": {"run": {"sampledHistory": [strict(sampling.spread(found, most))]}}}
 
 
 def history_keys(asked: Asked, told: One) -> dict[str, Any]:
@@ -117,10 +136,10 @@ def history_keys(asked: Asked, told: One) -> dict[str, Any]:
 
 
 def scan(asked: Asked, told: One) -> dict[str, Any]:
-    """Tell where a run's history lies: none of it in files, all of it here."""
+    """Tell where a run's history lies: none of it in files, all of it here, from the first step to the last."""
     with asked.reading() as connection:
         _, row = _run(asked, connection, told)
-        rows = sampling.sampled(connection, row, told.live_keys, sampling.MOST)
+        rows = sampling.ends(connection, row)
     return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": strict(rows)}}}}
 
 
@@ -129,12 +148,15 @@ def file_list(asked: Asked, told: One) -> dict[str, Any]:
     now = time.time()
     with asked.reading() as connection:
         place, row = _run(asked, connection, told)
-        query = sa.select(files).where(files.c.run_id == row.id).order_by(files.c.path)
-        found = [file for file in connection.execute(query) if _wanted(told, file.path)]
-    first = place_of(told.file_cursor)
-    shown = found[first : first + min(max(told.file_limit or 50, 1), MOST)]
+        own = files.c.run_id == row.id
+        paths = connection.execute(sa.select(files.c.path).where(own).order_by(files.c.path)).scalars()
+        found = [path for path in paths if _wanted(told, path)]
+        first = place_of(told.file_cursor)
+        page = found[first : first + min(max(told.file_limit or 50, 1), MOST)]
+        query = sa.select(files).where(own, files.c.path.in_(page)).order_by(files.c.path)
+        shown = connection.execute(query).all()
     edges = []
-    for number, file in enumerate(shown, first + 1):
+    for nth, file in enumerate(shown, first + 1):
         token = asked.desk.signer.token({"sha256": file.sha256, "name": file.path}, now)
         address = f"{asked.base}/wandb/downloads/{quote(token)}"
         about = {
@@ -147,10 +169,10 @@ def file_list(asked: Asked, told: One) -> dict[str, Any]:
             "updatedAt": moment(file.at),
             "md5": None,
         }
-        edges.append({"cursor": str(number), "node": about})
-    end = first + len(shown)
-    page = {"endCursor": str(end), "hasNextPage": end < len(found)}
-    answer = {"fileCount": len(found), "files": {"edges": edges, "pageInfo": page}}
+        edges.append({"cursor": str(nth), "node": about})
+    end = first + len(page)
+    about_page = {"endCursor": str(end), "hasNextPage": end < len(found)}
+    answer = {"fileCount": len(found), "files": {"edges": edges, "pageInfo": about_page}}
     return {"project": {"internalId": str(place), "run": answer}}
 
 
@@ -201,34 +223,6 @@ def node(row: Any) -> dict[str, Any]:
     }
 
 
-def facts_of(row: Any) -> dict[str, Any]:
-    """Return what filters may ask of a run."""
-    about = value(row.about)
-    return {
-        "name": name_of(row),
-        "displayName": row.name,
-        "sweep": row.sweep_id,
-        "state": word(row.state),
-        "group": row.group or None,
-        "jobType": about.get("job_type"),
-        "tags": value(row.tags),
-        "user": about.get("host"),
-        "createdAt": moment(row.created_at),
-        "heartbeatAt": moment(row.heartbeat_at),
-        **_flat("config", value(row.config)),
-        **_flat("summary_metrics", value(row.summary)),
-    }
-
-
-def _flat(before: str, values: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, part in values.items():
-        found[f"{before}.{name}"] = part
-        if isinstance(part, dict):
-            found.update(_flat(f"{before}.{name}", part))
-    return found
-
-
 def _run(asked: Asked, connection: Connection, told: One) -> tuple[int, Any]:
     place = asked.project(connection, told.project)
     name = told.name or told.run or told.run_name or ""
@@ -236,13 +230,6 @@ def _run(asked: Asked, connection: Connection, told: One) -> tuple[int, Any]:
     if found is None or found.row.state == "deleted":
         raise Refused(f"there is no run {name[:100]!r} in {told.project!r}")
     return place, found.row
-
-
-def _between(connection: Connection, row: Any, told: One) -> list[dict[str, Any]]:
-    first, end = told.min_step or 0, told.max_step
-    rows = sampling.rows_of(connection, row)
-    found = [each for each in rows if each["_step"] >= first and (end is None or each["_step"] < end)]
-    return found[: min(told.page_size or MOST, MOST)]
 
 
 def _keys(spec: dict[str, Any]) -> list[str]:

@@ -18,6 +18,10 @@ from luthier.server.tables import runs
 _OF_SWEEP = re.compile(r"([0-9a-z]{8}_[0-9]{5,12})(?:-([1-9][0-9]{0,5}))?")
 _ODD = re.compile(r"[:;,#?/\\%\s\x00-\x1f]")
 LONGEST = 128
+# One of the two at most: an id with the project's number is made where the bare one is another project's.
+_CALLED = sa.select(runs).where(
+    runs.c.id.in_((sa.bindparam("name"), sa.bindparam("numbered"))), runs.c.project_id == sa.bindparam("project")
+)
 
 
 def called(run: str, attempt: int) -> str:
@@ -61,11 +65,9 @@ class Found(NamedTuple):
 
 def find(connection: sa.Connection, project: int, name: str) -> Found | None:
     """Return the run that the client calls *name* in *project*; None if there is none."""
-    ours = runs.c.project_id == project
-    for chosen in (name, f"{name}:{project}"):
-        row = connection.execute(sa.select(runs).where(runs.c.id == chosen, ours)).one_or_none()
-        if row is not None:
-            return Found(row, 1)
+    row = connection.execute(_CALLED, {"name": name, "numbered": f"{name}:{project}", "project": project}).first()
+    if row is not None:
+        return Found(row, 1)
     found = find_of_sweep(connection, name)
     return found if found is not None and found.row.project_id == project else None
 

@@ -69,6 +69,7 @@ OPERATIONS: dict[str, Operation] = {
     "RunFullHistory": Operation(listing.One, listing.history),
     "RunParquetHistory": Operation(listing.One, listing.scan),
     "HistoryPage": Operation(listing.One, listing.history),
+    "SampledHistoryPage": Operation(listing.One, listing.history_page),
     "RunHistoryKeys": Operation(listing.One, listing.history_keys),
     "RunFiles": Operation(listing.One, listing.file_list),
     "StopRun": Operation(listing.ById, listing.stop, writes=True),

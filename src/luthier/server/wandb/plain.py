@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ RUNNING, STOPPING, FINISHED, FAILED, STOPPED, CRASHED = (
     "crashed",
 )
 OVER = frozenset({FINISHED, FAILED, STOPPED})
+_HISTORY = sa.insert(history)
 SILENT_S = 300.0  # a client that has nothing to tell says so every 30 s
 RESUMES_S = 600.0  # how long after asking for what there is of a run a client may go on with it
 
@@ -92,7 +94,14 @@ def take(connection: Connection, row: Any, told: Told, now: float) -> None:
         changed |= {"state": ended, "ended_at": now, "exit_code": told.exit_code}
         if ended == FAILED:
             changed["error"] = told.error
-    connection.execute(sa.update(runs).where(runs.c.id == row.id).values(**changed))
+    connection.execute(_changing(frozenset(changed)), {"changed": row.id, **changed})
+
+
+@functools.cache
+def _changing(columns: frozenset[str]) -> sa.Update:
+    """Return the statement that changes those *columns* of a run: it is made once."""
+    values: dict[str, Any] = {column: sa.bindparam(column) for column in columns}
+    return sa.update(runs).where(runs.c.id == sa.bindparam("changed")).values(**values)
 
 
 def _rows(connection: Connection, row: Any, first: int, rows: Sequence[dict[str, Any]], at: Sequence[float]) -> int:
@@ -101,7 +110,7 @@ def _rows(connection: Connection, row: Any, first: int, rows: Sequence[dict[str,
     if fresh:
         own = {"run_id": row.id, "attempt": row.attempt}
         connection.execute(
-            sa.insert(history),
+            _HISTORY,
             [{**own, "row": first + i, "at": at[i], "metrics": text(rows[i])} for i in fresh],
         )
     return max(int(row.rows), first + len(rows))

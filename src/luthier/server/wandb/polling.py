@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import sqlalchemy as sa
 
 from luthier.server.tables import runs
-from luthier.server.wandb.filters import filter_of, holds
-from luthier.server.wandb.listing import facts_of, node
+from luthier.server.wandb.choosing import chosen, rows_of
+from luthier.server.wandb.filters import filter_of
+from luthier.server.wandb.listing import node
 from luthier.server.wandb.sampling import sampled, wishes
 from luthier.server.wandb.sweeps import sweep_of
 from luthier.server.wandb.values import place_of, strict
@@ -46,14 +46,14 @@ def _polled(asked: Asked, told: Poll) -> tuple[str, dict[str, Any]]:
     specs = wishes(told.history_specs)
     with asked.reading() as connection:
         sweep = sweep_of(asked, connection, told.sweep, told.project)
-        query = sa.select(runs).where(runs.c.sweep_id == sweep.id, runs.c.state != "deleted").order_by(runs.c.number)
-        rows = [row for row in connection.execute(query).all() if not wish or holds(wish, facts_of(row))]
+        where = (runs.c.sweep_id == sweep.id, runs.c.state != "deleted")
+        ids = chosen(connection, where, wish, "+created_at")
         end = first + min(max(told.first, 1), 1000)
         edges = []
-        for row in rows[first:end]:
+        for row in rows_of(connection, ids[first:end]):
             curves = [sampled(connection, row, _keys(spec), int(spec.get("samples") or 500)) for spec in specs]
             edges.append({"node": {**node(row), "sampledHistory": strict(curves)}})
-    page = {"hasNextPage": end < len(rows), "endCursor": str(min(end, len(rows)))}
+    page = {"hasNextPage": end < len(ids), "endCursor": str(min(end, len(ids)))}
     return sweep.state, {"pageInfo": page, "edges": edges}
 
 

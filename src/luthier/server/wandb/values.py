@@ -5,22 +5,34 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from luthier.core.errors import NotStorable
+from luthier.core.native import native
 from luthier.server.reading.plain import plain
 from luthier.store.values import to_json
 
 LONGEST_CURSOR = 12
 OWN = "_wandb"  # what the client keeps there is about itself
+_decode = msgspec.json.Decoder().decode
 
 
 def loaded(text: str | bytes | None) -> Any:
     """Return the value that *text* holds, which must fit into the tables; None where there is none.
+
+    Most lines are plain JSON; a bare NaN, among others, takes a parser that is five times slower.
 
     >>> loaded('{"loss": NaN}'), loaded("{"), loaded(None)
     ({'loss': nan}, None, None)
     """
     if not text:
         return None
+    try:
+        found = _decode(text)
+        if native(found):
+            return found
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass  # json.loads may know better
     try:
         found = json.loads(text)
         to_json(found)

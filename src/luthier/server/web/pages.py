@@ -147,11 +147,11 @@ class _Pages:
         part = request.query_params.get("part")
         with self._sight.database.connect() as connection:
             found = read_run(connection, run)
-            name, kind = "", "sweep"
+            name, kind = "", "sweep"  # a run by itself is steered as those of sweeps are, not as an experiment's trials
             if found.sweep is not None:
                 above = read_sweep(connection, found.sweep)
                 name, kind = above.name, above.kind
-            values: dict[str, Any] = {"run": found, "steerable": found.sweep is not None and kind == "sweep"}
+            values: dict[str, Any] = {"run": found, "steerable": kind == "sweep"}
             if part in {"head", "values"}:
                 return self._render(request, f"run_{part}.html", **values)
             files, output = read_files(connection, run), read_output(connection, run, limit=_LINES)
