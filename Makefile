@@ -13,6 +13,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 VENV   ?= .venv
 PEERS  ?= benchmarks/.venv-peers
 PINNED ?= .venv-pinned
+NEWEST ?= .venv-wandb
 EXTRAS ?= dev
 # By version, before what only wants some torch: then pip takes the build for CPUs alone, where it is offered one (by
 # PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL), and not the newest with gigabytes for GPUs.
@@ -59,12 +60,13 @@ demo-sweep: $(READY)  ## a sweep from end to end: server, three agents, a traini
 test: tested rayed pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
 
 # The tests of the server run on SQLite and on a PostgreSQL of their own, and its pages in a real browser; they tell what
-# is missing if it is not there.
-programs:  ## PostgreSQL and Chromium by apt, for the tests of the server, where they are not there
+# is missing if it is not there.  strace shows whom W&B's client talks to.
+programs:  ## PostgreSQL, Chromium and strace by apt, for the tests of the server, where they are not there
 	@missing=(); \
 	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || compgen -G '/usr/pgsql-*/bin/initdb' >/dev/null \
 		|| command -v initdb >/dev/null || missing+=(postgresql); \
 	command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium); \
+	[[ "$$(uname)" != Linux ]] || command -v strace >/dev/null || missing+=(strace); \
 	(( $${#missing[@]} == 0 )) || { sudo=; (( EUID == 0 )) || sudo='sudo -n'; \
 		echo "installing $${missing[*]}, for the tests of the server ..."; \
 		$$sudo apt-get -qq update && $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
@@ -169,13 +171,22 @@ soak: $(READY)  ## 2 000 trials in 10 minutes: memory, files and processes of th
 outage: $(READY)  ## an object store that is away for a minute while trials run
 	$(BIN)/python -m pytest tests/storage -m slow --timeout 600
 
-wandb: $(READY)  ## W&B's own client against our server: agents, early stops, restarts; some minutes
+# The client of $(VENV), and beside it the newest that there is, asked for anew each time; the head of each run says which.
+# What talks to the server without any client need not be run twice.
+wandb: $(READY) programs $(NEWEST)/bin/python  ## W&B's own client (installed, and newest) against our server; half an hour
 	$(BIN)/python -m pytest tests/server/wandb -m 'slow or not slow' --timeout 300
+	$(NEWEST)/bin/python $(PIP) --upgrade wandb optuna --editable .
+	$(BIN)/python -m pytest tests/server/wandb -m 'slow or not slow' --timeout 300 --wandb $(abspath $(NEWEST))/bin/python \
+		$(foreach it,examples isolation nonsense protocol,--ignore tests/server/wandb/test_$(it).py)
+
+$(NEWEST)/bin/python:
+	@[[ -n "$(PYTHON)" ]] || { echo "Luthier needs Python 3.11 or newer; say: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(NEWEST)
 
 coverage: $(READY)  ## branch coverage of the core
 	$(BIN)/python -m pytest --cov --cov-report=term -m '$(DESELECT)' --doctest-modules src/luthier/core tests
 
 clean:  ## remove the environments and all that tools leave behind
-	rm -rf $(VENV) $(PEERS) $(PINNED) site build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(PEERS) $(PINNED) $(NEWEST) site build dist htmlcov .coverage .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache
 	find src tests docs benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

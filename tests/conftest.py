@@ -17,6 +17,7 @@ def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=None, help="of crash and differential tests: repeats what they do")
     parser.addoption("--first-round", type=int, default=0, help="of the crash tests: number of the first one")
     parser.addoption("--peers", default=None, help="of the differential tests: a Python that has Ray Tune")
+    parser.addoption("--wandb", default=None, help="of the tests of W&B's client: a Python that has another one")
     parser.addoption("--cases", type=int, default=200, help="of the differential tests: how many new ones Ray plays")
 
 

@@ -25,7 +25,7 @@ from luthier.server.routes import agents, experiments, reading, sweeps
 from luthier.server.routes import files as uploads
 from luthier.server.schema import migrate
 from luthier.server.service import Service
-from luthier.server.shelf import NoRoom
+from luthier.server.shelf import NoRoom, Sealed
 from luthier.server.wandb import routes as wandb
 from luthier.server.web import pages
 from luthier.server.writer import Closed
@@ -44,6 +44,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (MissingLibrary, 422),  # to be asked again would not help
     (Closed, 503),
     (NoRoom, 507),
+    (Sealed, 409),
     (LuthierError, 503),
 )
 

@@ -147,6 +147,17 @@ class Plan:
         named = [*(goal.metric for goal in self.goals), *self.spec.stop, *own]
         return frozenset(named) | frozenset(name.partition("/")[0] for name in named)
 
+    def check(self, config: Config) -> None:
+        """See whether *config*, which somebody else proposes, can be tried; its values may be any.
+
+        Raises:
+            BadArgument: it has no place for a parameter.
+        """
+        try:
+            self._label(TrialId(""), 0, config)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise BadArgument("config", config, "a value for every parameter of the sweep") from error
+
     def _label(self, trial: TrialId, number: int, config: Config) -> Label:
         return Label(f"run-{number + 1}", trial, experiment_tag(number, config, self._blueprint.space))
 

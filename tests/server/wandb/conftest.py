@@ -21,18 +21,33 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    Place.python = config.getoption("--wandb") or sys.executable
+
+
+def pytest_report_header() -> str:
+    """Say which client the tests talk to."""
+    told = subprocess.run(
+        [Place.python, "-c", "import wandb; print(wandb.__version__)"], capture_output=True, text=True, check=False
+    )
+    return f"wandb: {told.stdout.strip() or told.stderr.strip()[-200:]} in {Place.python}"
+
+
 class Place:
     """A server, a key for it, and a directory for what W&B's client leaves behind.
 
     Args:
         directory: for everything.
-        port: of the server; 0 for any that is free.
+        database: URL of the server's; by default an SQLite file in *directory*.
     """
 
-    def __init__(self, directory: Path) -> None:
+    python = sys.executable  # that has the client: ``--wandb`` names another
+
+    def __init__(self, directory: Path, database: str = "") -> None:
         self.directory, self.url, self.port = directory, "", 0
+        self.before: list[str] = []  # goes before every command
         self.started: list[subprocess.Popen[str]] = []
-        self.database = f"sqlite:///{directory}/server.db"
+        self.database = database or f"sqlite:///{directory}/server.db"
         self.key = self.made_key("write", None)
 
     def made_key(self, role: str, project: int | None) -> str:
@@ -62,7 +77,7 @@ class Place:
         return {
             **kept,
             "HOME": str(self.directory),
-            "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{kept.get('PATH', os.defpath)}",
+            "PATH": f"{os.path.dirname(self.python)}{os.pathsep}{kept.get('PATH', os.defpath)}",  # agents' "python"
             "WANDB_BASE_URL": self.url,
             "WANDB_API_KEY": self.key,
             "WANDB_ERROR_REPORTING": "false",
@@ -76,7 +91,7 @@ class Place:
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*self.before, self.python, *arguments],
             cwd=self.directory,
             env={**self.environment, **environment},
             stdout=subprocess.PIPE,
@@ -144,6 +159,19 @@ def place(tmp_path: Path) -> Iterator[Place]:
     with made.serving():
         yield made
         made.close()
+
+
+@pytest.fixture
+def tenants(database_url: str, tmp_path: Path) -> Iterator[Any]:
+    """Two projects that hold the same, on one server with keys."""
+    from fastapi.testclient import TestClient
+
+    from luthier.server.app import create_app
+    from tests.server.wandb.tenants import Tenants
+
+    app = create_app(database_url, files=tmp_path / "files", auth=True)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield Tenants(client, app.state.service.engine, tmp_path / "files")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import anyio
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 BODY_LIMIT = 10 * MIB
+LINGER_S = 30.0
 # (method, path, bytes): the first that fits counts.
 LARGER: tuple[tuple[str, str, int], ...] = (("PUT", r"/api/v1/runs/[^/]+/files/.+", 5 << 30),)
 
@@ -132,6 +134,48 @@ class BodyLimit:
             if method == wanted and pattern.fullmatch(path):
                 return max(most, self._limit)
         return self._limit
+
+
+class Patience:
+    """Hears to its end what it has answered already, for a while and without keeping any of it.
+
+    A server that closes its socket while a body still comes resets the connection, and the client, which is at writing,
+    never reads the answer: it takes a clear refusal for a network that fails, and tries again.
+
+    Args:
+        app: what answers.
+        linger_s: how long to go on hearing, in seconds.
+    """
+
+    def __init__(self, app: ASGIApp, linger_s: float = LINGER_S) -> None:
+        self._app, self._linger_s = app, linger_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else {}
+        if "transfer-encoding" not in headers and headers.get("content-length", "0") == "0":
+            await self._app(scope, receive, send)
+            return
+        heard = False
+
+        async def hearing() -> Message:
+            nonlocal heard
+            message = await receive()
+            heard = heard or message["type"] == "http.disconnect" or not message.get("more_body", False)
+            return message
+
+        async def sending(message: Message) -> None:
+            last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if not last or heard:
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            with anyio.move_on_after(self._linger_s):
+                while not heard:
+                    await hearing()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        await self._app(scope, hearing, sending)
 
 
 class KnownHosts:

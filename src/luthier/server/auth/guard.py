@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luthier.server.auth.armor import BODY_LIMIT, LARGER, BodyLimit, KnownHosts, SecureHeaders
+from luthier.server.auth.armor import BODY_LIMIT, LARGER, BodyLimit, KnownHosts, Patience, SecureHeaders
 from luthier.server.auth.entrance import Entrance
 from luthier.server.auth.login import login_routes
 from luthier.server.auth.routes import key_routes
@@ -38,6 +38,7 @@ def guard(
     app.add_middleware(BodyLimit, limit=body_limit, larger=larger_bodies)
     if not gate.required:
         app.add_middleware(KnownHosts, also=hosts)
+    app.add_middleware(Patience)
     app.add_middleware(SecureHeaders)
     app.include_router(login_routes(gate))
     app.include_router(key_routes(gate))

@@ -34,12 +34,13 @@ def router(service: Service, _gate: Gate) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/api/v1/runs/{run}/files", tags=["files"])
     shelf = Shelf(service.files)
+    service.watches.append(shelf.tidy)
 
     @routes.put("/{path:path}", summary="Upload a file; one of that path is replaced")
     async def put(run: str, path: str, request: Request) -> File:
         checked(path)
         await run_in_threadpool(_find_run, service, run)
-        stored = await shelf.put(request.stream())
+        stored = await shelf.put(request.stream(), expected(request))
         now = time.time()
         await service.write(lambda c: keep(c, run, path, stored, now))
         return File(path=path, size=stored.size, sha256=stored.sha256, at=now)
@@ -62,6 +63,12 @@ def router(service: Service, _gate: Gate) -> APIRouter:
         return FileResponse(shelf.place(sha256), media_type="application/octet-stream", filename=name)
 
     return routes
+
+
+def expected(request: Request) -> int:
+    """Return how many bytes *request* says that it brings; 0 where it does not say."""
+    said = request.headers.get("content-length", "")
+    return int(said) if said.isascii() and said.isdigit() else 0  # a limit was put on it before
 
 
 def _find_run(service: Service, run: str) -> None:

@@ -17,10 +17,13 @@ from fastapi import HTTPException
 
 from luthier.core.errors import BadArgument
 from luthier.server.auth.caller import Role
-from luthier.server.shelf import checked
+from luthier.server.shelf import Shelf, checked
 from luthier.server.tables import artifacts, files, runs
 from luthier.server.texts import text, value
 from luthier.server.wandb.asked import Asked, Refused
+from luthier.server.wandb.given import LONGEST, Given, Input
+from luthier.server.wandb.given import words as words_of
+from luthier.server.wandb.manifests import MANIFEST, check_whole
 from luthier.server.wandb.naming import find
 from luthier.server.wandb.values import loaded
 
@@ -29,16 +32,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-MANIFEST = "wandb_manifest.json"
 LATEST = "latest"
 USED = "inputs"  # in what is known about a run: the artifacts that it used
 MOST = 100_000
-
-
-class Input(msgspec.Struct):
-    """Variables that are all in one."""
-
-    input: dict[str, Any]
 
 
 class CreateManifest(msgspec.Struct):
@@ -61,18 +57,10 @@ class Commit(msgspec.Struct):
     artifact: str = msgspec.field(name="artifactID")
 
 
-class Use(msgspec.Struct):
-    """A run that uses an artifact, said in one variable or in several."""
-
-    input: dict[str, Any] | None = None
-    artifact: str | None = msgspec.field(name="artifactID", default=None)
-    project: str | None = msgspec.field(name="projectName", default=None)
-    run: str | None = msgspec.field(name="runName", default=None)
-
-
 def create(asked: Asked, told: Input) -> dict[str, Any]:
     """Begin a version; where the newest one holds the same, that is it."""
-    now, given = time.time(), told.input
+    now, given = time.time(), told.given
+    Shelf(asked.service.files).room()  # here the client shows its user what is said
     row = asked.write(lambda c: _create(c, asked, given, now))
     state = "PENDING" if row.version is None else "COMMITTED"
     found = {
@@ -83,21 +71,19 @@ def create(asked: Asked, told: Input) -> dict[str, Any]:
     return {"createArtifact": {"artifact": found}}
 
 
-def _create(connection: Connection, asked: Asked, given: dict[str, Any], now: float) -> Any:
-    project = asked.project(connection, given.get("projectName"), Role.WRITE)
-    found = find(connection, project, str(given.get("runName")))
-    names = given.get("artifactCollectionNames") or [given.get("artifactCollectionName")]
-    collection, kind = str(names[0]), str(given.get("artifactTypeName"))
+def _create(connection: Connection, asked: Asked, given: Given, now: float) -> Any:
+    project = asked.project(connection, given.project_name, Role.WRITE)
+    found = find(connection, project, given.run_name or "")
+    collection, kind, aliases = given.collection, given.artifact_type_name or "", given.names
     if found is None:
         raise Refused("an artifact is logged by a run")
     for what, words in (("collection", collection), ("type", kind)):
-        if not words.isprintable() or not 0 < len(words) <= 128 or "/" in words or ":" in words:  # noqa: PLR2004
-            raise BadArgument(what, words[:128], "up to 128 characters without / and :")
-    aliases = [str(alias["alias"])[:128] for alias in given.get("aliases") or []]
+        if not words.isprintable() or not 0 < len(words) <= LONGEST or "/" in words or ":" in words:
+            raise BadArgument(what, words[:LONGEST], "up to 128 characters without / and :")
     newest = _newest(connection, project, collection)
     if newest is not None and newest.type != kind:
         raise Refused(f"{collection!r} holds artifacts of the type {newest.type!r}, not {kind!r}")
-    if newest is not None and newest.digest == given.get("digest"):
+    if newest is not None and newest.digest == given.digest:
         _give(connection, newest, aliases, now)
         return _row(connection, newest.id)
     made = secrets.token_hex(8)
@@ -108,13 +94,13 @@ def _create(connection: Connection, asked: Asked, given: dict[str, Any], now: fl
             run_id=found.row.id,
             type=kind,
             collection=collection,
-            client_id=str(given.get("clientID") or ""),
-            digest=str(given.get("digest") or ""),
-            description=str(given.get("description") or "")[:10_000],
-            metadata=text(loaded(given.get("metadata")) or {}),
+            client_id=given.client_id or "",
+            digest=given.digest or "",
+            description=(given.description or "")[:10_000],
+            metadata=text(loaded(given.metadata) or {}),
             aliases=text(aliases),
-            tags=text([str(tag.get("tagName"))[:128] for tag in given.get("tags") or [] if isinstance(tag, dict)]),
-            step=given.get("historyStep"),
+            tags=text(words_of(given.tags)),
+            step=given.step,
             created_at=now,
             updated_at=now,
         )
@@ -125,18 +111,17 @@ def _create(connection: Connection, asked: Asked, given: dict[str, Any], now: fl
 def create_files(asked: Asked, told: Input) -> dict[str, Any]:
     """Say where to upload files of an artifact to."""
     now, edges = time.time(), []
-    wanted = told.input.get("artifactFiles") or []
+    wanted = told.given.artifact_files or []
     known: dict[str, Any] = {}
     with asked.reading() as connection:
         for file in wanted[:MOST]:
-            artifact = str(file.get("artifactID"))
-            if artifact not in known:
-                known[artifact] = _open(artifact_of(asked, connection, artifact, Role.WRITE))
-            row = known[artifact]
-            path = _path(row, str(file.get("name")))
-            node = {
-                "name": file.get("name"),
-                "displayName": file.get("name"),
+            if file.artifact not in known:
+                known[file.artifact] = _open(artifact_of(asked, connection, file.artifact, Role.WRITE))
+            row = known[file.artifact]
+            path = _path(row, file.name)
+            node: dict[str, Any] = {
+                "name": file.name,
+                "displayName": file.name,
                 "storagePath": path,
                 "uploadUrl": _upload(asked, row, path, now),
                 "uploadHeaders": [],
@@ -169,14 +154,16 @@ def update_manifest(asked: Asked, told: UpdateManifest) -> dict[str, Any]:
 
 
 def commit(asked: Asked, told: Commit) -> dict[str, Any]:
-    """Take an artifact for whole: it gets its version and its aliases."""
+    """Take an artifact for whole, if it is: it gets its version and its aliases."""
     now = time.time()
+    with asked.reading() as connection:
+        pending = artifact_of(asked, connection, told.artifact, Role.WRITE)
+        if pending.version is None:
+            check_whole(asked, connection, pending)
 
     def work(connection: Connection) -> Any:
         row = artifact_of(asked, connection, told.artifact, Role.WRITE)
         if row.version is None:
-            if address(asked, connection, row, MANIFEST, now)[0] is None:
-                raise Refused("its manifest has not come")
             newest = _newest(connection, row.project_id, row.collection)
             version = 0 if newest is None else newest.version + 1
             connection.execute(sa.update(artifacts).where(artifacts.c.id == row.id).values(version=version))
@@ -188,14 +175,14 @@ def commit(asked: Asked, told: Commit) -> dict[str, Any]:
     return {"commitArtifact": {"artifact": {"id": row.id, "digest": row.digest}}}
 
 
-def use(asked: Asked, told: Use) -> dict[str, Any]:
+def use(asked: Asked, told: Input) -> dict[str, Any]:
     """Note that a run uses an artifact."""
-    given = told.input or {"artifactID": told.artifact, "projectName": told.project, "runName": told.run}
+    given = told.given
 
     def work(connection: Connection) -> Any:
-        row = artifact_of(asked, connection, str(given.get("artifactID")))
-        project = asked.project(connection, given.get("projectName"), Role.WRITE)
-        found = find(connection, project, str(given.get("runName")))
+        row = artifact_of(asked, connection, given.artifact)
+        project = asked.project(connection, given.project_name, Role.WRITE)
+        found = find(connection, project, given.run_name or "")
         if found is not None:
             about = value(found.row.about)
             about[USED] = list(dict.fromkeys([*about.get(USED, []), row.id]))[:1000]
@@ -207,19 +194,21 @@ def use(asked: Asked, told: Use) -> dict[str, Any]:
 
 def change_aliases(asked: Asked, told: Input) -> dict[str, Any]:
     """Give aliases to a version, which others of its collection lose."""
-    return {"result": {"success": _aliases(asked, told.input, add=True)}}
+    done = {"success": _aliases(asked, told.given, add=True)}
+    return {"result": done, "addAliases": done}  # older clients have it by its own name
 
 
 def remove_aliases(asked: Asked, told: Input) -> dict[str, Any]:
     """Take aliases from a version."""
-    return {"result": {"success": _aliases(asked, told.input, add=False)}}
+    done = {"success": _aliases(asked, told.given, add=False)}
+    return {"result": done, "deleteAliases": done}
 
 
-def _aliases(asked: Asked, given: dict[str, Any], *, add: bool) -> bool:
-    now, names = time.time(), [str(alias["alias"])[:128] for alias in given.get("aliases") or []]
+def _aliases(asked: Asked, given: Given, *, add: bool) -> bool:
+    now, names = time.time(), given.names
 
     def work(connection: Connection) -> None:
-        row = artifact_of(asked, connection, str(given.get("artifactID")), Role.WRITE)
+        row = artifact_of(asked, connection, given.artifact, Role.WRITE)
         if add:
             _give(connection, row, names, now, latest=False)
         else:

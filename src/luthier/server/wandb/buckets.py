@@ -14,7 +14,7 @@ from luthier.server.tables import history, projects, runs
 from luthier.server.texts import text, value
 from luthier.server.wandb import plain
 from luthier.server.wandb.asked import Asked, Refused
-from luthier.server.wandb.naming import Found, find, find_of_sweep, name_of
+from luthier.server.wandb.naming import Found, find, find_of_sweep, name_of, parsed
 from luthier.server.wandb.values import OWN, dumped, loaded, mapping, unwrapped, wrapped
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def _found(connection: Connection, asked: Asked, told: UpsertBucket, now: float)
     if found is not None:
         asked.allow(found.row.project_id, Role.WRITE)
         return found, False
+    if told.sweep and parsed(told.name) is not None:
+        raise HTTPException(404, "Not Found")  # its sweep was deleted, or is another server's
     project = asked.made_project(connection, told.project, now)
     found = find(connection, project, told.name)
     if found is not None:
@@ -92,11 +94,10 @@ def _found(connection: Connection, asked: Asked, told: UpsertBucket, now: float)
 
 
 def _changes(found: Found, told: UpsertBucket, now: float) -> dict[str, Any]:
-    row, changed = found.row, dict[str, Any]()
+    row, changed, config = found.row, dict[str, Any](), mapping(told.config)
     if row.sweep_id is None and row.state in {*plain.OVER, plain.CRASHED} and told.name is not None:
-        changed = plain.begin_again(row, now)
+        changed = plain.go_on(row) if _same_process(row, config) else plain.begin_again(row, now)
     about = value(changed.get("about", row.about))
-    config = mapping(told.config)
     if config:
         known = value(changed.get("config", row.config)) if row.sweep_id is not None else {}
         changed["config"] = text({**known, **unwrapped(config)})
@@ -123,6 +124,17 @@ def _changes(found: Found, told: UpsertBucket, now: float) -> dict[str, Any]:
         changed["summary"] = text({k: v for k, v in summary.items() if k != OWN})
     changed["heartbeat_at"] = now
     return {key: part.replace("\x00", "") if isinstance(part, str) else part for key, part in changed.items()}
+
+
+def _same_process(row: Any, config: dict[str, Any]) -> bool:
+    """Return whether who speaks is who made the run: it may have been silent for long, or say again what was lost.
+
+    A client names itself in all that it says but the first; who is to go on with a run has asked for it before.
+    """
+    about, own = value(row.about), config.get(OWN)
+    said = own.get("value") if isinstance(own, dict) else None
+    writers = [set(part.get("e") or {}) if isinstance(part, dict) else set() for part in (said, about.get(OWN))]
+    return "resumes_at" not in about and bool(writers[0]) and writers[0] <= writers[1]
 
 
 def of_row(row: Any, entity: str, project: str) -> dict[str, Any]:

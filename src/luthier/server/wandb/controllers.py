@@ -23,6 +23,8 @@ from luthier.server.wandb.naming import parsed
 from luthier.server.wandb.values import mapping, unwrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from luthier.server.hosted import Hosted
@@ -56,21 +58,43 @@ def drive(connection: Connection, roster: Roster, sweep: str, wish: dict[str, An
     kept = kept_of(connection.execute(sa.select(sweeps.c.controller).where(sweeps.c.id == sweep)).one())
     scheduled, over = kept["scheduled"], False
     known = {entry["id"] for entry in scheduled}
-    for entry in wish.get("schedule") or []:
-        if entry.get("id") in known:
+    for name, args in _wanted(wish):
+        if name in known:
             continue
-        args, cap = (entry.get("data") or {}).get("args"), hosted.plan.spec.run_cap
+        cap = hosted.plan.spec.run_cap
         over = args is None or (cap is not None and len(scheduled) >= cap)
         if over or hosted.state in ENDED:
             break
-        scheduled.append({"id": str(entry.get("id")), "runid": _enqueue(hosted, unwrapped(args or {}))})
+        scheduled.append({"id": name, "runid": _enqueue(hosted, unwrapped(args or {}))})
     told = text({"wish": wish, "scheduled": scheduled})
     connection.execute(sa.update(sweeps).where(sweeps.c.id == sweep).values(controller=told))
     roster.save(connection, hosted, now)
-    for name in wish.get("earlystop") or []:
-        _stop(connection, roster, sweep, str(name), now, by)
+    for run in _listed(wish.get("earlystop")):
+        _stop(connection, roster, sweep, str(run), now, by)
     if over and hosted.state not in ENDED:
         sweeping.change_state(connection, roster, sweep, sweeping.FINISHED, now, by)
+
+
+def _wanted(wish: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Yield what a controller wants tried, by its own ids; None in place of a config is the end.
+
+    Raises:
+        Refused: it cannot be read.
+    """
+    for entry in _listed(wish.get("schedule")):
+        data = entry.get("data") if isinstance(entry, dict) else None
+        args = data.get("args", ...) if isinstance(data, dict) else ...  # null is the end, nothing is an error
+        if not isinstance(args, dict | None) or not isinstance(entry.get("id"), str):
+            raise Refused(
+                'a controller\'s schedule has entries like {"id": "a", "data": {"args": {"x": {"value": 1}}}}'
+            )
+        yield entry["id"], args
+
+
+def _listed(given: object) -> list[Any]:
+    if not isinstance(given, list | None):
+        raise Refused("a controller's schedule and earlystop are lists")
+    return given or []
 
 
 def enqueue(asked: Asked, told: Enqueue) -> dict[str, Any]:
@@ -95,7 +119,12 @@ def enqueue(asked: Asked, told: Enqueue) -> dict[str, Any]:
 
 
 def _enqueue(hosted: Hosted, config: dict[str, Any]) -> str:
-    """Have *config* tried; return the id of the run that it becomes."""
+    """Have *config* tried; return the id of the run that it becomes.
+
+    Raises:
+        BadArgument: it is no config of this sweep.
+    """
+    hosted.plan.check(config)
     number = len(hosted.engine.experiment) + len(hosted.engine.experiment.enqueued)
     hosted.handle(ev.Enqueued(config))
     return f"{hosted.id}_{number:05d}"

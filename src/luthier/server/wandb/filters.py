@@ -8,17 +8,30 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.goal import number
 from luthier.server.wandb.asked import Refused
 from luthier.server.wandb.pattern import Pattern
+from luthier.server.wandb.values import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DEEPEST = 20
+LONGEST = 100_000  # letters: every run is held against every word
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "$gt": operator.gt,
     "$gte": operator.ge,
     "$lt": operator.lt,
     "$lte": operator.le,
 }
+
+
+def filter_of(text: str | None) -> dict[str, Any]:
+    """Return the filter that *text*, JSON, holds; an empty one where it holds none.
+
+    Raises:
+        Refused: it is too long.
+    """
+    if text is not None and len(text) > LONGEST:
+        raise Refused(f"a filter has {LONGEST} letters at most")
+    return mapping(text)
 
 
 def ready(wish: Any, depth: int = 0) -> Any:

@@ -21,6 +21,7 @@ from luthier.server.texts import value
 from luthier.server.wandb import sampling
 from luthier.server.wandb.asked import Asked, Refused
 from luthier.server.wandb.choosing import chosen, rows_of
+from luthier.server.wandb.filters import filter_of
 from luthier.server.wandb.naming import find, name_of
 from luthier.server.wandb.states import word
 from luthier.server.wandb.sweeps import moment
@@ -77,7 +78,7 @@ def many(asked: Asked, told: Many) -> dict[str, Any]:
         ids = lists.find(which, now) if first else None
         if ids is None:
             where = (runs.c.project_id == place, runs.c.state != "deleted")
-            ids = chosen(connection, where, mapping(told.filters), order)
+            ids = chosen(connection, where, filter_of(told.filters), order)
             lists.keep(which, ids, now)
         end = first + min(max(told.per_page, 1), MOST)
         rows = list(rows_of(connection, ids[first:end]))
@@ -99,7 +100,7 @@ def history(asked: Asked, told: One) -> dict[str, Any]:
     with asked.reading() as connection:
         _, row = _run(asked, connection, told)
         if told.specs is not None:
-            specs = [mapping(spec) for spec in told.specs]
+            specs = sampling.wishes(told.specs)
             curves = [sampling.sampled(connection, row, _keys(spec), int(spec.get("samples") or 500)) for spec in specs]
             return {"project": {"run": {"sampledHistory": strict(curves)}}}
         if told.min_step is not None or told.max_step is not None:

@@ -75,11 +75,16 @@ def begin_again(row: Any, now: float) -> dict[str, Any]:
     return {**found, "about": text(about)}
 
 
+def go_on(row: Any) -> dict[str, Any]:
+    """Return what is to change in *row*, of a run that was taken for dead and whose client is heard of again."""
+    return {"state": RUNNING, "ended_at": None, "reason": ""} if row.state == CRASHED else {}
+
+
 def take(connection: Connection, row: Any, told: Told, now: float) -> None:
     """Store what the client of a run *told*."""
     changed: dict[str, Any] = {"heartbeat_at": now}
     if row.state == CRASHED:
-        changed |= {"state": RUNNING, "ended_at": None}
+        changed |= go_on(row)
     if told.rows:
         changed["rows"] = _rows(connection, row, told.first_row, told.rows, told.at)
     if told.summary is not None:

@@ -8,10 +8,11 @@ import msgspec
 
 from luthier.server.tables import runs
 from luthier.server.wandb.choosing import chosen, rows_of
+from luthier.server.wandb.filters import filter_of
 from luthier.server.wandb.listing import node
-from luthier.server.wandb.sampling import sampled
+from luthier.server.wandb.sampling import sampled, wishes
 from luthier.server.wandb.sweeps import sweep_of
-from luthier.server.wandb.values import mapping, place_of, strict
+from luthier.server.wandb.values import place_of, strict
 
 if TYPE_CHECKING:
     from luthier.server.wandb.asked import Asked
@@ -41,8 +42,8 @@ def watched(asked: Asked, told: Poll) -> dict[str, Any]:
 
 
 def _polled(asked: Asked, told: Poll) -> tuple[str, dict[str, Any]]:
-    wish, first = mapping(told.filters), place_of(told.cursor)
-    specs = [mapping(spec) for spec in told.history_specs]
+    wish, first = filter_of(told.filters), place_of(told.cursor)
+    specs = wishes(told.history_specs)
     with asked.reading() as connection:
         sweep = sweep_of(asked, connection, told.sweep, told.project)
         where = (runs.c.sweep_id == sweep.id, runs.c.state != "deleted")

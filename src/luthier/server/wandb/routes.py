@@ -19,7 +19,8 @@ from luthier.server.auth.caller import Role
 from luthier.server.auth.origin import from_elsewhere
 from luthier.server.database import reading
 from luthier.server.missing import NotThere
-from luthier.server.shelf import Shelf, keep
+from luthier.server.routes.files import expected
+from luthier.server.shelf import NoRoom, Shelf, keep
 from luthier.server.tables import runs
 from luthier.server.wandb import filestream
 from luthier.server.wandb.asked import Asked, Desk, Refused
@@ -38,6 +39,9 @@ UPLOADS = r"/wandb/uploads/[^/]+"
 OPEN_PATHS = UPLOADS + r"|/wandb/downloads/[^/]+"
 READS_BY_POST = r"/graphql"  # which sees to it itself who may write
 LARGER = (("PUT", UPLOADS, 5 << 30), ("POST", r"/files/[^/]+/[^/]+/[^/]+/file_stream", 24 << 20))
+# Older clients (0.26 and before) ask so whether a key is good.
+BARE = {"viewer": "Viewer"}
+_BARE = re.compile(r"\s*(?:query)?\s*\{\s*(\w+)\s*[{}]")
 _NAMED = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 log = logging.getLogger("luthier.server")
 
@@ -52,8 +56,10 @@ class Question(msgspec.Struct, rename="camel"):
     @property
     def name(self) -> str:
         """The operation's name: that one says it, or the query's text does."""
-        found = _NAMED.search(self.query)
-        return self.operation_name or ("" if found is None else found[1])
+        if self.operation_name:
+            return self.operation_name
+        found, bare = _NAMED.search(self.query), _BARE.match(self.query)
+        return found[1] if found is not None else BARE.get(bare[1], "") if bare is not None else ""
 
 
 _QUESTION = msgspec.json.Decoder(Question)
@@ -92,7 +98,10 @@ def router(service: Service, gate: Gate, entity: str = ENTITY) -> APIRouter:
             raise HTTPException(403, "this address is for something else")
         run, path = allowed["run"], allowed["path"]
         await run_in_threadpool(_find_run, service, run)
-        stored = await shelf.put(request.stream())
+        try:
+            stored = await shelf.put(request.stream(), expected(request))
+        except NoRoom as error:  # 507 would be tried again for a quarter of an hour
+            raise HTTPException(413, str(error)) from error
         await service.write(lambda c: keep(c, run, path, stored, time.time()))
         return Response(status_code=200)
 

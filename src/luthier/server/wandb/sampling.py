@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from luthier.core.goal import number
 from luthier.server.tables import history
 from luthier.server.texts import value
+from luthier.server.wandb.asked import Refused
+from luthier.server.wandb.values import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST = 100_000
+MOST_CURVES = 100  # of a run in one answer: each reads its history
+
 AT_ONCE = 500
 _OWN = (history.c.run_id == sa.bindparam("run"), history.c.attempt == sa.bindparam("attempt"))
 _FROM = (
@@ -36,6 +40,17 @@ _THESE = (
     .order_by(history.c.row)
 )
 _NUMBERS = sa.select(history.c.row).where(*_OWN).order_by(history.c.row)
+
+
+def wishes(specs: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what *specs* ask for, each of a curve.
+
+    Raises:
+        Refused: they are too many.
+    """
+    if len(specs) > MOST_CURVES:
+        raise Refused(f"more than {MOST_CURVES} specs at once")
+    return [mapping(spec) for spec in specs]
 
 
 def rows_of(connection: Connection, run: Any, first: int = 0) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ from luthier.server.texts import value
 from luthier.server.wandb import controllers
 from luthier.server.wandb.asked import Asked, Refused
 from luthier.server.wandb.naming import name_of
-from luthier.server.wandb.sampling import sampled
+from luthier.server.wandb.sampling import sampled, wishes
 from luthier.server.wandb.states import word
 from luthier.server.wandb.values import dumped, mapping, strict, wrapped
 from luthier.sweeps.document import opened
@@ -147,7 +147,7 @@ def steer(asked: Asked, told: State) -> dict[str, Any]:
 
 def with_runs(asked: Asked, told: OneSweep) -> dict[str, Any]:
     """Tell of a sweep and its runs."""
-    specs = [mapping(spec) for spec in ([told.specs] if isinstance(told.specs, str) else told.specs or [])]
+    specs = wishes([told.specs] if isinstance(told.specs, str) else told.specs or [])
     with asked.reading() as connection:
         row = sweep_of(asked, connection, told.called, told.project)
         query = sa.select(runs).where(runs.c.sweep_id == row.id, runs.c.state != "deleted").order_by(runs.c.number)

@@ -11,6 +11,7 @@ from luthier.server.wandb import console
 from luthier.server.wandb.values import OWN, loaded, mapping
 from luthier.server.wire import Code, Count
 
+_FARTHEST = 1e12  # seconds; NaN is within no limits
 HISTORY, SUMMARY, EVENTS, OUTPUT = "wandb-history.jsonl", "wandb-summary.json", "wandb-events.jsonl", "output.log"
 
 
@@ -64,7 +65,7 @@ def read(body: bytes, now: float) -> Told:
     values = loaded(summary.content[-1]) if summary.content else None
     return Told(
         rows=rows,
-        at=[float(at) if isinstance(at, int | float) else now for at in stamps],
+        at=[_time(at, now) for at in stamps],
         first_row=history.offset,
         summary={k: v for k, v in values.items() if k != OWN} if isinstance(values, dict) else None,
         system=mapping(events.content[-1]) if events.content else {},
@@ -75,3 +76,10 @@ def read(body: bytes, now: float) -> Told:
         exit_code=found.exitcode or 0,
         error=console.errors(output.content) if found.complete and found.exitcode else "",
     )
+
+
+def _time(given: object, now: float) -> float:
+    """Return when a row was logged, by its client's clock; *now* where that says nothing that can be."""
+    if not isinstance(given, int | float):
+        return now
+    return float(given) if -_FARTHEST < given < _FARTHEST else now

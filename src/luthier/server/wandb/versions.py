@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from luthier.server.auth.caller import Role
 from luthier.server.tables import artifacts, files, projects, runs
 from luthier.server.texts import text, value
-from luthier.server.wandb.artifacts import LATEST, MANIFEST, USED, Input, address, artifact_of
+from luthier.server.wandb.artifacts import LATEST, USED, address, artifact_of
+from luthier.server.wandb.given import Input, words
+from luthier.server.wandb.manifests import MANIFEST
 from luthier.server.wandb.naming import find
 from luthier.server.wandb.sweeps import moment
 from luthier.server.wandb.values import dumped, loaded, place_of
@@ -40,6 +42,15 @@ class Which(msgspec.Struct, rename="camel"):
     entries: list[dict[str, Any]] = []
     cursor: str | None = None
     per_page: int | None = None
+    # What older clients call some of these.
+    project_name: str | None = None
+    artifact_name: str | None = None
+    artifact_version_index: str | None = None
+
+    @property
+    def place(self) -> str | None:
+        """The project."""
+        return self.project or self.project_name
 
 
 def by_name(asked: Asked, told: Which) -> dict[str, Any]:
@@ -54,32 +65,41 @@ def by_name(asked: Asked, told: Which) -> dict[str, Any]:
 def kind_of(asked: Asked, told: Which) -> dict[str, Any]:
     """Tell the type of the version that ``collection:alias`` names."""
     with asked.reading() as connection:
-        place = asked.project(connection, told.project)
+        place = asked.project(connection, told.place)
         row = _named(connection, place, *_parted(told.name or ""))
     return {"project": {"artifact": None if row is None else {"artifactType": {"name": row.type}}}}
 
 
+def named(asked: Asked, told: Which) -> dict[str, Any]:
+    """Tell of the version that ``collection:alias`` names, as older clients ask for it."""
+    with asked.reading() as connection:
+        place = asked.project(connection, told.project)
+        row = _named(connection, place, *_parted(told.name or ""))
+        found = None if row is None else _artifact(asked, connection, row)
+    return {"project": {"artifact": found}}
+
+
 def change(asked: Asked, told: Input) -> dict[str, Any]:
     """Change what people say of a version."""
-    given = told.input
+    given = told.given
 
     def work(connection: Connection) -> str:
-        row = artifact_of(asked, connection, str(given.get("artifactID")), Role.WRITE)
+        row = artifact_of(asked, connection, given.artifact, Role.WRITE)
         changed: dict[str, Any] = {"updated_at": time.time()}
-        if given.get("description") is not None:
-            changed["description"] = str(given["description"])[:10_000]
-        metadata = loaded(given.get("metadata"))
+        if given.description is not None:
+            changed["description"] = given.description[:10_000]
+        metadata = loaded(given.metadata)
         if metadata is not None:
             changed["metadata"] = text(metadata)
-        gone = {tag.get("tagName") for tag in given.get("tagsToDelete") or []}
-        more = [str(tag.get("tagName"))[:128] for tag in given.get("tagsToAdd") or []]
+        gone, more = words(given.tags_to_delete), words(given.tags_to_add)
         changed["tags"] = text([tag for tag in dict.fromkeys([*value(row.tags), *more]) if tag not in gone])
         connection.execute(sa.update(artifacts).where(artifacts.c.id == row.id).values(**changed))
         return str(row.id)
 
     made = asked.write(work)
     with asked.reading() as connection:
-        return {"result": {"artifact": _artifact(asked, connection, artifact_of(asked, connection, made))}}
+        done = {"artifact": _artifact(asked, connection, artifact_of(asked, connection, made))}
+    return {"result": done, "updateArtifact": done}  # older clients have it by its own name
 
 
 def by_id(asked: Asked, told: Which) -> dict[str, Any]:
@@ -127,16 +147,26 @@ def entries(asked: Asked, told: Which) -> dict[str, Any]:
 
 def file_list(asked: Asked, told: Which) -> dict[str, Any]:
     """Tell the files that came with a version."""
-    now = time.time()
+    collection, alias = told.collection or told.artifact_name or "", told.alias or told.artifact_version_index
     with asked.reading() as connection:
-        place = asked.project(connection, told.project)
-        row = _named(connection, place, told.collection or "", told.alias or LATEST)
-        names = [] if row is None else _files(connection, row)
-        wanted = [name for name in names if not told.file_names or name in told.file_names]
-        nodes = [_file(asked, connection, row, name, now) for name in wanted]
-    found = {"totalCount": len(nodes), **_page(nodes, told)}
+        place = asked.project(connection, told.place)
+        found = _file_page(asked, connection, _named(connection, place, collection, alias or LATEST), told)
     membership = {"artifactMembership": {"files": found}, "__typename": "ArtifactSequence"}
     return {"project": {"artifactCollection": membership}}
+
+
+def file_list_by_id(asked: Asked, told: Which) -> dict[str, Any]:
+    """Tell the files that came with a version, as older clients ask for it."""
+    with asked.reading() as connection:
+        row = artifact_of(asked, connection, told.id or "")
+        return {"artifact": {"files": _file_page(asked, connection, row, told)}}
+
+
+def _file_page(asked: Asked, connection: Connection, row: Any, told: Which) -> dict[str, Any]:
+    names, now = [] if row is None else _files(connection, row), time.time()
+    wanted = [name for name in names if not told.file_names or name in told.file_names]
+    nodes = [_file(asked, connection, row, name, now) for name in wanted]
+    return {"totalCount": len(nodes), **_page(nodes, told)}
 
 
 def every(asked: Asked, told: Which) -> dict[str, Any]:
