@@ -106,7 +106,7 @@ def history(asked: Asked, told: One) -> dict[str, Any]:
         if told.min_step is not None or told.max_step is not None:
             end = math.inf if told.max_step is None else told.max_step
             found = sampling.between(connection, row, told.min_step or 0, end)
-            rows = list(islice(found, min(told.page_size or MOST, MOST)))
+            rows = list(islice(found, min(max(told.page_size or MOST, 1), MOST)))
         else:
             rows = sampling.sampled(connection, row, [], min(told.samples or 500, MOST))
     lines = [dumped(each) for each in rows]
