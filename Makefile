@@ -78,12 +78,12 @@ revision: $(READY)  ## write the database's next revision, from what server/tabl
 
 tested: $(READY) programs  ## those of `make test` that need no second environment
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --doctest-modules -m '$(DESELECT)' \
-		--ignore tests/execution/ray src tests $(TESTFLAGS)
+		--durations 30 --durations-min 5 --ignore tests/execution/ray src tests $(TESTFLAGS)
 
 # In one process after the other: they share one cluster of several nodes.  It is an error if a process is left of it.
 ALONE = $(BIN)/python -m tests.execution.ray.alone $(BIN)/python
 rayed: $(READY)  ## the tests on a Ray cluster of this machine
-	$(ALONE) -m pytest -m '$(DESELECT)' tests/execution/ray
+	$(ALONE) -m pytest -m '$(DESELECT)' --durations 10 --durations-min 5 tests/execution/ray
 
 # No part of `make test`: most machines have none.
 gpu: $(READY)  ## the tests on the GPUs of this machine, with NVIDIA's driver
