@@ -35,7 +35,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo demo-sweep test tested programs revision rayed gpu pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos raychaos rayexamples soak outage wandb coverage clean
+.PHONY: help demo demo-sweep test tested programs revision rayed dasked gpu pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos raychaos rayexamples soak outage wandb coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ demo: $(READY)  ## tune a classifier of handwritten digits, a few seconds
 demo-sweep: $(READY)  ## a sweep from end to end: server, three agents, a training script, pages as pictures
 	$(BIN)/python examples/sweep/demo.py sweep-demo
 
-test: tested rayed pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
+test: tested rayed dasked pinned  ## the tests, the examples in docstrings, the code in README and docs; all libraries
 
 # The tests of the server run on SQLite and on a PostgreSQL of their own, and its pages in a real browser; they tell what
 # is missing if it is not there.  strace shows whom W&B's client talks to.
@@ -78,12 +78,17 @@ revision: $(READY)  ## write the database's next revision, from what server/tabl
 
 tested: $(READY) programs  ## those of `make test` that need no second environment
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --doctest-modules -m '$(DESELECT)' \
-		--durations 30 --durations-min 5 --ignore tests/execution/ray src tests $(TESTFLAGS)
+		--durations 30 --durations-min 5 --ignore tests/execution/ray --ignore tests/execution/dask \
+		src tests $(TESTFLAGS)
 
 # In one process after the other: they share one cluster of several nodes.  It is an error if a process is left of it.
 ALONE = $(BIN)/python -m tests.execution.ray.alone $(BIN)/python
 rayed: $(READY)  ## the tests on a Ray cluster of this machine
 	$(ALONE) -m pytest -m '$(DESELECT)' --durations 10 --durations-min 5 tests/execution/ray
+
+# Not with others in one process: Dask's own processes live as long as its cluster, and it sets the numbers of threads.
+dasked: $(READY)  ## the tests on a Dask cluster of this machine
+	$(BIN)/python -m pytest -m '$(DESELECT)' tests/execution/dask
 
 # No part of `make test`: most machines have none.
 gpu: $(READY)  ## the tests on the GPUs of this machine, with NVIDIA's driver
