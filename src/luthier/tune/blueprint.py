@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import os
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from luthier.core.engine import Naming, Request
     from luthier.core.policy import Scheduler, Searcher
     from luthier.worker.saving import SaveRule
+
+log = logging.getLogger("luthier")
 
 
 @dataclass
@@ -83,8 +86,7 @@ class Blueprint:
         self.goals = _goals(self.tune, self.search) or _judged_by(self.scheduling)
         self.space = Space(self._furnished(self._read({} if self.param_space is None else self.param_space)))
         self.capacity = _capacity(self.run)
-        place = "the cluster" if self.run.executor in CLUSTERS else "this machine"
-        self.request = _request(self.trainable, self.capacity, place)
+        self.request = _request(self.trainable, self.capacity, self.run)
         if isinstance(self.search, SpaceSearcher):
             self.search = copy.deepcopy(self.search)  # the user's object stays as it is
             self.search.review(self.tune, self._judge())
@@ -301,24 +303,27 @@ def _capacity(run: RunConfig) -> dict[str, float]:
     return {**machine_resources(), **given}
 
 
-def _request(trainable: Any, capacity: Mapping[str, float], place: str) -> Request:
-    """Return what a trial asks for.
+def _request(trainable: Any, capacity: Mapping[str, float], run: RunConfig) -> Request:
+    """Return what a trial asks for; a cluster may yet grow to give it, and who waits for that is told.
 
     Raises:
-        BadArgument: *place* can never give it.
+        BadArgument: this machine, or a cluster that is made for this experiment, can never give it.
     """
     request = request_of(trainable)
     if request is None:
         return {"cpu": 1.0}
-    if callable(request):
+    if callable(request) or fits(request, capacity):
         return request
-    if not fits(request, capacity):
-        raise BadArgument(
-            "resources",
-            request,
-            "less, or say in RunConfig(resources=...) what there is",
-            f"a trial asks for {spelled(request)}, and {place} has {spelled(capacity)}",
-        )
+    asks, cluster = f"a trial asks for {spelled(request)}", run.executor in CLUSTERS
+    has = spelled({name: capacity.get(name, 0.0) for name in request} if cluster else capacity)
+    if not cluster:
+        wanted = "less, or say in RunConfig(resources=...) what there is"
+        raise BadArgument("resources", request, wanted, f"{asks}, and this machine has {has}")
+    options = run.executor_options or {}
+    if options.get("address") == "local" or "n_workers" in options:
+        wanted = "less, or give that cluster more by executor_options"
+        raise BadArgument("resources", request, wanted, f"{asks}, and the cluster of this experiment has {has}")
+    log.warning("%s, and the cluster has %s: trials wait until it has more.", asks, has)
     return request
 
 

@@ -79,3 +79,9 @@ def test_a_missing_dask_is_one_line(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(LuthierError, match=r"""^executor="dask" needs Dask: pip install "luthier\[dask\]"$"""):
         Cluster()
+
+
+def test_a_misspelt_option_is_named_with_the_one_that_was_meant():
+    for given, meant in (("n_worker", "n_workers"), ("adress", "address"), ("memory_limits", "memory_limit")):
+        with pytest.raises(BadArgument, match=rf"distributed.Client has no argument '{given}'; give '{meant}'"):
+            Cluster({given: 1})

@@ -64,6 +64,18 @@ def test_an_actor_that_could_not_be_started_says_why(tmp_path: Path):
     assert text.startswith("the trial's actor could not be started") and "No module named 'mine'" in text
 
 
+def test_an_actor_whose_node_went_before_it_was_there_is_nobodys_fault(tmp_path: Path):
+    never = ray.exceptions.RayActorError(error_msg="The actor never ran - it was cancelled before it started running.")
+    nowhere = ray.exceptions.ActorUnschedulableError("The node specified doesn't exist any more")
+    assert [ending(error, hand(tmp_path))[0] for error in (never, nowhere)] == [Outcome.LOST, Outcome.LOST]
+
+
+def test_a_runtime_environment_that_cannot_be_made_is_no_killed_process(tmp_path: Path):
+    outcome, text = ending(ray.exceptions.RuntimeEnvSetupError("no conda here"), hand(tmp_path))
+    assert outcome is Outcome.ERROR
+    assert text.startswith("Failed to set up runtime environment") and "conda" in text and "SIGKILL" not in text
+
+
 def test_where_a_hand_hung_is_told():
     hung = Hand(None, "node", ())
     hung.given_up = "no report for 7 s"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from luthier.core.errors import LuthierError
 from luthier.execution.devices import machine_resources
+from luthier.execution.keywords import check_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -38,11 +39,13 @@ class Cluster:
 
     Raises:
         LuthierError: Dask is not installed, or cannot be connected to.
+        BadArgument: nobody there takes such an option.
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self.client: Any = None
         self._distributed = dask_library()
+        self._check(dict(options or {}))
         self._options = self._arguments(dict(options or {}))
         self._nodes: dict[str, dict[str, float]] = {}
         self._tasks: set[asyncio.Future[None]] = set()
@@ -57,6 +60,17 @@ class Cluster:
             self._thread.join()
             where = self._options.get("address", "a local one")
             raise LuthierError(f"no connection to a Dask cluster ({where}): {self._problem}") from self._problem
+
+    def _check(self, given: Mapping[str, Any]) -> None:
+        d = self._distributed
+        workers = [
+            made.__init__
+            for kind in (d.Nanny, d.Worker)
+            for made in kind.__mro__
+            if made.__init__ is not object.__init__
+        ]
+        clusters = [made.__init__ for made in d.LocalCluster.__mro__ if made.__init__ is not object.__init__]
+        check_keywords(given, d.Client, *clusters, *workers)
 
     def _arguments(self, given: dict[str, Any]) -> dict[str, Any]:
         import dask

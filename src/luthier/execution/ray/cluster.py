@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from luthier.core.errors import BadArgument, LuthierError
+from luthier.execution.keywords import check_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DEFAULTS = {"include_dashboard": False, "log_to_driver": False}  # what trials print is in their directories
+_REACH = 5.0  # seconds to reach a cluster's head
 _NAMES = {"CPU": "cpu", "GPU": "gpu"}
 _OURS: dict[str, WeakSet[Cluster]] = {}  # connections that were made here, by job, and who uses them
 
@@ -27,7 +30,7 @@ class Cluster:
 
     Raises:
         LuthierError: Ray is not installed, or cannot be connected to.
-        BadArgument: the address is that of a Ray Client server.
+        BadArgument: the address is that of a Ray Client server, or ``ray.init`` has no such argument.
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
@@ -43,6 +46,8 @@ class Cluster:
                 "lost connection ends all trials",
             )
         if not self.ray.is_initialized():
+            check_keywords(given, self.ray.init)
+            check_reachable(address)
             try:
                 self.ray.init(**{**_DEFAULTS, **given})
             except (ConnectionError, RuntimeError, ValueError, TypeError, OSError) as error:
@@ -68,6 +73,35 @@ class Cluster:
             if not users:
                 del _OURS[self._job]
                 self.ray.shutdown()
+
+
+def check_reachable(address: str) -> None:
+    """Find out whether somebody listens at *address*; Ray itself takes minutes to say that nobody does.
+
+    Raises:
+        LuthierError: nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():  # "auto", "local": Ray looks for itself
+        return
+    host = host.strip("[]")
+    hosts = [host]
+    if host in ("localhost", "127.0.0.1", "::1"):  # Ray takes the machine's own address for these
+        from ray.util import get_node_ip_address
+
+        hosts.append(get_node_ip_address())
+    problem: Exception | None = None
+    for name in hosts:
+        try:
+            socket.create_connection((name, int(port)), _REACH).close()
+        except (OSError, OverflowError) as error:  # a port beyond 65535, too
+            problem = error
+        else:
+            return
+    raise LuthierError(
+        f"no connection to a Ray cluster ({address}): {problem}. Is a head node there (ray start --head), and can this "
+        "machine reach that port?"
+    ) from problem
 
 
 def ray_library() -> Any:

@@ -11,7 +11,10 @@ from luthier.execution.transcript import tail
 if TYPE_CHECKING:
     from luthier.execution.ray.hand import Hand
 
-_ELSEWHERE = ("node has died", "node was terminated", "node was preempted", "raylet")  # no fault of the trial
+_ELSEWHERE = (  # no fault of the trial
+    "node has died", "node was terminated", "node was preempted", "raylet",
+    "never ran", "not schedulable",  # its node went before it was there
+)  # fmt: skip
 _LINES = 20
 _CRASH = "Fatal Python error:"  # so faulthandler begins, which is on in trials, and goes on with one of these
 _SIGNALS = {
@@ -28,6 +31,8 @@ def ending(error: BaseException, hand: Hand) -> tuple[Outcome, str]:
 
     Losing the node is nobody's fault, nor is an actor that was found dead when it was to take another trial.
     """
+    if type(error).__name__ == "RuntimeEnvSetupError":  # which is not of Ray's kind for actors
+        return Outcome.ERROR, str(error).strip()
     if getattr(error, "actor_init_failed", False):
         return Outcome.ERROR, f"the trial's actor could not be started: {str(error).strip()}"
     text = _shortened(str(error).strip())

@@ -274,7 +274,7 @@ class RayExecutor:
     def _take(self, hand: Hand, method: str, said: Any) -> None:
         if hand not in self._cast.hands:
             return
-        if isinstance(said, self._ray.exceptions.RayActorError):
+        if isinstance(said, self._ray.exceptions.RayActorError) or (method == "ready" and isinstance(said, Exception)):
             self._gone(hand, said)
         elif isinstance(said, BaseException):
             if method in ("play", "advance"):  # our own code has failed there
