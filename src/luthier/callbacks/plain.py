@@ -40,7 +40,7 @@ class Tale:
                 case ev.Reported() if self.verbose >= _LOUD:
                     yield from self._result(experiment.trials[event.trial], event)
                 case ev.Exited(trial, attempt, outcome, error) if error and outcome in (Outcome.ERROR, Outcome.LOST):
-                    yield from self._error(experiment.trials[trial], attempt, error)
+                    yield from self._error(experiment.trials[trial], attempt, error, lost=outcome is Outcome.LOST)
                 case ev.Ended(trial):
                     yield from self._end(experiment, experiment.trials[trial])
                 case ev.StopRequested(reason):
@@ -72,11 +72,12 @@ class Tale:
         step = event.metrics.get("training_iteration", event.seq + 1)
         yield cut(plain_text(f"{_name(t)} reports {short(step)}: {', '.join(told)}"), 400)
 
-    def _error(self, t: TrialState, attempt: int, error: str) -> Iterator[str]:
+    def _error(self, t: TrialState, attempt: int, error: str, *, lost: bool) -> Iterator[str]:
         self._told_errors += 1
         if self._told_errors > _ERRORS and self.verbose < _ALL:
             return
-        yield f"{_name(t)} failed (attempt {attempt}): {cut(headline(error), 300)}"
+        what = "was interrupted, which counts as no failure" if lost else "failed"
+        yield f"{_name(t)} {what} (attempt {attempt}): {cut(headline(error), 300)}"
         frames = user_frames(error)
         if frames:
             yield f"    at {cut(frames[-1], 200)}"

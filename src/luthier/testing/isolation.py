@@ -82,6 +82,26 @@ class IsolatedExecutorContract(ExecutorContract):
             assert rig.trial(number).status is Status.FAILED
         assert rig.trial(1).status is rig.trial(3).status is Status.DONE
 
+    @pytest.mark.parametrize("way", ["reports", "returns"])
+    def test_what_a_fork_says_is_not_the_trials_word(self, drive: Drive, way: str) -> None:
+        def trainable(config: Config) -> dict[str, object] | None:
+            for i in range(2):
+                pid = os.fork()
+                if not pid and way == "returns":
+                    return {"who": "a fork that goes its own way"}
+                if not pid:
+                    try:
+                        report({"i": i, "who": "a fork"})
+                    finally:
+                        os._exit(0)
+                os.waitpid(pid, 0)
+                report({"i": i, "who": "the trial"})
+            return None
+
+        rig = drive(trainable, [{}])
+        assert [(said["i"], said["who"]) for said in rig.reports()] == [(0, "the trial"), (1, "the trial")]
+        assert rig.exited().outcome is Outcome.FINISHED
+
     @pytest.mark.parametrize("how", ["thread", "atexit", "child"])
     def test_a_process_that_hangs_at_its_exit_is_not_waited_for(self, drive: Drive, how: str) -> None:
         def trainable(config: Config) -> None:

@@ -104,7 +104,7 @@ class Stage:
         self._satchel = Satchel(surroundings.marker)
         self._wire = Wire(*wire)
         self._assignment: Assignment | None = None
-        self._problem = ""
+        self._problem, self._pid = "", os.getpid()
         try:
             self._runner = Runner(_loaded(surroundings, trainable, parcels), reuse=surroundings.reuse)
         except BaseException:  # noqa: BLE001 (whatever a module raises, sys.exit included)
@@ -155,7 +155,13 @@ class Stage:
         ray.actor.exit_actor()  # type: ignore[no-untyped-call,unused-ignore]  # whether Ray is there or not
 
     def tell(self, report: Reported) -> Verdict:
-        """Deliver *report* and wait for the verdict: the channel of the running trial."""
+        """Deliver *report* and wait for the verdict: the channel of the running trial.
+
+        Raises:
+            Halted: this is not the trial's process, but one that it has forked.
+        """
+        if os.getpid() != self._pid:  # what the trial has forked: the verdict is not for it
+            raise Halted
         frame = encode_report(report)
         with self._telling:
             travels = self._satchel.folder and report.checkpoint is not None  # with files
@@ -182,6 +188,8 @@ class Stage:
             flush_output()
         except Halted:  # asked for when it was over already
             exited = Exited(assignment.trial, assignment.attempt, Outcome.HALTED)
+        if os.getpid() != self._pid:  # what the trial has forked has come out of it, too
+            os._exit(exited.outcome is Outcome.ERROR)
         self._said.put(encode_exit(exited))
 
     def _attempt(self, assignment: Assignment) -> Exited:
