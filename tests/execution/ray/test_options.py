@@ -39,7 +39,7 @@ def test_a_misspelt_option_is_named_with_the_one_that_was_meant(monkeypatch: pyt
         Cluster({"address": "local", "num_cpu": 2})
 
 
-def test_an_address_where_nobody_is_fails_soon(monkeypatch: pytest.MonkeyPatch):
+def test_an_address_where_nobody_is_fails_soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         check_reachable(address)
@@ -47,6 +47,10 @@ def test_an_address_where_nobody_is_fails_soon(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ray, "init", lambda address="": pytest.fail(f"Ray was asked for {address}"))
     with pytest.raises(LuthierError, match=rf"no connection to a Ray cluster \({address}\): .*ray start --head"):
         Cluster({"address": address})
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (tmp_path / "ray_current_cluster").write_text(address)  # so is a cluster remembered that was not stopped
+    with pytest.raises(LuthierError, match=rf"{address}.*`ray stop` forgets it"):
+        Cluster({"_temp_dir": str(tmp_path)})
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(LuthierError, match=address):
         Cluster()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DEFAULTS = {"include_dashboard": False, "log_to_driver": False}  # what trials print is in their directories
+_FORGET = "Ray takes it for a cluster of this machine: `ray stop` forgets it, and address='local' is a new one. "
 _REACH = 5.0  # seconds to reach a cluster's head
 _NAMES = {"CPU": "cpu", "GPU": "gpu"}
 _OURS: dict[str, WeakSet[Cluster]] = {}  # connections that were made here, by job, and who uses them
@@ -48,6 +50,8 @@ class Cluster:
         if not self.ray.is_initialized():
             check_keywords(given, self.ray.init)
             check_reachable(address)
+            if not address:
+                check_reachable(_remembered(given), _FORGET)
             try:
                 self.ray.init(**{**_DEFAULTS, **given})
             except (ConnectionError, RuntimeError, ValueError, TypeError, OSError) as error:
@@ -75,7 +79,16 @@ class Cluster:
                 self.ray.shutdown()
 
 
-def check_reachable(address: str) -> None:
+def _remembered(given: Mapping[str, Any]) -> str:
+    """Return the address of the cluster that was last started here by ``ray start``; it may be gone."""
+    with contextlib.suppress(Exception):  # Ray keeps this to itself, and may keep it elsewhere one day
+        from ray._private.utils import read_ray_address
+
+        return read_ray_address(given.get("_temp_dir")) or ""
+    return ""
+
+
+def check_reachable(address: str, hint: str = "") -> None:
     """Find out whether somebody listens at *address*; Ray itself takes minutes to say that nobody does.
 
     Raises:
@@ -99,8 +112,8 @@ def check_reachable(address: str) -> None:
         else:
             return
     raise LuthierError(
-        f"no connection to a Ray cluster ({address}): {problem}. Is a head node there (ray start --head), and can this "
-        "machine reach that port?"
+        f"no connection to a Ray cluster ({address}): {problem}. {hint}Is a head node there (ray start --head), and "
+        "can this machine reach that port?"
     ) from problem
 
 
