@@ -110,8 +110,8 @@ def _created(asked: Asked, told: UpsertSweep) -> dict[str, Any]:
     now, roster = time.time(), asked.service.roster
     try:
         spec = read(told.config or "")
-    except BadSweep as error:
-        raise Refused(str(error)) from error
+    except BadSweep as error:  # without lines: the client has written anew what its user wrote
+        raise Refused(str(BadSweep(wrong._replace(line=None) for wrong in error.violations))) from error
     warnings = list(spec.warnings)
     if mapping(told.prior_runs_filters):
         warnings.append("runs of before are not taken into the sweep")
