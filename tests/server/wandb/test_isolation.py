@@ -50,6 +50,11 @@ def test_what_is_not_there_is_named_in_what_the_client_shows(tenants):
     assert reply.status_code == 403 and "role write" in reply.json()["errors"][0]["message"]
 
 
+def test_who_has_no_good_key_is_told_so_by_the_client(tenants):
+    reply = tenants.client.post("/graphql", json={"operationName": "Viewer"}, auth=("api", "luthier_" + "x" * 40))
+    assert (reply.status_code, reply.json()["errors"]) == (401, [{"message": "this is no key, or it was revoked"}])
+
+
 def test_no_operation_mixes_two_projects(tenants):
     """Names of one project, things of another: a key to both, and one to one of them."""
     mine, theirs = tenants.there["mine"], tenants.there["theirs"]
