@@ -11,6 +11,9 @@ import time
 
 import pytest
 
+from luthier.agent.fleet import as_the_client
+from luthier.core.errors import BadArgument
+from luthier.sweeps.credentials import keep
 from tests.agent.protocol import SWEEP
 from tests.agent.test_agent import gone
 
@@ -108,6 +111,34 @@ def test_one_for_each_gpu_with_its_share_of_the_count_and_the_way_to_the_server(
         assert (environ["WANDB_API_KEY"], environ["WANDB_RUN_ID"]) == ("luthier_" + "k" * 40, None)
     assert err.count("| no end of line\n") == 2
     assert "2 agents of W&B's have ended (done)" in err
+
+
+def test_the_variables_of_wandb_say_where_the_server_is_if_nothing_else_does(serve, monkeypatch):
+    server = serve("unused").url
+    key = "luthier_" + "k" * 40
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    for base, luthiers, given, expected in (
+        (f"{server}/", "", None, (server, key)),
+        ("https://elsewhere.example", server, None, (None, None)),  # then LUTHIER_SERVER counts, with its own key
+        (server, server, None, (None, key)),
+        (server, "", server, (server, key)),
+        ("https://elsewhere.example", "", server, (server, None)),
+        ("https://api.wandb.ai", "", None, (None, None)),
+        ("", "", None, (None, None)),
+    ):
+        monkeypatch.setenv("WANDB_BASE_URL", base)
+        monkeypatch.setenv("LUTHIER_SERVER", luthiers)
+        assert as_the_client(given, None) == expected, (base, luthiers, given)
+    monkeypatch.setenv("WANDB_BASE_URL", server)
+    assert as_the_client(None, "mine") == (server, "mine")
+    keep(server, "kept")
+    assert as_the_client(None, None) == (server, "kept")
+    monkeypatch.setenv("LUTHIER_API_KEY", "another")
+    assert as_the_client(server, None) == (server, None)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://[nowhere")
+    assert as_the_client(server, None) == (server, None)
+    with pytest.raises(BadArgument, match="nowhere"):
+        as_the_client(None, None)
 
 
 def test_without_gpus_there_are_as_many_as_asked_and_any_key_will_do(start):

@@ -174,11 +174,15 @@ def test_addresses_of_wandb(sweep):
     with application(sweep) as client:
         for path, there in ((f"/me/digits/sweeps/{SWEEP}", f"/sweeps/{SWEEP}"),
                             (f"/me/digits/runs/{SWEEP}-1", f"/runs/{SWEEP}-1"),
+                            ("/me/digits", "/projects/digits"),  # what the client prints as "View project at"
+                            ("/me/digits/workspace", "/projects/digits"),
+                            ("/me/digits/runs", "/projects/digits"),
                             ("/me/digits/sweeps", "/projects/digits")):  # fmt: skip
             answer = client.get(path, follow_redirects=False)
             assert (answer.status_code, answer.headers["location"]) == (307, there)
         assert client.get("/me/digits/sweeps/nope").status_code == 404
-        assert client.get(f"/api/digits/sweeps/{SWEEP}").status_code == 404
+        assert client.get("/me/nope").status_code == client.get("/me/nope/workspace").status_code == 404
+        assert client.get(f"/api/digits/sweeps/{SWEEP}").status_code == client.get("/api/digits").status_code == 404
         assert client.get("/static/../looks.py").status_code == 404 and client.get("/static/nope.js").status_code == 404
 
 

@@ -339,7 +339,7 @@ INVALID = [
     ("method: random\nmetrics: [{name: a}]", "metrics", X, "there must be 2 or more"),
     ("method: tpe\nmetrics: [{name: a}, {name: a}]", "metrics[1].name", X, "a is there twice"),
     (f"method: tpe\n{LOSS}metrics: [{{name: a}}, {{name: b}}]", "metrics", X, "line 3: metrics: there is metric, too"),
-    ("method: bayes", "method", X, "auto learns from results: say in metric from which"),
+    ("method: bayes", "method", X, "bayes learns from results: say in metric from which"),
     ("search: optuna", "search", X, "optuna learns from results"),
     ("search: {nam: tpe}", "search", X, "line 1: search: 'name' is missing"),
     ("search: tpee", "search", X, "did you mean 'tpe'?"),

@@ -13,6 +13,7 @@ from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from luthier.agent.child import Child
 from luthier.agent.ended import Ended
@@ -23,8 +24,9 @@ from luthier.agent.session import groups, tell
 from luthier.agent.signals import Signals
 from luthier.agent.telling import Telling
 from luthier.core.errors import BadArgument, LuthierError, MissingLibrary, ServerError
-from luthier.sweeps.address import sweep_address
+from luthier.sweeps.address import server_address, sweep_address
 from luthier.sweeps.client import Client
+from luthier.sweeps.credentials import key_for
 from luthier.sweeps.read import read
 
 if TYPE_CHECKING:
@@ -53,8 +55,9 @@ def fleet(  # noqa: PLR0913 (each has its use, most have a default that will do)
     Args:
         sweep: its id, or the URL of its page.
         count: how many runs they start at most, all of them together; each gets its share of these.
-        server: the server's URL; ``LUTHIER_SERVER`` where None.
-        key: the API key; ``LUTHIER_API_KEY``, or what ``luthier login`` has kept, where None.
+        server: the server's URL; ``LUTHIER_SERVER`` where None, else ``WANDB_BASE_URL``.
+        key: the API key; ``LUTHIER_API_KEY``, or what ``luthier login`` has kept, where None; else ``WANDB_API_KEY``,
+            where that is for the same server.
         size: how many agents there are; where None, one for each GPU, or one.
         gpus: which GPUs there are, as for :func:`luthier.agent.entry.agent`; an agent keeps its own while it lives.
         workdir: where programs run; the current directory where None.
@@ -71,6 +74,7 @@ def fleet(  # noqa: PLR0913 (each has its use, most have a default that will do)
     """
     command, path = _command()
     found, server = sweep_address(sweep, server)
+    server, key = as_the_client(server, key)
     where = Path(workdir or ".").expanduser().absolute()
     if not where.is_dir():
         raise BadArgument("workdir", os.fspath(workdir or "."), "a directory that exists")
@@ -89,7 +93,7 @@ def fleet(  # noqa: PLR0913 (each has its use, most have a default that will do)
             ended = Fleet([*command, "agent"], found, environ, str(where), telling, grace_s).run(
                 shares(count, size or len(held.ids) or 1), held, signals
             )
-        telling.gone(ended, f"{sum(ended.counts.values())} agents of W&B's")
+        telling.gone(ended)
         if not ended.code:
             with contextlib.suppress(ServerError):  # it is only for people
                 telling.best(client.sweep(found), client.server)
@@ -105,6 +109,21 @@ def shares(count: int | None, size: int) -> list[int | None]:
     if count is None:
         return [None] * size
     return [count // size + (i < count % size) for i in range(min(size, count))]
+
+
+def as_the_client(server: str | None, key: str | None) -> tuple[str | None, str | None]:
+    """Return server and key, from the variables of W&B's client where nothing of Luthier's says them."""
+    theirs, said = os.environ.get("WANDB_BASE_URL", "").rstrip("/"), server or os.environ.get("LUTHIER_SERVER")
+    if not theirs:
+        return server, key
+    if said:
+        if said.rstrip("/") == theirs and not os.environ.get("LUTHIER_API_KEY"):
+            key = key or key_for(server_address(said)) or os.environ.get("WANDB_API_KEY")
+        return server, key
+    theirs = server_address(theirs)
+    if (urlsplit(theirs).hostname or "").endswith("wandb.ai"):  # W&B's own is none of Luthier's
+        return server, key
+    return theirs, key or key_for(theirs) or os.environ.get("WANDB_API_KEY")
 
 
 def _command() -> tuple[list[str], str]:

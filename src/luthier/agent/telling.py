@@ -88,9 +88,11 @@ class Telling:
         counts = ", ".join(f"{count} {_WORDS[word].lower()}" for word, count in sorted(ended.counts.items()))
         self._say(f"the agent leaves ({ended.reason or 'done'}): {counts or 'no runs'}", loud=bool(ended.code))
 
-    def gone(self, ended: Ended, who: str) -> None:
-        """Others have left, of whose runs nothing is known here."""
-        self._say(f"{who} have ended ({ended.reason or ('failed' if ended.code else 'done')})", loud=bool(ended.code))
+    def gone(self, ended: Ended) -> None:
+        """Agents of W&B's have left, of whose runs nothing is known here."""
+        count = sum(ended.counts.values())
+        who = "1 agent of W&B's has" if count == 1 else f"{count} agents of W&B's have"
+        self._say(f"{who} ended ({ended.reason or ('failed' if ended.code else 'done')})", loud=bool(ended.code))
 
     def _say(self, text: str, colour: str = "", *, loud: bool = False) -> None:
         if self._quiet and not loud:

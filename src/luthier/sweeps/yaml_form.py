@@ -161,8 +161,8 @@ class _Form:
 
     def _goals(self, metrics: Sequence[Mapping[str, Any]], search: Named) -> tuple[Goal, ...]:
         if not metrics and search.name not in BLIND:
-            where = "search" if "search" in self.given else "method"
-            self.checked.wrong((where,), f"{search.name} learns from results: say in metric from which")
+            where, name = ("search", search.name) if "search" in self.given else ("method", self.given.get("method"))
+            self.checked.wrong((where,), f"{name} learns from results: say in metric from which")
         return tuple(Goal(metric["name"], _MODES[metric.get("goal", "minimize")]) for metric in metrics)
 
     # -- what is tried -------------------------------------------------------------------------------------------------

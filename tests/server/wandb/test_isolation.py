@@ -22,12 +22,37 @@ def test_no_operation_tells_of_another_project_or_changes_it(tenants):
         for operation, variables in aims(tenants.there["theirs"]).items():
             for one, other in zip(variables, missing[operation], strict=True):
                 found, nothing = asked(who, operation, one), asked(who, operation, other)
-                assert (found.status_code, found.text) == (nothing.status_code, nothing.text), (operation, one)
+                assert (found.status_code, unnamed(tenants, found)) == (nothing.status_code, nothing.text), (
+                    operation,
+                    one,
+                )
                 assert found.status_code == 404, (operation, one, found.text)
     assert tenants.all_rows() == before
     for name in ("first", tenants.there["theirs"]["run"], "new"):
         assert tenants.mine.rows(name, 5.0, project="theirs").status_code == 404
     assert tenants.all_rows() == before
+
+
+def unnamed(tenants, reply):
+    """Return the text of a *reply* about things of the other project with the names of what is not there instead."""
+    text = reply.text
+    for what in ("run", "sweep", "agent", "model", "project"):  # a run's name has its sweep's in it
+        text = text.replace(tenants.there["theirs"][what], MISSING[what])
+    return text
+
+
+def test_what_is_not_there_is_named_in_what_the_client_shows(tenants):
+    for sweep in ("typo1", tenants.there["theirs"]["sweep"]):
+        reply = asked(tenants.mine, "CreateAgent", {"sweep": sweep, "host": "h"})
+        (error,) = reply.json()["errors"]  # its user sees nothing else of an answer
+        assert error["message"] == f"sweep {sweep!r}: there is no such thing here, or this key does not see it"
+    reply = asked(tenants.reads, "CreateAgent", {"sweep": tenants.there["mine"]["sweep"], "host": "h"})
+    assert reply.status_code == 403 and "role write" in reply.json()["errors"][0]["message"]
+
+
+def test_who_has_no_good_key_is_told_so_by_the_client(tenants):
+    reply = tenants.client.post("/graphql", json={"operationName": "Viewer"}, auth=("api", "luthier_" + "x" * 40))
+    assert (reply.status_code, reply.json()["errors"]) == (401, [{"message": "this is no key, or it was revoked"}])
 
 
 def test_no_operation_mixes_two_projects(tenants):
@@ -39,6 +64,8 @@ def test_no_operation_mixes_two_projects(tenants):
         for one in variables:
             reply = asked(tenants.mine, operation, one)
             told = reply.text.replace(json.dumps(one), "")
+            if reply.status_code == 404:  # it names what it was asked for, and nothing else
+                told = told.partition(": there is no such thing here")[2]
             for secret in (theirs["run"], theirs["model"], theirs["sweep"], theirs["agent"]):
                 assert secret not in told, (operation, one, told)
     assert [row for row in tenants.rows(tables.artifacts) if row.id == theirs["model"]] == before

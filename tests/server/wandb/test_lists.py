@@ -71,6 +71,15 @@ def test_a_page_of_history_is_found_without_reading_what_is_before(long, decoded
     assert steps(long, 0, 10**9, size=5000) == list(range(0, 10 * ROWS, 10))
 
 
+def test_a_window_with_more_rows_than_an_answer_holds_is_refused_and_not_cut_short(long, monkeypatch):
+    """The client takes what comes for all that there is in its window."""
+    monkeypatch.setattr(sampling, "MOST", 100)
+    assert len(steps(long, 0, 1000, size=10**9)) == 100
+    variables = {"name": "long", "project": "p", "minStep": 0, "maxStep": 1001, "pageSize": 10**9}
+    (error,) = long.ask("HistoryPage", **variables)["errors"]
+    assert "page_size" in error["message"]
+
+
 def test_rows_that_never_came_are_no_end(client):
     client.begin("long")
     log(client, "long", [{"_step": 0}, {"_step": 1}])

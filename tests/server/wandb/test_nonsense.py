@@ -41,6 +41,13 @@ def test_no_operation_breaks_whatever_it_is_given(tenants, caplog, of_each):
     assert wrong == []
 
 
+@pytest.mark.parametrize("operation", ["RunFullHistory", "HistoryPage"])
+def test_a_page_of_less_than_one_row(tenants, caplog, operation):
+    which = {"project": "mine", "name": "first", "minStep": 0, "pageSize": -1}
+    assert broken(tenants, caplog, operation, which) == []
+    assert len(asked(tenants.mine, operation, which).json()["data"]["project"]["run"]["history"]) == 1
+
+
 def broken(tenants, caplog, operation, variables):
     """Return what is wrong with the answer, in a list."""
     caplog.clear()

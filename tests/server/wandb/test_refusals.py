@@ -33,6 +33,16 @@ def refusal(told):
     return error["message"]
 
 
+def test_a_sweep_that_cannot_be_is_told_without_lines_that_its_author_never_saw(client):
+    told = refusal(client.ask("UpsertSweep", config="method: grid\n\nparameters:\n  x: {valu: 1}\n"))
+    assert "\n  parameters.x: 'value' is missing" in told and "line" not in told
+    told = refusal(client.ask("UpsertSweep", config="method: bayes\nparameters: {x: {min: 0.0, max: 1.0}}\n"))
+    assert told.endswith("\n  method: bayes learns from results: say in metric from which")
+    made = client.ask("UpsertSweep", config="method: grid\nodd: 1\nparameters: {x: {value: 1}}\n", projectName="p")
+    (warning,) = made["upsertSweep"]["configValidationWarnings"]
+    assert warning.startswith("odd: there is no such key")
+
+
 @pytest.mark.parametrize("operation", sorted(chain.from_iterable(NOT_HERE.values())))
 def test_an_operation_that_is_not_here_is_named(client, operation):
     assert refusal(client.ask(operation)) == f"{UNKNOWN} {operation!r}"

@@ -90,4 +90,7 @@ def _turned_away(request: Request, refusal: HTTPException) -> Response:
         query = request.scope["query_string"].decode("latin-1")
         there = request.scope["path"] + (f"?{query}" if query else "")
         return RedirectResponse(f"/login?next={quote(there, safe='')}", 303)
-    return JSONResponse({"detail": refusal.detail}, refusal.status_code, refusal.headers)
+    told: dict[str, object] = {"detail": refusal.detail}
+    if request.scope["path"].endswith("/graphql"):  # W&B's client repeats nothing else
+        told["errors"] = [{"message": refusal.detail}]
+    return JSONResponse(told, refusal.status_code, refusal.headers)

@@ -106,7 +106,9 @@ def history(asked: Asked, told: One) -> dict[str, Any]:
         if told.min_step is not None or told.max_step is not None:
             end = math.inf if told.max_step is None else told.max_step
             found = sampling.between(connection, row, told.min_step or 0, end)
-            rows = list(islice(found, min(max(told.page_size or MOST, 1), MOST)))
+            rows = list(islice(found, min(max(told.page_size or sampling.MOST, 1), sampling.MOST)))
+            if len(rows) == sampling.MOST and next(found, None) is not None:  # the client takes these for all
+                raise Refused(f"more than {sampling.MOST} rows at once: give scan_history a smaller page_size")
         else:
             rows = sampling.sampled(connection, row, [], min(told.samples or 500, MOST))
     lines = [dumped(each) for each in rows]

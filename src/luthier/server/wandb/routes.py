@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -43,6 +44,7 @@ LARGER = (("PUT", UPLOADS, 5 << 30), ("POST", r"/files/[^/]+/[^/]+/[^/]+/file_st
 BARE = {"viewer": "Viewer"}
 _BARE = re.compile(r"\s*(?:query)?\s*\{\s*(\w+)\s*[{}]")
 _NAMED = re.compile(r"\b(?:query|mutation)\s+(\w+)")
+_PLACES = ("project", "projectName", "sweep", "run", "name", "artifactTypeName", "id")  # variables that name something
 log = logging.getLogger("luthier.server")
 
 
@@ -137,29 +139,43 @@ def _answer(asked: Asked, body: bytes) -> Response:
         log.info("W&B's client asked for %.80r, which is not here", name)
         return _refusal(f"this server does not know the operation {name[:80]!r}")
     if operation.writes and asked.caller.role < Role.WRITE:
-        raise HTTPException(403, f"this takes a key with the role write; this one has {asked.caller.role.word}")
+        told = f"this takes a key with the role write; this one has {asked.caller.role.word}"
+        return _refusal(told, HTTPStatus.FORBIDDEN)
     try:
         told = msgspec.convert(question.variables or {}, type=operation.told)
         return _json({"data": operation.answer(asked, told)})
     except msgspec.ValidationError as error:
         return _refusal(f"{name}: {error}")
-    except (NotThere, Closed):
+    except NotThere:
+        return _refusal(_nothing(question), HTTPStatus.NOT_FOUND)
+    except Closed:
         raise
     except (Refused, LuthierError) as error:
         return _refusal(str(error))
-    except (HTTPException, SQLAlchemyError):
+    except HTTPException as error:
+        hidden = error.status_code == HTTPStatus.NOT_FOUND
+        return _refusal(_nothing(question) if hidden else str(error.detail), error.status_code)
+    except SQLAlchemyError:
         raise
     except Exception:  # a status of 500 would be tried again for a quarter of an hour
         log.exception("%s of W&B's client failed", name)
         return _refusal(f"{name} failed here: the server's log says why")
 
 
-def _json(content: object) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")
+def _json(content: object, status: int = HTTPStatus.OK) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
-def _refusal(message: str) -> Response:
-    return _json({"errors": [{"message": message}], "data": None})
+def _refusal(message: str, status: int = HTTPStatus.OK) -> Response:
+    """Return what the client shows its user: of an answer it repeats ``errors`` alone."""
+    return _json({"errors": [{"message": message}], "data": None}, status)
+
+
+def _nothing(question: Question) -> str:
+    """Return what to tell of what is not there, and of what is another's: the same."""
+    told = question.variables or {}
+    named = [f"{name} {told[name][:100]!r}" for name in _PLACES if told.get(name) and isinstance(told[name], str)]
+    return f"{', '.join(named) or question.name}: there is no such thing here, or this key does not see it"
 
 
 def _find_run(service: Service, run: str) -> None:

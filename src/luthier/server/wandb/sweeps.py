@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from luthier.sweeps.spec import SweepSpec
 
 QUICK = "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL=1"  # a client tells its rows every 15 s unless told otherwise
+
+
+_LINE = re.compile(r"^line \d+: ")
 
 
 class UpsertSweep(msgspec.Struct, rename="camel"):
@@ -110,9 +114,9 @@ def _created(asked: Asked, told: UpsertSweep) -> dict[str, Any]:
     now, roster = time.time(), asked.service.roster
     try:
         spec = read(told.config or "")
-    except BadSweep as error:
-        raise Refused(str(error)) from error
-    warnings = list(spec.warnings)
+    except BadSweep as error:  # without lines: the client has written anew what its user wrote
+        raise Refused(str(BadSweep(wrong._replace(line=None) for wrong in error.violations))) from error
+    warnings = [_LINE.sub("", warning) for warning in spec.warnings]
     if mapping(told.prior_runs_filters):
         warnings.append("runs of before are not taken into the sweep")
 

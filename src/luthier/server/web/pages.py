@@ -100,7 +100,8 @@ class _Pages:
         found.get("/compare")(self.compare)
         found.get("/{entity}/{name}/sweeps/{sweep}")(self.sweep_of)
         found.get("/{entity}/{name}/runs/{run}")(self.run_of)
-        found.get("/{entity}/{name}/sweeps")(self.project_of)
+        for tab in ("", "/workspace", "/runs", "/sweeps"):
+            found.get("/{entity}/{name}" + tab)(self.project_of)
         return found
 
     def _render(self, request: Request, template: str, **values: Any) -> HTMLResponse:
