@@ -21,7 +21,7 @@ TORCH  ?= torch==2.13.0
 # Tests that take no part in `make test`: they have targets of their own.
 DESELECT ?= not slow
 # Tests at a time: most wait for processes of their own.
-PROCESSES ?= 2
+PROCESSES ?= 3
 ROUNDS ?= 200
 CHAOS  ?= 100
 RAYCHAOS ?= 20
@@ -35,7 +35,7 @@ old     = $(if $(shell $(PYTHON) -c 'import sys; print(*["yes"][sys.version_info
 # What is typed and linted: what exists of these.
 SOURCES := $(wildcard conftest.py src tests docs benchmarks examples)
 
-.PHONY: help demo demo-sweep test tested programs revision rayed dasked gpu pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos raychaos rayexamples soak outage wandb coverage clean
+.PHONY: help demo demo-sweep test tested programs revision rayed dasked gpu pinned lint format types imports docs simulate bench quality differential mutants laws crash chaos raychaos rayslow soak outage wandb coverage clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -164,8 +164,8 @@ crash: $(READY)  ## kill driver, template and trials at random moments and go on
 chaos: $(READY)  ## kill servers, agents and trials of sweeps at random, CHAOS=100 times; cut links; send nonsense; CHAOSFLAGS="--seed 1"
 	$(BIN)/python -m pytest tests/chaos -s --chaos $(CHAOS) --timeout 7200 $(CHAOSFLAGS)
 
-rayexamples: $(READY)  ## all examples on a Ray cluster of this machine, those included that take long
-	$(ALONE) -m pytest tests/execution/ray/test_examples.py -m 'slow or not slow' --timeout 700
+rayslow: $(READY)  ## what takes long on a Ray cluster of this machine: all examples, Ray Serve, a cluster that grows
+	$(ALONE) -m pytest -m slow --timeout 700 tests/execution/ray
 
 raychaos: $(READY)  ## kill nodes, actors and drivers on a Ray cluster of this machine, RAYCHAOS=20 times; RAYCHAOSFLAGS="--seed 1"
 	$(ALONE) -m pytest tests/execution/ray/test_chaos.py -s --raychaos $(RAYCHAOS) --timeout 7200 $(RAYCHAOSFLAGS)

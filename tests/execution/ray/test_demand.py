@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import ray
 
 from luthier.execution.ray.demand import Demand
@@ -98,6 +99,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_a_cluster_grows_as_trials_want(tmp_path: Path):
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))

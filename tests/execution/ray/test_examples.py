@@ -22,7 +22,7 @@ NO_SENSE = {
     "wandb_pytorch.py": "is one by itself, without a Tuner",
 }
 BELOW = "serve_with_ray.py"  # which has a test of its own
-QUICK = {"quickstart.py", "early_stopping.py"}  # the others import a library in each of their actors: make rayexamples
+QUICK = {"quickstart.py", "early_stopping.py"}  # the others import a library in each of their actors: make rayslow
 
 
 def test_each_example_runs_or_makes_no_sense_here():
@@ -54,6 +54,7 @@ def test_example(cluster: Any, tmp_path: Path, name: str):
     assert logs and not any('"worker":"local"' in log.read_text() for log in logs)
 
 
+@pytest.mark.slow
 def test_serving_the_best_checkpoint(cluster: Any, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])

@@ -13,7 +13,7 @@ def test_each_is_known():
     assert {path.name for path in EXAMPLES.glob("w*.py")} == {"wandb_keras.py", "wandb_pytorch.py"}
 
 
-@pytest.mark.parametrize("name", ["keras", "pytorch"])
+@pytest.mark.parametrize("name", [pytest.param("keras", marks=pytest.mark.slow), "pytorch"])
 def test_all_that_an_example_logs_is_there(place, name):
     """The variables for the server alone; the others keep its files out of the tests' way, and machine metrics off."""
     printed = place.ended(place.start(str(EXAMPLES / f"wandb_{name}.py"), WANDB_RUN_ID=name, KERAS_BACKEND="torch"))
