@@ -21,7 +21,7 @@ TORCH  ?= torch==2.13.0
 # Tests that take no part in `make test`: they have targets of their own.
 DESELECT ?= not slow
 # Tests at a time: most wait for processes of their own.
-PROCESSES ?= 3
+PROCESSES ?= 2
 ROUNDS ?= 200
 CHAOS  ?= 100
 RAYCHAOS ?= 20
