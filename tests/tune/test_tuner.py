@@ -246,8 +246,8 @@ def test_a_time_budget_ends_it(run_config):
             tune.report({"t": time.time()})
 
     started = time.time()
-    grid = tune.Tuner(slow, tune_config=tune.TuneConfig(time_budget_s=0.5), run_config=run_config()).fit()
-    assert time.time() - started < 20
+    grid = tune.Tuner(slow, tune_config=tune.TuneConfig(time_budget_s=2.5), run_config=run_config()).fit()
+    assert 2 < time.time() - started < 30
     assert grid.num_terminated == 1
     assert grid[0].metrics["training_iteration"] >= 2
 
